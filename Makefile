@@ -1,0 +1,83 @@
+# Every command of this house. `make` or `make help` lists them.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# The first of these that is 3.11 or newer, and can make virtual environments, is used.
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14 python3
+# One test process per core, and no more than this many: each brings up a PostgreSQL of its own.
+TEST_PROCESSES ?= 8
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test browser lint bench faults lock
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## set up .venv with the locked dependencies, their hashes checked
+
+$(BIN)/python:
+	@for python in $(PYTHONS); do \
+	  if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    echo "Making $(VENV) with $$($$python --version)"; \
+	    exec $$python -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo "No suitable Python was found (looked for: $(PYTHONS))." >&2; \
+	echo "Install Python 3.11 or newer with its venv module (Debian, Ubuntu: apt-get install python3 python3-venv)," >&2; \
+	echo "or name one: make install PYTHONS=/path/to/python3" >&2; \
+	exit 1
+
+$(INSTALLED): requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: install ## bring the service up with the four example publishers, and say where to look
+	$(BIN)/registry serve --demo
+
+test: install browser ## the whole test suite, on SQLite and on PostgreSQL
+	$(BIN)/pytest -n logical --maxprocesses $(TEST_PROCESSES) --dist loadgroup
+
+# Chromium comes from the system's packages, and only when there is a test that drives it.
+browser: ## get Chromium for the browser tests, where it is missing
+	@if ! ls tests/browser/test_*.py >/dev/null 2>&1 || command -v chromium >/dev/null 2>&1; then \
+	  exit 0; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 \
+	  && apt-get update -qq \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; then \
+	  exit 0; \
+	elif [ "$${CI:-}" = true ]; then \
+	  echo "Chromium could not be installed, and CI must not skip the browser tests." >&2; \
+	  echo "Put a command named chromium on the PATH of this machine." >&2; \
+	  exit 1; \
+	else \
+	  echo "There is no Chromium here: the browser tests will be skipped." >&2; \
+	  echo "To run them too: sudo apt-get install --no-install-recommends chromium" >&2; \
+	fi
+
+lint: install ## style, types and the directions of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install ## measure, and compare with the limits in benchmarks/
+	$(BIN)/python -m benchmarks
+
+faults: install ## the fault runs in their long form
+	$(BIN)/pytest -m "" tests/faults
+
+# The lock files hold hashes and no address of a package host: where packages come from is the reader's affair.
+# What is locked already stays as it is; `make lock UPGRADE=--upgrade` takes the newest of everything.
+COMPILE = "$$folder/bin/uv" pip compile --quiet --universal --python $(BIN)/python --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" $(UPGRADE)
+
+lock: $(BIN)/python ## write requirements.lock and requirements-dev.lock anew from pyproject.toml
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export UV_PYTHON_DOWNLOADS=never && set -e && \
+	$(BIN)/python -m venv "$$folder" && "$$folder/bin/pip" install --quiet --disable-pip-version-check uv && \
+	$(COMPILE) pyproject.toml --output-file requirements.lock && \
+	$(COMPILE) --extra dev --constraints requirements.lock pyproject.toml --output-file requirements-dev.lock
+	@wc -l requirements.lock requirements-dev.lock

@@ -1,0 +1,129 @@
+"""What every channel takes and what it gives back.
+
+A channel carries one finished letter to one recipient and says what happened. It decides nothing about retries,
+clocks or state: the domain does that from the answer. It knows no database and reads no setting.
+
+    envelope ──▶ channel.send ──▶ Accepted | TemporaryFailure | PermanentFailure | Ambiguous
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+LONGEST_ANSWER = 2_000
+"""The most characters of a server's answer that are kept."""
+
+
+def clean_answer(text: str) -> str:
+    """Make what a server said fit to be stored and shown.
+
+    Line breaks, control and formatting characters (also those that turn the direction of writing around), lone
+    surrogates and unassigned characters become one space, and the text is cut at LONGEST_ANSWER characters. A
+    server is a stranger: its answer ends up in the record, on pages and in terminals.
+    """
+    # Cut first, with room to spare: a stranger must not have a megabyte cleaned to keep two thousand characters.
+    spaced = "".join(
+        " " if unicodedata.category(character).startswith(("C", "Z")) else character
+        for character in text[: 4 * LONGEST_ANSWER]
+    )
+    cleaned = " ".join(spaced.split())
+    return cleaned if len(cleaned) <= LONGEST_ANSWER else cleaned[: LONGEST_ANSWER - 1] + "…"
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """One letter on its way to one recipient.
+
+    `recipient` and `return_path` are bare addresses (`privacy@customer.example`); an empty return path is the
+    null path, for letters to which no bounce must be sent. `message` is the finished letter as bytes with CRLF
+    line ends, and no channel changes it. `message_id` is the value of its Message-ID header.
+    """
+
+    recipient: str
+    return_path: str
+    message: bytes
+    message_id: str
+
+
+@dataclass(frozen=True)
+class _CleanAnswer:
+    """Holds the promise that the text of every answer is bounded and clean, whichever channel made it.
+
+    `code` is the number the other side answered with, or None where no complete answer was read.
+    """
+
+    code: int | None
+    answer: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "answer", clean_answer(self.answer))
+
+
+@dataclass(frozen=True)
+class Accepted(_CleanAnswer):
+    """The other side took responsibility for the letter. Accepted is not delivered.
+
+    `provider_ref` is the name the other side gave to the letter, where it said one.
+    """
+
+    provider_ref: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.provider_ref is not None:
+            object.__setattr__(self, "provider_ref", clean_answer(self.provider_ref))
+
+
+@dataclass(frozen=True)
+class TemporaryFailure(_CleanAnswer):
+    """The letter was certainly not taken, and a later try may succeed.
+
+    `retry_after` is how long the other side asked to be left alone, or None where it asked for nothing.
+    """
+
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class PermanentFailure(_CleanAnswer):
+    """The letter was certainly not taken, and the same letter to the same address will not be."""
+
+
+@dataclass(frozen=True)
+class Ambiguous(_CleanAnswer):
+    """The letter may have been taken: it was on the wire whole, and no clear answer came back."""
+
+
+Answer = Accepted | TemporaryFailure | PermanentFailure | Ambiguous
+
+
+class Channel(Protocol):
+    """A road out of the house.
+
+    One channel object belongs to one worker: it may hold a connection and is not safe to share between threads.
+    """
+
+    @property
+    def name(self) -> str:
+        """Which road it is, as it stands in the record: `smtp`, `outbox`."""
+
+    @property
+    def kind(self) -> str:
+        """What sort of address it takes: `email`."""
+
+    @property
+    def is_real(self) -> bool:
+        """Whether letters leave the house. What is not real is labelled "not sent", and starts no clock (R12)."""
+
+    def send(self, envelope: Envelope) -> Answer:
+        """Carry one letter and say what happened.
+
+        Never raises for anything the network, the disk or the other side does; raises for programming errors
+        only. Takes as long as the channel's time-outs allow and no longer.
+        """
+
+    def close(self) -> None:
+        """Let go of what is held open. The channel may be used again afterwards."""

@@ -1,0 +1,78 @@
+"""What a letter is made of, and what it becomes: frozen values without a database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from registry.domain.changes import EntryChange
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who writes: the publisher, its contact, and the address letters come from and bounces go to."""
+
+    slug: str
+    name: str
+    legal_name: str | None
+    contact: str
+    from_address: str
+    time_zone: str
+    page_url: str
+    privacy_url: str | None = None
+    imprint_url: str | None = None
+
+
+@dataclass(frozen=True)
+class StatementFacts:
+    """All that a statement's letters say, the same for every recipient of one audience (R30).
+
+    `effective_on` is the date told, in the publisher's zone `sender.time_zone`, with `effective_at` its first instant
+    in UTC; None means "until further notice". `previous_effective_on` is the date told before, for a postponement.
+    """
+
+    kind: str
+    sender: Sender
+    number: str
+    seq: int
+    summary: str
+    changes: tuple[EntryChange, ...]
+    announced_at: datetime
+    effective_on: date | None
+    effective_at: datetime | None
+    previous_effective_on: date | None
+    took_effect_at: datetime | None
+    emergency_reason: str | None
+    reason: str | None
+    notice_url: str
+    product_names: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class FrozenLetter:
+    """A letter rendered once per statement, language and audience, with named slots (R30).
+
+    A slot stands in the three texts as STX name ETX (U+0002, U+0003), two characters no content may hold.
+    """
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What differs per recipient, stored with the delivery, so that the bytes can be made again (R30).
+
+    `slots` fill the frozen letter by name. `date_at` becomes the Date header (UTC). `headers` are the extra headers
+    in order. `merge_version` names the way of composing; bytes made by another version are not comparable.
+    """
+
+    recipient: str
+    recipient_name: str | None
+    message_id: str
+    boundary: str
+    date_at: datetime
+    slots: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...]
+    merge_version: int = 1

@@ -1,0 +1,57 @@
+"""All tables, so that whoever imports this package has the whole schema in `Base.metadata`."""
+
+from __future__ import annotations
+
+from registry.tables.audience import (
+    Address,
+    ConfirmToken,
+    Customer,
+    CustomerTerms,
+    Subscription,
+    SubscriptionKind,
+    SubscriptionProduct,
+    Suppression,
+)
+from registry.tables.base import Base
+from registry.tables.deliveries import Attempt, Delivery, Outcome
+from registry.tables.entries import Entry, EntryInternal, EntryKey, EntryVersion, ListPeriod, PendingEdit
+from registry.tables.events import Event
+from registry.tables.installation import Artefact, Installation, RingKey
+from registry.tables.notices import Approval, Letter, Notice, NoticeChange, NoticeCustomer, Statement
+from registry.tables.objections import Objection
+from registry.tables.publishers import Product, Publisher, PublisherTerms
+
+__all__ = [
+    "Address",
+    "Approval",
+    "Artefact",
+    "Attempt",
+    "Base",
+    "ConfirmToken",
+    "Customer",
+    "CustomerTerms",
+    "Delivery",
+    "Entry",
+    "EntryInternal",
+    "EntryKey",
+    "EntryVersion",
+    "Event",
+    "Installation",
+    "Letter",
+    "ListPeriod",
+    "Notice",
+    "NoticeChange",
+    "NoticeCustomer",
+    "Objection",
+    "Outcome",
+    "PendingEdit",
+    "Product",
+    "Publisher",
+    "PublisherTerms",
+    "RingKey",
+    "Statement",
+    "Subscription",
+    "SubscriptionKind",
+    "SubscriptionProduct",
+    "Suppression",
+]

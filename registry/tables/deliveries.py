@@ -1,0 +1,114 @@
+"""Deliveries, the attempts at each, and what was reported of them later."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from registry.tables.base import Base, Code, Id, PublisherRef, Ref
+
+DUE_STATES = "state IN ('pending', 'retry_wait', 'ambiguous')"
+
+
+class Delivery(Base):
+    """One statement to one subscription, once (R15). Without a statement it carries a service letter.
+
+    `token` fences the lease: who settles must hold it. `merge` is what differs per recipient, stored at the first
+    attempt, so that the bytes can be made again (R30). `deadline_at` is the objection deadline printed.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        ForeignKeyConstraint(["publisher_id", "statement_id"], ["statements.publisher_id", "statements.id"]),
+        ForeignKeyConstraint(["publisher_id", "subscription_id"], ["subscriptions.publisher_id", "subscriptions.id"]),
+        ForeignKeyConstraint(["publisher_id", "letter_id"], ["letters.publisher_id", "letters.id"]),
+        UniqueConstraint("statement_id", "subscription_id"),
+        UniqueConstraint("publisher_id", "id"),
+        CheckConstraint("(state = 'skipped') = (skip_reason IS NOT NULL)", name="skipped_has_a_reason"),
+        CheckConstraint("(state = 'leased') = (token IS NOT NULL)", name="leased_has_a_token"),
+        Index(
+            "ix_deliveries_due",
+            "priority",
+            "due_at",
+            sqlite_where=text(DUE_STATES),
+            postgresql_where=text(DUE_STATES),
+        ),
+        Index("ix_deliveries_subscription", "subscription_id"),
+        Index(
+            "ix_deliveries_leased",
+            "lease_until",
+            sqlite_where=text("state = 'leased'"),
+            postgresql_where=text("state = 'leased'"),
+        ),
+    )
+
+    id: Mapped[Id]
+    publisher_id: Mapped[PublisherRef]
+    statement_id: Mapped[Ref | None]
+    subscription_id: Mapped[Ref]
+    letter_id: Mapped[Ref]
+    state: Mapped[Code]
+    skip_reason: Mapped[Code | None]
+    priority: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime]
+    token: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    attempt_count: Mapped[int] = mapped_column(default=0)
+    crash_count: Mapped[int] = mapped_column(default=0)
+    possible_duplicate: Mapped[bool] = mapped_column(default=False)
+    note: Mapped[str | None]
+    message_id: Mapped[str | None] = mapped_column(unique=True)
+    merge: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    deadline_at: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Attempt(Base):
+    """One try at one delivery: when, which exact bytes (SHA-256 before any DKIM), and the answer."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        ForeignKeyConstraint(["publisher_id", "delivery_id"], ["deliveries.publisher_id", "deliveries.id"]),
+        UniqueConstraint("delivery_id", "n"),
+    )
+
+    id: Mapped[Id]
+    publisher_id: Mapped[PublisherRef]
+    delivery_id: Mapped[Ref]
+    n: Mapped[int]
+    token: Mapped[str]
+    channel: Mapped[Code]
+    claimed_at: Mapped[datetime]
+    send_started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    sha256: Mapped[str | None]
+    answer_class: Mapped[Code | None]
+    code: Mapped[int | None]
+    answer: Mapped[str | None]
+    provider_ref: Mapped[str | None]
+
+
+class Outcome(Base):
+    """What a provider or mail server reported later, once per event; kept also while no delivery matches it."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (
+        ForeignKeyConstraint(["publisher_id", "delivery_id"], ["deliveries.publisher_id", "deliveries.id"]),
+        UniqueConstraint("provider", "event_id"),
+    )
+
+    id: Mapped[Id]
+    publisher_id: Mapped[Ref | None]
+    delivery_id: Mapped[Ref | None]
+    provider: Mapped[Code]
+    event_id: Mapped[str]
+    message_id: Mapped[str] = mapped_column(index=True)
+    kind: Mapped[Code]
+    detail: Mapped[str | None]
+    happened_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]

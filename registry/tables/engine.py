@@ -1,0 +1,54 @@
+"""The engine as the registry needs it: durable SQLite with honest transactions, or PostgreSQL.
+
+On SQLite only writing sessions begin IMMEDIATE: a read that later writes would fail at once with SQLITE_BUSY_SNAPSHOT
+whatever the time-out, and a reader that began IMMEDIATE would wait for every writer (R38).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.orm import Session
+
+BUSY_SECONDS = 30
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine for `url` with the registry's rules for transactions and durability attached."""
+    if url.startswith("sqlite"):
+        # isolation_level None takes the driver's own idea of transactions away; `begin` below emits ours.
+        engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(url, pool_pre_ping=True)
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """Open a session that may write; commit at the end, roll back and re-raise on any error."""
+    with Session(engine.execution_options(writes=True), expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """Open a session that only reads, from one consistent view; whatever it did is rolled back at the end."""
+    isolation: dict[str, Any] = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    with Session(engine.execution_options(**isolation), expire_on_commit=False) as session:
+        yield session

@@ -1,0 +1,172 @@
+"""A real mail server on a socket of this machine, for tests that need letters to arrive somewhere."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections import defaultdict, deque
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+
+@dataclass(frozen=True)
+class ReceivedMessage:
+    """One letter as the server took it: the envelope's addresses and the bytes, CRLF line ends as on the wire."""
+
+    mail_from: str
+    rcpt_tos: tuple[str, ...]
+    content: bytes
+
+
+class MailServer:
+    """A mail server that runs while the `with` block does.
+
+        with MailServer() as server:
+            server.script("gone@customer.example", 550, "5.1.1 No such user here")
+            channel = SmtpChannel(parse_mail_url(server.url))
+            ...
+            assert server.messages[0].rcpt_tos == ("privacy@customer.example",)
+
+    `tls` is a server-side context: offered by STARTTLS, or spoken from the start where `implicit_tls` is set.
+    `credentials` are the (user name, password) it asks for; without TLS it asks all the same.
+    `features` without "SMTPUTF8" make a server of ASCII addresses only.
+    """
+
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        implicit_tls: bool = False,
+        credentials: tuple[str, str] | None = None,
+        smtputf8: bool = True,
+        size_limit: int = 33_554_432,
+        host: str = "127.0.0.1",
+    ) -> None:
+        self._listener = socket.socket()
+        self._listener.bind((host, 0))
+        self.host: str = host
+        self.port: int = self._listener.getsockname()[1]
+        self.messages: list[ReceivedMessage] = []
+        """Every letter taken, in order. Complete once the sender has its answer."""
+        self.connections = 0
+        """How many connections were opened by somebody who greeted (EHLO before STARTTLS counts once)."""
+        self._credentials = credentials
+        self._scheme = "smtps" if implicit_tls else "smtp"
+        self._lock = threading.Lock()
+        self._scripts: defaultdict[tuple[str, str], deque[tuple[str, int | None]]] = defaultdict(deque)
+        parameters: dict[str, Any] = {"enable_SMTPUTF8": smtputf8, "data_size_limit": size_limit}
+        if tls is not None and not implicit_tls:
+            parameters |= {"tls_context": tls, "require_starttls": True}
+        if credentials is not None:
+            parameters |= {
+                "authenticator": self._authenticate,
+                "auth_required": True,
+                "auth_require_tls": tls is not None and not implicit_tls,
+            }
+        self._controller = _ControllerOnSocket(
+            _Hooks(self),
+            hostname=host,
+            port=self.port,
+            server_hostname="mail.test",
+            ssl_context=tls if implicit_tls else None,
+            **parameters,
+        )
+        self._controller.listener = self._listener
+
+    @property
+    def url(self) -> str:
+        """The mail URL of this server, with its credentials where it asks for any."""
+        sign_in = "".join(f"{quote(part, safe='')}:" for part in self._credentials or ())
+        return f"{self._scheme}://{sign_in[:-1]}{'@' if sign_in else ''}{self.host}:{self.port}"
+
+    def script(self, recipient: str, code: int, text: str, *, times: int | None = None, stage: str = "RCPT") -> None:
+        """Answer `code text` to letters for `recipient`: for ever, or so many times and then as before.
+
+        `stage` is "RCPT", or "DATA" for the answer after the final dot. Scripts are used up in the order given.
+        """
+        if stage not in ("RCPT", "DATA"):
+            raise ValueError(f"no such stage: {stage}")
+        with self._lock:
+            self._scripts[stage, recipient].append((f"{code} {text}", times))
+
+    def __enter__(self) -> MailServer:
+        self._controller.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._controller.stop()
+        self._listener.close()
+
+    def scripted_answer(self, stage: str, recipient: str) -> str | None:
+        """The answer the script has for this letter now, used up by asking; None where it has none."""
+        with self._lock:
+            script = self._scripts[stage, recipient]
+            if not script:
+                return None
+            answer, times = script[0]
+            if times is not None:
+                script.popleft()
+                if times > 1:
+                    script.appendleft((answer, times - 1))
+            return answer
+
+    def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        given = (data.login, data.password) if isinstance(data, LoginPassword) else None
+        wanted = tuple(part.encode("utf-8") for part in self._credentials or ())
+        return AuthResult(success=given == wanted, handled=False)
+
+
+class _Hooks:
+    """What the server does at each step; aiosmtpd finds the methods by their names."""
+
+    def __init__(self, server: MailServer) -> None:
+        self._server = server
+
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd looks for this name
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        if session.host_name is None:
+            self._server.connections += 1
+        session.host_name = hostname
+        return responses
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd looks for this name
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        refusal = self._server.scripted_answer("RCPT", address)
+        if refusal is not None:
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd looks for this name
+        self, server: Any, session: Any, envelope: Any
+    ) -> str:
+        for address in envelope.rcpt_tos:
+            refusal = self._server.scripted_answer("DATA", address)
+            if refusal is not None:
+                return refusal
+        messages = self._server.messages
+        messages.append(ReceivedMessage(envelope.mail_from, tuple(envelope.rcpt_tos), envelope.original_content))
+        return f"250 2.0.0 OK: queued as TEST{len(messages):04}"
+
+
+class _ControllerOnSocket(Controller):  # type: ignore[misc]  # aiosmtpd publishes no types
+    """Listens on a socket that is bound already, for aiosmtpd cannot be told to take any free port."""
+
+    listener: socket.socket
+
+    def _create_server(self) -> Awaitable[Any]:
+        server: Awaitable[Any] = self.loop.create_server(
+            self._factory_invoker, sock=self.listener, ssl=self.ssl_context
+        )
+        return server
