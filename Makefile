@@ -61,7 +61,7 @@ lint: install ## style, types and the directions of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 bench: install ## measure, and compare with the limits in benchmarks/
 	$(BIN)/python -m benchmarks

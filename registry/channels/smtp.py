@@ -30,7 +30,7 @@ __all__ = ["Security", "SmtpAddress", "SmtpChannel", "SmtpTimeouts", "parse_mail
 # Codes that blame the sign-in (RFC 4954 section 6): the deployment's fault, so no letter may be given up for them.
 _SIGN_IN_CODES = frozenset({530, 534, 535, 538})
 # How Postfix and Exim say under which name they keep a letter.
-_QUEUE_NAME = re.compile(r"\b(?:queued as |id=)([A-Za-z0-9][A-Za-z0-9-]*)")
+_QUEUE_NAME = re.compile(r"(?:^|\s)(?:queued as |id=)([A-Za-z0-9][A-Za-z0-9-]*)")
 _FAREWELL_SECONDS = 5.0
 
 

@@ -1,4 +1,4 @@
-"""Who holds a notice on its day, and until when (R17, R19, R21–R23). Pure: facts about customers in, named holds out."""
+"""Who holds a notice on its day, and until when (R17, R19, R21–R23): facts about customers in, named holds out."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from registry.domain.errors import IllegalTransition
 
 
 class NoticeState(StrEnum):
-    """Where a notice stands. `held` is announced, past its date, and kept from taking effect by somebody named (R22)."""
+    """Where a notice stands. `held`: announced, its date has come, and somebody named keeps it from effect (R22)."""
 
     DRAFT = "draft"
     SUBMITTED = "submitted"
@@ -24,7 +24,8 @@ class NoticeEvent(StrEnum):
     """What happens to a notice.
 
     `approve` is the approval that makes up the number the publisher requires; where none is required the step that
-    publishes records `submit` and `approve` itself. `edit` is a change of content or target, which voids approvals (R16).
+    publishes records `submit` and `approve` itself. `edit` is a change of content or target, which voids approvals
+    (R16).
     """
 
     SUBMIT = "submit"
@@ -69,7 +70,7 @@ _NEXT = {
 
 
 def next_notice_state(state: NoticeState, event: NoticeEvent) -> NoticeState:
-    """Return the state of a notice after `event` (R14). Raises `IllegalTransition` for a step the life does not have."""
+    """Return the state of a notice after `event` (R14). Raises `IllegalTransition` for a step its life lacks."""
     try:
         return _NEXT[state, event]
     except KeyError:

@@ -164,9 +164,7 @@ def _last_day(received_on: date, days: int, terms: Terms, working_days: WorkingD
     day = received_on
     while days > 0:
         day += ONE_DAY
-        if is_a_day(day, terms.time_zone) and (
-            terms.counting == "calendar" or working_days.is_working_day(day)
-        ):
+        if is_a_day(day, terms.time_zone) and (terms.counting == "calendar" or working_days.is_working_day(day)):
             days -= 1
     return day
 
@@ -197,9 +195,7 @@ def latest_receipt_at(effective_at: datetime, terms: Terms, working_days: Workin
     return first_instant(early_enough + ONE_DAY, zone) - SHORTEST_TIME
 
 
-def plan_objection_deadline(
-    told_at: datetime, terms: Terms, working_days: WorkingDays
-) -> tuple[date, datetime]:
+def plan_objection_deadline(told_at: datetime, terms: Terms, working_days: WorkingDays) -> tuple[date, datetime]:
     """Return the deadline to print in a letter first tried at `told_at`: its last local day, and the instant it ends.
 
     An objection is in time before that instant (R25). The date is one of the customer's zone, the instant UTC.
@@ -320,9 +316,7 @@ def check_effective_on(requested_on: date, earliest: EarliestEffect) -> datetime
     return first_instant(requested_on, earliest.publisher_zone)
 
 
-def next_told_date(
-    possible_at: datetime | None, last_told_on: date, now: datetime, publisher_zone: str
-) -> date | None:
+def next_told_date(possible_at: datetime | None, last_told_on: date, now: datetime, publisher_zone: str) -> date | None:
     """Return the date to tell for a held notice, in the publisher's zone; None is "until further notice" (R22).
 
     `possible_at` is the instant from which nothing holds the notice any more, None where nobody can say. The answer

@@ -47,7 +47,7 @@ def _holiday_region(value: str) -> str:
         if country.upper() in iso3166.countries_by_alpha2:
             near.insert(0, value.upper())
         raise PydanticCustomError("unknown-region", "unknown region", {"near": near})
-    if subdivision != "" and not re.fullmatch(r"[A-Z0-9]{1,3}", subdivision) or value.endswith("-"):
+    if value != country and not re.fullmatch(r"[A-Z0-9]{1,3}", subdivision):
         raise PydanticCustomError("unknown-region", "unknown region", {"near": [country]})
     return value
 
@@ -83,7 +83,7 @@ def _hold_or_deemed(value: object) -> str:
 
 
 class Terms(Document):
-    """The notice terms of a publisher, or of one customer whose contract differs (R8). Immutable, versioned by its owner.
+    """The notice terms of a publisher, or of one customer whose contract differs (R8). Immutable.
 
     `days` is the notice before a binding change, `objection_days` the time to object; both run from receipt.
     `counting` says whether they are calendar or working days, `roll_to_working_day` whether an objection period that
@@ -113,7 +113,7 @@ class Terms(Document):
 
 @dataclasses.dataclass(frozen=True)
 class WorkingDays:
-    """Which dates are working days: "all days other than public holidays, Sundays and Saturdays" (Reg. 1182/71 art. 2(2)).
+    """Which dates are working days: neither public holidays, nor Sundays, nor Saturdays (Reg. 1182/71 art. 2(2)).
 
     `holidays` are the public holidays of the region that the terms name. They must reach to the end of the longest
     period counted with them: a year that is not in them is taken as a year without holidays.
@@ -138,7 +138,7 @@ def read_terms(data: object, prefix: str = "notice") -> Terms:
 
 
 def _without_choice(problem: Problem, prefix: str) -> Problem:
-    """Name a field inside `undeliverable` as the person wrote it: pydantic also names the form it took the value for."""
+    """Name a field inside `undeliverable` as the person wrote it: pydantic adds the form it took the value for."""
     start = f"{prefix}.undeliverable" if prefix else "undeliverable"
     for choice in ("hold", "deemed"):
         if problem.field != f"{start}.{choice}" and not problem.field.startswith(f"{start}.{choice}."):

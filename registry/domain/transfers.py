@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -30,5 +31,13 @@ def load_mechanisms() -> dict[str, Mechanism]:
 
 
 def find_near_mechanisms(mechanism_id: str) -> list[str]:
-    """Return up to three known ids that resemble an unknown one, so that an error can offer them."""
-    return difflib.get_close_matches(mechanism_id, load_mechanisms(), n=3, cutoff=0.4)
+    """Return up to four known ids that resemble an unknown one, so that an error can offer them.
+
+    Ids that hold every word of it come first: whoever writes `eu.scc` means one of the four modules.
+    """
+    words = re.findall(r"[a-z0-9]+", mechanism_id.lower())
+    known = load_mechanisms()
+    holding = [
+        id_ for id_, row in known.items() if words and all(word in f"{id_} {row.label}".lower() for word in words)
+    ]
+    return list(dict.fromkeys(holding + difflib.get_close_matches(mechanism_id.lower(), known, n=3, cutoff=0.4)))[:4]

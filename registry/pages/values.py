@@ -61,7 +61,10 @@ class PublicEntry:
 
 @dataclass(frozen=True)
 class PastVersion:
-    """One version of an entry that was or is on the list; `content` None is its removal. Instants are UTC."""
+    """One version of an entry that was or is on the list; `content` None is its removal. Instants are UTC.
+
+    `cause` is what put it there: `founding` (R5), `editorial` (R3), or the number of the notice.
+    """
 
     content: EntryContent | None
     from_at: datetime
@@ -81,11 +84,16 @@ class RemovedEntry:
 
 @dataclass(frozen=True)
 class ToldStatement:
-    """One statement of a notice (R15): its number, kind and the instant it was made."""
+    """One statement of a notice (R15): its number, kind and the UTC instant it was made.
+
+    `effective_on` is the effective date it told, in the publisher's zone; None where it told none. With it the public
+    sees every date that was ever told, and a calendar can cancel the last one when a notice has no date any more.
+    """
 
     seq: int
     kind: str
     made_at: datetime
+    effective_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,8 @@ class PublicList:
     """All that the public may know of one publisher's list.
 
     `today` is the publisher's local date the artefact is made for ("days left"); `as_of` is the past local date it
-    shows the end of (R6), None for the list as it is now. `changed_at` is the last instant anything public changed.
+    shows the end of (R6), None for the list as it is now. `changed_at` is the last instant anything public changed,
+    `founded_at` the instant the list was first published (R5), None before; both are UTC.
     """
 
     publisher: PublicPublisher
@@ -128,6 +137,7 @@ class PublicList:
     removed: tuple[RemovedEntry, ...]
     notices: tuple[PublicNotice, ...]
     is_demo: bool = False
+    founded_at: datetime | None = None
 
     @property
     def upcoming(self) -> tuple[PublicNotice, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -18,7 +19,10 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 @dataclass(frozen=True)
 class ReceivedMessage:
-    """One letter as the server took it: the envelope's addresses and the bytes, CRLF line ends as on the wire."""
+    """One letter as the server took it: the envelope's addresses and the bytes, with CRLF line ends as on the wire.
+
+    The null return path is an empty `mail_from`.
+    """
 
     mail_from: str
     rcpt_tos: tuple[str, ...]
@@ -34,9 +38,10 @@ class MailServer:
             ...
             assert server.messages[0].rcpt_tos == ("privacy@customer.example",)
 
-    `tls` is a server-side context: offered by STARTTLS, or spoken from the start where `implicit_tls` is set.
-    `credentials` are the (user name, password) it asks for; without TLS it asks all the same.
-    `features` without "SMTPUTF8" make a server of ASCII addresses only.
+    Close the channel before the test ends, or Python warns of its open socket. `tls` is a server-side context: offered
+    by STARTTLS, or spoken from the start where `implicit_tls` is set. `credentials` are the (user name, password) it
+    asks for; without STARTTLS aiosmtpd warns that this is unsafe, so mark such a test with
+    `pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")`.
     """
 
     def __init__(
@@ -55,8 +60,8 @@ class MailServer:
         self.port: int = self._listener.getsockname()[1]
         self.messages: list[ReceivedMessage] = []
         """Every letter taken, in order. Complete once the sender has its answer."""
-        self.connections = 0
-        """How many connections were opened by somebody who greeted (EHLO before STARTTLS counts once)."""
+        self.peers: set[tuple[str, int]] = set()
+        """The address and port of everybody who greeted: one for each connection."""
         self._credentials = credentials
         self._scheme = "smtps" if implicit_tls else "smtp"
         self._lock = threading.Lock()
@@ -71,6 +76,7 @@ class MailServer:
                 "auth_require_tls": tls is not None and not implicit_tls,
             }
         self._controller = _ControllerOnSocket(
+            self._listener,
             _Hooks(self),
             hostname=host,
             port=self.port,
@@ -78,7 +84,6 @@ class MailServer:
             ssl_context=tls if implicit_tls else None,
             **parameters,
         )
-        self._controller.listener = self._listener
 
     @property
     def url(self) -> str:
@@ -103,6 +108,7 @@ class MailServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._controller.hang_up()
         self._controller.stop()
         self._listener.close()
 
@@ -134,8 +140,7 @@ class _Hooks:
     async def handle_EHLO(  # noqa: N802 - aiosmtpd looks for this name
         self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
     ) -> list[str]:
-        if session.host_name is None:
-            self._server.connections += 1
+        self._server.peers.add(session.peer)
         session.host_name = hostname
         return responses
 
@@ -156,17 +161,37 @@ class _Hooks:
             if refusal is not None:
                 return refusal
         messages = self._server.messages
-        messages.append(ReceivedMessage(envelope.mail_from, tuple(envelope.rcpt_tos), envelope.original_content))
+        mail_from = "" if envelope.mail_from == "<>" else envelope.mail_from
+        messages.append(ReceivedMessage(mail_from, tuple(envelope.rcpt_tos), envelope.original_content))
         return f"250 2.0.0 OK: queued as TEST{len(messages):04}"
 
 
-class _ControllerOnSocket(Controller):  # type: ignore[misc]  # aiosmtpd publishes no types
+class _ControllerOnSocket(Controller):
     """Listens on a socket that is bound already, for aiosmtpd cannot be told to take any free port."""
 
-    listener: socket.socket
+    def __init__(self, listener: socket.socket, handler: _Hooks, **parameters: Any) -> None:
+        super().__init__(handler, **parameters)
+        self._listener = listener
+        self._conversations: list[Any] = []
+
+    def factory(self) -> Any:
+        conversation = super().factory()  # type: ignore[no-untyped-call]  # aiosmtpd publishes few types
+        self._conversations.append(conversation)
+        return conversation
+
+    def hang_up(self) -> None:
+        """Close what clients left open: aiosmtpd would leave the sockets to the garbage collector and its warnings."""
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(timeout=5)
+
+    async def _hang_up(self) -> None:
+        for conversation in self._conversations:
+            if conversation.transport is not None:
+                conversation.transport.abort()
+        for _ in range(3):  # a TLS transport closes the one beneath it, which then closes its socket
+            await asyncio.sleep(0)
 
     def _create_server(self) -> Awaitable[Any]:
         server: Awaitable[Any] = self.loop.create_server(
-            self._factory_invoker, sock=self.listener, ssl=self.ssl_context
+            self._factory_invoker, sock=self._listener, ssl=self.ssl_context
         )
         return server

@@ -1,0 +1,61 @@
+"""Plain text that reads well in any mail program: no line longer than 78 columns but for a word that is longer.
+
+Own code and not `textwrap`, because the bytes of a letter must come out the same for years (R30) and this is all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+WIDTH: Final = 78
+
+
+def wrap(text: str, first: str = "", rest: str | None = None) -> str:
+    """Break one paragraph at its spaces, the first line after `first`, the others after `rest` (default: `first`).
+
+    Line breaks in `text` count as spaces. A word longer than a line, such as a web address, stays whole.
+    """
+    rest = first if rest is None else rest
+    lines: list[str] = []
+    line, is_empty = first, True
+    for word in text.split():
+        if not is_empty and len(line) + 1 + len(word) > WIDTH:
+            lines.append(line)
+            line, is_empty = rest, True
+        line += word if is_empty else f" {word}"
+        is_empty = False
+    return "\n".join([*lines, line.rstrip()])
+
+
+def wrap_lines(text: str, indent: str = "") -> str:
+    """Break a text somebody wrote; its own line breaks and blank lines stay."""
+    return "\n".join(wrap(line, indent) if line.strip() else "" for line in text.split("\n"))
+
+
+def lay_out(label: str, items: Sequence[str], indent: str = "", column: int = 17) -> str:
+    """Set items below one another in a column, the label before the first. Each item's own line breaks stay."""
+    blank = " " * max(column, len(indent))
+    lead = f"{indent}{label}".ljust(len(blank))
+    if len(lead) > len(blank) or (lead and not lead.endswith(" ")):
+        lead += " "
+    lines: list[str] = []
+    for item in items:
+        for line in item.split("\n"):
+            if line.strip():
+                lines.append(wrap(line, blank if lines else lead, blank))
+    return "\n".join(lines)
+
+
+def rewrap(line: str, slot_at: int) -> str:
+    """Break a line that grew too long because a slot in it, at column `slot_at`, was filled.
+
+    Where the slot stood in a column of its own (after two spaces), the lines that follow begin in that column.
+    """
+    if len(line) <= WIDTH:
+        return line
+    before = line[:slot_at]
+    if not before.strip() or before.endswith("  "):
+        return wrap(line[slot_at:], before, " " * slot_at)
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    return wrap(line, indent)

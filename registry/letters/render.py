@@ -1,0 +1,181 @@
+"""Letters, rendered once per statement, language and audience, with slots for what differs per recipient (R30).
+
+This module reads no clock, no database and no setting. What goes to one recipient is made by `compose`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import css_inline
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from registry.domain.vocabulary import Audience, ServiceLetterKind, StatementKind
+from registry.letters import plain_text, wording
+from registry.letters.rows import EntryInWords, Member, describe_change
+from registry.letters.slots import Slot, refuse_slot_marks
+from registry.letters.values import FrozenLetter, Sender, StatementFacts
+
+
+class LetterRenderer:
+    """Renders the templates below `templates_folder`/mail. Holds no state but its Jinja environment.
+
+    Sentences stand in the templates, once for plain text and HTML alike (`words.txt`); values in words come from
+    `registry.letters.wording`. An undefined or missing value is an error, never an empty space in a letter.
+    """
+
+    def __init__(self, templates_folder: Path) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(templates_folder),
+            undefined=StrictUndefined,
+            autoescape=_is_html,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_refuse_none,
+        )
+        self._environment.filters |= {
+            "one_line": one_line,
+            "capital_first": lambda text: text[:1].upper() + text[1:],
+            "prose": plain_text.wrap,
+            "lines": plain_text.wrap_lines,
+            "heading": lambda text: _underlined(text, "-"),
+            "title_lines": lambda text: _underlined(plain_text.wrap(text), "="),
+        }
+        self._environment.globals |= {
+            "slots": Slot,
+            "row": lambda label, *items: plain_text.lay_out(f"{label}:", items),
+            "column": _column,
+            "not_stated": wording.NOT_STATED,
+            "no_date": wording.NO_DATE,
+        }
+        self._inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
+
+    def render_statement(self, facts: StatementFacts, audience: Audience, language: str) -> FrozenLetter:
+        """Render one statement of a notice (R15) for customers' contacts or for followers.
+
+        Dates are told in the publisher's zone; the objection deadline is a slot, because it is each customer's own.
+        Raises `BrokenSlot` if a fact holds one of the two characters that make slots.
+        """
+        _refuse_slots_within(asdict(facts))
+        kind = StatementKind(facts.kind)
+        language = wording.choose_language(language)
+        names = dict(facts.product_names)
+        changes = tuple(describe_change(change, names, language) for change in facts.changes)
+        context = {
+            "facts": facts,
+            "is_customer": audience is Audience.CUSTOMER,
+            "changes": changes,
+            "in_short": _in_short(changes),
+            **_dates_in_words(facts, language),
+        }
+        return self._render(kind.value, facts.sender, language, context)
+
+    def render_service_letter(
+        self, kind: ServiceLetterKind, sender: Sender, language: str, product_names: Sequence[str] = ()
+    ) -> FrozenLetter:
+        """Render a letter about a subscription itself: asking to confirm it, or saying that there is one already.
+
+        `product_names` are the products the subscription is limited to, as people call them; none means all. Nothing
+        else a stranger typed into the form enters the letter, so nobody can have the publisher mail their words.
+        """
+        _refuse_slots_within([asdict(sender), list(product_names)])
+        context = {"product_names": tuple(product_names)}
+        return self._render(kind.value, sender, wording.choose_language(language), context)
+
+    def _render(self, kind: str, sender: Sender, language: str, context: Mapping[str, Any]) -> FrozenLetter:
+        shared = {"sender": sender, "publisher": _name_of(sender), "language": language, **context}
+        subject = one_line(self._environment.get_template(f"mail/{kind}/subject.txt").render(shared))
+        text = self._environment.get_template(f"mail/{kind}/body.txt").render(shared)
+        html = self._environment.get_template(f"mail/{kind}/body.html").render(shared, subject=subject)
+        return FrozenLetter(subject, _tidy(text), self._inliner.inline(html))
+
+
+def one_line(text: str) -> str:
+    """Put a text on one line, every run of white space being one space, so that no line break enters a header."""
+    return " ".join(text.split())
+
+
+def _is_html(template_name: str | None) -> bool:
+    return template_name is not None and template_name.endswith(".html")
+
+
+def _refuse_none(value: object) -> object:
+    if value is None:
+        raise ValueError("a letter would show the word None; the template lacks the words for a value not stated")
+    return value
+
+
+def _refuse_slots_within(value: object) -> None:
+    if isinstance(value, str):
+        refuse_slot_marks(value)
+    elif isinstance(value, Mapping):
+        _refuse_slots_within(list(value.items()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_slots_within(item)
+
+
+def _name_of(sender: Sender) -> str:
+    if sender.legal_name is None or sender.legal_name == sender.name:
+        return sender.name
+    return f"{sender.name} ({sender.legal_name})"
+
+
+def _in_short(changes: Sequence[EntryInWords]) -> tuple[str, ...]:
+    return tuple(f"{change.name}: {change.headline}" for change in changes)
+
+
+def _dates_in_words(facts: StatementFacts, language: str) -> dict[str, str | None]:
+    """Put every date of a statement into words, local to the publisher; None where there is none."""
+    zone = facts.sender.time_zone
+
+    def in_full(on: date | None) -> str | None:
+        return None if on is None else wording.say_date(on, zone, language)
+
+    def day(on: date | None) -> str | None:
+        return None if on is None else wording.say_day(on, language)
+
+    return {
+        "announced": in_full(_local_date(facts.announced_at, zone)),
+        "effective_day": day(facts.effective_on),
+        "effective_in_full": _effective(facts, language),
+        "previous_day": day(facts.previous_effective_on),
+        "previous": in_full(facts.previous_effective_on),
+        "took_effect": None if facts.took_effect_at is None else wording.say_instant(facts.took_effect_at, zone, language),
+    }
+
+
+def _effective(facts: StatementFacts, language: str) -> str | None:
+    if facts.effective_on is None:
+        return None
+    said = wording.say_date(facts.effective_on, facts.sender.time_zone, language)
+    if facts.effective_at is None:
+        return said
+    return f"{said}, from its first minute ({wording.say_in_utc(facts.effective_at)})"
+
+
+def _local_date(at: datetime, zone: str) -> date:
+    return at.astimezone(ZoneInfo(zone)).date()
+
+
+def _underlined(text: str, with_character: str) -> str:
+    return f"{text}\n{with_character * max(len(line) for line in text.splitlines())}"
+
+
+def _column(label: str, members: Sequence[Member], indent: str, width: int) -> str:
+    return plain_text.lay_out(f"{label}:", [member.line for member in members], indent, width)
+
+
+def _tidy(text: str) -> str:
+    """Leave one blank line where the templates left several, and none at the ends."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        stripped = line.rstrip(" ")
+        if stripped or (lines and lines[-1]):
+            lines.append(stripped)
+    return "\n".join(lines).rstrip("\n") + "\n"

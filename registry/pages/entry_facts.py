@@ -1,0 +1,219 @@
+"""An entry as a reader needs it: what is stated, in words, and what is not (R7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from registry.domain.entries import EntryContent
+from registry.domain.vocabulary import ConditionWhen, LocationFunction, Role
+from registry.pages.grounds import GroundInWords, ground_in_words
+from registry.pages.values import Addresses, PublicEntry, PublicList, PublicNotice
+from registry.pages.wording import CONDITIONS, FIELDS, FUNCTIONS, ROLES, place_name, short_date
+
+ALL_PRODUCTS = "All products"
+"""An entry that names no product concerns them all."""
+
+LINK_FIELDS = ("website", "privacy", "dpa", "subprocessors", "security")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What keys are called: products, and the entries that stand or stood on the list or are announced."""
+
+    products: Mapping[str, str]
+    entries: Mapping[str, str]
+
+    @classmethod
+    def of(cls, public: PublicList) -> Names:
+        """Gather the names of one publisher; the list as it stands wins over what it was or will be."""
+        announced = {change.key: change.name for notice in public.upcoming for change in notice.changes}
+        removed = {entry.key: entry.content.name for entry in public.removed}
+        current = {entry.key: entry.content.name for entry in public.entries}
+        return cls({product.key: product.name for product in public.publisher.products}, announced | removed | current)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One labelled fact; no lines means that it is not stated. `is_run` sets its lines one after another."""
+
+    label: str
+    lines: tuple[str, ...]
+    is_run: bool = False
+
+
+@dataclass(frozen=True)
+class EntryShown:
+    """One entry, ready for a template: `facts` are those worth a row, `not_stated` names the rest in one line."""
+
+    key: str
+    url: str
+    content: EntryContent
+    facts: tuple[Fact, ...]
+    grounds: tuple[GroundInWords, ...]
+    not_stated: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
+    established: str | None
+    parent: tuple[str, str | None] | None
+    pending: PublicNotice | None
+
+
+def show_field(field: str, value: Any, names: Names) -> tuple[str, ...]:
+    """Return the value of an entry's field, given as JSON, in words: one line a member, none where not stated.
+
+    `field` is a name of `registry.domain.changes.FIELD_RULES`. Values may be older than this release, so a word that
+    is not known any more is shown as it stands.
+    """
+    if field == "products":
+        return tuple(names.products.get(key, key) for key in value or ()) or (ALL_PRODUCTS,)
+    if value is None or value == [] or value == ():
+        return ()
+    match field:
+        case "role":
+            return (ROLES[Role(value)] if value in set(Role) else str(value),)
+        case "condition.when":
+            return (CONDITIONS[ConditionWhen(value)] if value in set(ConditionWhen) else str(value),)
+        case "country":
+            return (place_name(value),)
+        case "parent":
+            return (names.entries.get(value, value),)
+        case "since" | "until":
+            return (short_date(date.fromisoformat(value)),)
+        case "locations":
+            return tuple(show_location(location) for location in value)
+        case "transfers":
+            return tuple(ground_in_words(transfer).in_one_line for transfer in value)
+    return tuple(str(member) for member in value) if isinstance(value, list | tuple) else (str(value),)
+
+
+def show_location(location: Mapping[str, Any]) -> str:
+    """Return one place, given as its JSON document, such as "Falkenstein, Germany (processing)"."""
+    where = ", ".join(part for part in (location.get("place"), place_name(location["country"])) if part)
+    function = location.get("function")
+    if function is None:
+        return f"{where} (function not stated)"
+    return f"{where} ({FUNCTIONS[LocationFunction(function)] if function in set(LocationFunction) else function})"
+
+
+def show_entry(entry: PublicEntry, public: PublicList, addresses: Addresses, names: Names) -> EntryShown:
+    """Prepare an entry for the list: facts everyone asks for always, the others where they are stated."""
+    content = entry.content
+    return EntryShown(
+        key=entry.key,
+        url=addresses.at(f"entries/{entry.key}"),
+        content=content,
+        facts=_facts_of_the_list(content, public, names),
+        grounds=grounds_of(content),
+        not_stated=_quietly_not_stated(content),
+        links=links_of(content),
+        established=place_name(content.country) if content.country else None,
+        parent=parent_of(content, addresses, names),
+        pending=find_pending(entry.key, public),
+    )
+
+
+def find_pending(key: str, public: PublicList) -> PublicNotice | None:
+    """Return the open notice that will change the entry; there is at most one (R4)."""
+    for notice in public.upcoming:
+        if any(change.key == key for change in notice.changes):
+            return notice
+    return None
+
+
+def grounds_of(content: EntryContent) -> tuple[GroundInWords, ...]:
+    """Return the transfer grounds in words, in their order of precedence."""
+    return tuple(ground_in_words(transfer.model_dump(mode="json")) for transfer in content.transfers)
+
+
+def links_of(content: EntryContent) -> tuple[tuple[str, str], ...]:
+    """Return the stated links of the organisation as (label, address)."""
+    stated = content.links.model_dump() if content.links else {}
+    return tuple((FIELDS[f"links.{name}"], stated[name]) for name in LINK_FIELDS if stated.get(name))
+
+
+def parent_of(content: EntryContent, addresses: Addresses, names: Names) -> tuple[str, str | None] | None:
+    """Return name and address of the entry whose own subprocessor this is; the address is None if it has no page."""
+    if content.parent is None:
+        return None
+    if content.parent not in names.entries:
+        return content.parent, None
+    return names.entries[content.parent], addresses.at(f"entries/{content.parent}")
+
+
+def all_facts(content: EntryContent, names: Names) -> tuple[Fact, ...]:
+    """Return every fact of an entry, stated or not, for the entry's own page; transfers and links stand apart."""
+    stated = content.model_dump(mode="json")
+    contact = stated["contact"] or {}
+    together = {
+        "contact": tuple(contact[part] for part in ("name", "position", "email") if contact.get(part)),
+        "condition": _condition_lines(content),
+    }
+    silent_where_empty = {"former_names", "until", "parent"} | ({"products"} if not names.products else set())
+    shown = []
+    for field in _FIELDS_OF_THE_ENTRY_PAGE:
+        lines = together[field] if field in together else show_field(field, stated[field], names)
+        if stated[field] or field not in silent_where_empty:
+            shown.append(Fact(FIELDS[field], lines, is_run=field in _RUNS))
+    return tuple(shown)
+
+
+_FIELDS_OF_THE_ENTRY_PAGE = (
+    "role",
+    "legal_name",
+    "former_names",
+    "country",
+    "address",
+    "contact",
+    "parent",
+    "purposes",
+    "activity",
+    "products",
+    "condition",
+    "data_categories",
+    "special_categories",
+    "data_subjects",
+    "locations",
+    "retention",
+    "since",
+    "until",
+)
+
+
+def _condition_lines(content: EntryContent) -> tuple[str, ...]:
+    if content.condition is None:
+        return ()
+    return tuple(line for line in (CONDITIONS[content.condition.when], content.condition.text) if line)
+
+
+_RUNS = {"data_categories", "data_subjects", "special_categories", "products"}
+
+
+def _facts_of_the_list(content: EntryContent, public: PublicList, names: Names) -> tuple[Fact, ...]:
+    stated = content.model_dump(mode="json")
+
+    def fact(field: str) -> Fact:
+        return Fact(FIELDS[field], show_field(field, stated[field], names), is_run=field in _RUNS)
+
+    facts = [
+        Fact("Purpose", content.purposes),
+        *([Fact(FIELDS["activity"], (content.activity,))] if content.activity else []),
+        fact("data_categories"),
+        *(fact(field) for field in ("special_categories", "data_subjects") if stated[field]),
+        fact("locations"),
+    ]
+    if content.condition:
+        facts.append(Fact(FIELDS["condition"], _condition_lines(content)))
+    if public.publisher.products:
+        facts.append(fact("products"))
+    facts += [fact(field) for field in ("retention", "since", "until") if stated[field]]
+    return tuple(facts)
+
+
+def _quietly_not_stated(content: EntryContent) -> tuple[str, ...]:
+    """Name what is missing and not worth a row of its own, so that silence is never taken for "none" (R7)."""
+    fields = ["data_subjects", "retention", "since"]
+    if content.role is not Role.CATEGORY:
+        fields = ["legal_name", "country", *fields]
+    return tuple(FIELDS[field].lower() for field in fields if not getattr(content, field))

@@ -1,0 +1,237 @@
+"""Changes, notices and history as a reader needs them: what differs, from when, and what can be done about it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from urllib.parse import quote
+
+from registry.domain.changes import EntryChange, FieldChange
+from registry.domain.vocabulary import ChangeKind
+from registry.pages.entry_facts import ALL_PRODUCTS, Names, show_field
+from registry.pages.values import Addresses, PastVersion, PublicList, PublicNotice, PublicPublisher
+from registry.pages.wording import (
+    CHANGE_KINDS,
+    STATEMENTS,
+    STATES,
+    count_of,
+    date_told,
+    days_left,
+    field_name,
+    local_date,
+    period_left,
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One line of a value; `differs` marks what is only on this side of the change."""
+
+    text: str
+    differs: bool
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """One field before and after; an empty side is not stated."""
+
+    label: str
+    before: tuple[Member, ...]
+    after: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class ChangeShown:
+    """One entry's change, ready for a template. `url` is None where the entry has no page."""
+
+    key: str
+    name: str
+    url: str | None
+    kinds: tuple[str, ...]
+    is_addition: bool
+    is_removal: bool
+    rows: tuple[ChangeRow, ...]
+
+
+@dataclass(frozen=True)
+class StatementShown:
+    """One statement in words, with its UTC instant, its local date, and the effective date it told, if any."""
+
+    label: str
+    made_at: datetime
+    made_on: date
+    effective_on: date | None
+
+
+@dataclass(frozen=True)
+class NoticeShown:
+    """One notice, ready for a template. Dates are local to the publisher; `countdown` is seen from the day shown."""
+
+    number: str
+    url: str
+    summary: str
+    state: str
+    state_label: str
+    is_open: bool
+    effective_on: date | None
+    countdown: str | None
+    objection_until_on: date | None
+    objection_left: str | None
+    objection_is_open: bool
+    announced_on: date
+    took_effect_on: date | None
+    withdrawn_on: date | None
+    emergency_reason: str | None
+    changes: tuple[ChangeShown, ...]
+    statements: tuple[StatementShown, ...]
+    contact_url: str | None
+
+
+@dataclass(frozen=True)
+class PastShown:
+    """One version of an entry in its history, newest first; `change` is None for the version it began with."""
+
+    label: str
+    notice_url: str | None
+    from_at: datetime
+    from_on: date
+    to_on: date | None
+    is_removal: bool
+    change: ChangeShown | None
+
+
+def show_change(change: EntryChange, addresses: Addresses, names: Names) -> ChangeShown:
+    """Prepare one entry's change: each field that differs, with what is only on one side marked."""
+    fields = change.fields
+    is_addition = change.kinds == (ChangeKind.ADDITION,)
+    is_removal = change.kinds == (ChangeKind.REMOVAL,)
+    if is_removal:
+        fields = tuple(field for field in fields if field.field in _WORTH_SAYING_OF_A_REMOVAL)
+    return ChangeShown(
+        key=change.key,
+        name=change.name,
+        url=addresses.at(f"entries/{change.key}") if change.key in names.entries else None,
+        kinds=tuple(CHANGE_KINDS[kind] for kind in change.kinds),
+        is_addition=is_addition,
+        is_removal=is_removal,
+        rows=tuple(_row(field, names, whole=is_addition or is_removal) for field in fields if field.field != "name")
+        if is_addition or is_removal
+        else tuple(_row(field, names, whole=False) for field in fields),
+    )
+
+
+_WORTH_SAYING_OF_A_REMOVAL = {"legal_name", "purposes", "data_categories", "locations", "since"}
+
+
+def _row(field: FieldChange, names: Names, *, whole: bool) -> ChangeRow:
+    before, after = show_field(field.field, field.before, names), show_field(field.field, field.after, names)
+    if whole and ALL_PRODUCTS in before + after:
+        before = after = ()
+    return ChangeRow(
+        field_name(field.field),
+        tuple(Member(line, not whole and line not in after) for line in before),
+        tuple(Member(line, not whole and line not in before) for line in after),
+    )
+
+
+def show_notice(notice: PublicNotice, public: PublicList, addresses: Addresses, names: Names) -> NoticeShown:
+    """Prepare one notice. Days are counted from the day the page is made for, or from the past day it shows (R6)."""
+    zone = public.publisher.time_zone
+    seen_on = public.as_of or public.today
+    is_open = notice.state in {"announced", "held"}
+    until = notice.objection_until_on
+    return NoticeShown(
+        number=notice.number,
+        url=addresses.at(f"notices/{notice.number}"),
+        summary=notice.summary,
+        state=notice.state,
+        state_label=STATES[notice.state],
+        is_open=is_open,
+        effective_on=notice.effective_on,
+        countdown=_countdown(notice.effective_on, seen_on, of_the_past=public.as_of is not None) if is_open else None,
+        objection_until_on=until,
+        objection_left=period_left(until, seen_on) if until and is_open else None,
+        objection_is_open=is_open and until is not None and until >= seen_on,
+        announced_on=local_date(notice.announced_at, zone),
+        took_effect_on=local_date(notice.took_effect_at, zone) if notice.took_effect_at else None,
+        withdrawn_on=local_date(notice.withdrawn_at, zone) if notice.withdrawn_at else None,
+        emergency_reason=notice.emergency_reason,
+        changes=tuple(show_change(change, addresses, names) for change in notice.changes),
+        statements=tuple(
+            StatementShown(STATEMENTS[told.kind], told.made_at, local_date(told.made_at, zone), told.effective_on)
+            for told in notice.statements
+        ),
+        contact_url=contact_url(public.publisher.contact, f"Notice {notice.number}: objection"),
+    )
+
+
+def _countdown(effective_on: date | None, seen_on: date, *, of_the_past: bool) -> str | None:
+    if effective_on is None:
+        return None
+    days = (effective_on - seen_on).days
+    if days < 0:
+        return f"due {days_left(effective_on, seen_on)}"
+    if of_the_past and days > 0:
+        return f"{count_of(days, 'day', 'days')} later"
+    return "that day" if of_the_past else days_left(effective_on, seen_on)
+
+
+def show_history(history: tuple[PastVersion, ...], public: PublicList, addresses: Addresses) -> tuple[PastShown, ...]:
+    """Prepare an entry's versions, the newest first."""
+    names, zone = Names.of(public), public.publisher.time_zone
+    known = {notice.number for notice in public.notices}
+    newest_first = sorted(history, key=lambda version: version.from_at, reverse=True)
+    return tuple(
+        PastShown(
+            label=_cause(version, first=version is newest_first[-1]),
+            notice_url=addresses.at(f"notices/{version.cause}") if version.cause in known else None,
+            from_at=version.from_at,
+            from_on=local_date(version.from_at, zone),
+            to_on=local_date(version.to_at, zone) if version.to_at else None,
+            is_removal=version.content is None,
+            change=show_change(version.change, addresses, names) if version.change else None,
+        )
+        for version in newest_first
+    )
+
+
+def _cause(version: PastVersion, *, first: bool) -> str:
+    if version.cause == "founding":
+        return "On the list when it was first published"
+    if version.cause == "editorial":
+        return "Editorial correction"
+    happened = "Left the list" if version.content is None else "Joined the list" if first else "Changed"
+    return f"{happened} with notice {version.cause}" if re.match(r"\d{4}-\d+$", version.cause) else happened
+
+
+def contact_url(contact: str, subject: str) -> str | None:
+    """Return the address that reaches a publisher's contact: a letter with its subject, a web page, or None."""
+    if contact.startswith(("https://", "http://")):
+        return contact
+    if re.fullmatch(r"[^\s@<>\"]+@[^\s@<>\"]+", contact):
+        return f"mailto:{quote(contact, safe='@')}?subject={quote(subject)}"
+    return None
+
+
+def tell_effect(notice: PublicNotice, publisher: PublicPublisher) -> str:
+    """Say in one sentence of plain text when a notice takes, or took, effect."""
+    zone = publisher.time_zone
+    if notice.state == "withdrawn":
+        return "Withdrawn: nothing changes."
+    if notice.took_effect_at is not None:
+        return f"In effect since {date_told(local_date(notice.took_effect_at, zone), zone)}."
+    if notice.effective_on is None:
+        return "Postponed until further notice."
+    return f"Takes effect on {date_told(notice.effective_on, zone)}."
+
+
+def tell_objection(notice: PublicNotice, publisher: PublicPublisher) -> str | None:
+    """Say in one sentence of plain text how long and where customers may object; None where no end is told."""
+    if notice.objection_until_on is None:
+        return None
+    until = date_told(notice.objection_until_on, publisher.time_zone)
+    return (
+        f"Customers may object until the end of {until}, by writing to {publisher.contact} "
+        f"and naming notice {notice.number}. Where a customer’s own letter names a later day, that day counts."
+    )

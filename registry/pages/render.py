@@ -1,0 +1,189 @@
+"""From public values to the bytes of a page. Templates hold the markup, the modules beside this one the words.
+
+A page is a function of its arguments and the templates: no clock, no database, no request, so that it can be built
+once when something changes, kept, and served as it is. Nothing in it asks a third party for anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from registry.domain.vocabulary import Role
+from registry.pages import wording
+from registry.pages.entry_facts import Names, all_facts, find_pending, grounds_of, links_of, parent_of, show_entry
+from registry.pages.notice_facts import contact_url, show_history, show_notice
+from registry.pages.selection import ListQuery, select_entries
+from registry.pages.values import Addresses, PastVersion, PublicList, PublicNotice
+
+RECENT_NOTICES = 5
+"""How many past notices the list itself shows; the others are a page away."""
+
+_FEEDS = (
+    ("feed.atom", "application/atom+xml", "Atom feed"),
+    ("feed.rss", "application/rss+xml", "RSS feed"),
+    ("feed.json", "application/feed+json", "JSON Feed"),
+    ("calendar.ics", "text/calendar", "Calendar of dates and deadlines"),
+)
+_FILES = (
+    ("subprocessors.json", "application/json", "JSON"),
+    ("subprocessors.csv", "text/csv", "CSV"),
+)
+
+
+class PageRenderer:
+    """Renders every public page, form and error page with an environment of its own.
+
+    `templates_folder` holds `base.html`, `public/` and `errors/`; `stylesheet_url` is the address of `registry.css`
+    as pages link it. Templates are read once; an undefined name in one is an error, never an empty place.
+    """
+
+    def __init__(self, templates_folder: Path, stylesheet_url: str) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(templates_folder),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals.update(
+            stylesheet_url=stylesheet_url,
+            language=wording.LANGUAGE,
+            feeds=_FEEDS,
+            files=_FILES,
+            NOT_STATED=wording.NOT_STATED,
+            count_of=wording.count_of,
+            contact_url=contact_url,
+        )
+        self._environment.filters.update(
+            in_words=wording.date_in_words,
+            short_date=wording.short_date,
+            instant=_instant,
+            local_date=wording.local_date,
+        )
+
+    def page(self, template_name: str, /, **values: Any) -> bytes:
+        """Render one template to UTF-8, such as a form (`public/subscribe.html`) or `errors/error.html`.
+
+        Each template names at its top what it takes. `publisher` and `addresses` may be left out where a page
+        belongs to no publisher; `is_demo`, `csrf_token`, `errors` (field -> sentence) and `values` (field -> what was
+        given) may be left out everywhere. Raises `jinja2.UndefinedError` for a value a template needs and lacks.
+        """
+        given = {
+            "publisher": None,
+            "addresses": None,
+            "is_demo": False,
+            "csrf_token": None,
+            "errors": {},
+            "values": {},
+        } | values
+        return self._environment.get_template(template_name).render(given).encode("utf-8")
+
+    def list_page(self, public: PublicList, addresses: Addresses, query: ListQuery | None = None) -> bytes:
+        """Render the list, as it is now or as of a past day (R6), narrowed to what `query` asks for.
+
+        Upcoming changes are shown in full whatever is searched for: nobody should miss one because of a filter.
+        """
+        names = Names.of(public)
+        chosen = [show_entry(entry, public, addresses, names) for entry in select_entries(public, query)]
+        sections = [
+            (
+                role,
+                wording.ROLE_HEADINGS[role],
+                wording.ROLE_MEANINGS[role].format(publisher=public.publisher.name),
+                [entry for entry in chosen if entry.content.role is role],
+            )
+            for role in Role
+        ]
+        past = public.past
+        return self.page(
+            "public/list.html",
+            **self._of_publisher(public, addresses),
+            sections=[section for section in sections if section[3]],
+            upcoming=[show_notice(notice, public, addresses, names) for notice in public.upcoming],
+            past=[show_notice(notice, public, addresses, names) for notice in past[:RECENT_NOTICES]],
+            past_count=len(past),
+            removed=sorted(public.removed, key=lambda entry: (entry.removed_at, entry.key), reverse=True),
+            query=query or ListQuery(),
+            found=len(chosen),
+            as_of_suffix=f"?as_of={public.as_of.isoformat()}" if public.as_of else "",
+        )
+
+    def entry_page(
+        self, public: PublicList, entry_key: str, history: tuple[PastVersion, ...], addresses: Addresses
+    ) -> bytes:
+        """Render one entry with every field and its history: on the list, no longer on it, or announced for it.
+
+        Raises KeyError where the public knows nothing of `entry_key`.
+        """
+        names = Names.of(public)
+        current = next((entry for entry in public.entries if entry.key == entry_key), None)
+        removed = next((entry for entry in public.removed if entry.key == entry_key), None)
+        pending = find_pending(entry_key, public)
+        if current is None and removed is None and pending is None:
+            raise KeyError(entry_key)
+        last = current or removed
+        content = last.content if last else None
+        return self.page(
+            "public/entry.html",
+            **self._of_publisher(public, addresses),
+            name=names.entries[entry_key],
+            content=content,
+            role=wording.ROLES[content.role] if content else None,
+            current=current,
+            removed=removed,
+            facts=all_facts(content, names) if content else (),
+            grounds=grounds_of(content) if content else (),
+            links=links_of(content) if content else (),
+            parent=parent_of(content, addresses, names) if content else None,
+            pending=show_notice(pending, public, addresses, names) if pending else None,
+            pending_changes=[
+                change
+                for change in (show_notice(pending, public, addresses, names).changes if pending else ())
+                if change.key == entry_key
+            ],
+            history=show_history(history, public, addresses),
+        )
+
+    def notices_page(self, public: PublicList, addresses: Addresses) -> bytes:
+        """Render every notice the public may see (R14): those to come, then those past, the newest first."""
+        names = Names.of(public)
+        return self.page(
+            "public/notices.html",
+            **self._of_publisher(public, addresses),
+            upcoming=[show_notice(notice, public, addresses, names) for notice in public.upcoming],
+            past=[show_notice(notice, public, addresses, names) for notice in public.past],
+        )
+
+    def notice_page(self, public: PublicList, notice: PublicNotice, addresses: Addresses) -> bytes:
+        """Render one notice: its dates, how to object, every change before and after, and its statements (R15)."""
+        return self.page(
+            "public/notice.html",
+            **self._of_publisher(public, addresses),
+            notice=show_notice(notice, public, addresses, Names.of(public)),
+        )
+
+    def publishers_page(self, publishers: Iterable[tuple[str, str, int]], *, is_demo: bool = False) -> bytes:
+        """Render the lists of one installation, each as (name, address, number of entries), by name."""
+        by_name = sorted(publishers, key=lambda publisher: (publisher[0].casefold(), publisher[1]))
+        return self.page("public/publishers.html", publishers=by_name, is_demo=is_demo)
+
+    @staticmethod
+    def _of_publisher(public: PublicList, addresses: Addresses) -> dict[str, Any]:
+        return {
+            "public": public,
+            "publisher": public.publisher,
+            "addresses": addresses,
+            "is_demo": public.is_demo,
+            "zone": public.publisher.time_zone,
+        }
+
+
+def _instant(at: datetime | date) -> str:
+    """Return an instant or a date as HTML's `datetime` attribute wants it, instants in UTC with a Z."""
+    return at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,105 @@
+"""Step four: the notice is told. From this commit on page, files and feeds show it, and nothing before (R14)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.domain.errors import RegistryError
+from registry.domain.notice_life import NoticeEvent, NoticeState, next_notice_state
+from registry.domain.vocabulary import StatementKind
+from registry.steps.draft_notice import set_planned_date
+from registry.steps.letterhead import Letterhead
+from registry.steps.list_periods import touch
+from registry.steps.lookup import list_running_customers, read_facts
+from registry.steps.make_statement import make_statement
+from registry.steps.record import WORKER, Actor, record_event
+from registry.tables import Event, Notice, NoticeCustomer, Publisher
+
+
+def announce_notice(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    actor: Actor,
+    letterhead: Letterhead,
+) -> None:
+    """Check the clocks once more, freeze the customers with their terms (R17), and fan the announcement out.
+
+    One transaction: either every delivery stands, or the notice is not announced. Raises `NoticePeriodTooShort`.
+    """
+    facts = read_facts(session, publisher)
+    set_planned_date(session, now, publisher, facts, notice, notice.planned_on)
+    for row, customer in list_running_customers(session, publisher, facts.notice, now):
+        session.add(
+            NoticeCustomer(
+                notice_id=notice.id,
+                customer_id=row.id,
+                publisher_id=publisher.id,
+                terms=customer.terms.model_dump(mode="json"),
+                state="waiting",
+            )
+        )
+    notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.ANNOUNCE).value
+    notice.announced_at = now
+    notice.updated_at = now
+    touch(publisher, now)
+    session.flush()
+    counts = make_statement(session, now, publisher, notice, StatementKind.ANNOUNCEMENT, letterhead)
+    record_event(
+        session,
+        now,
+        actor,
+        "notice.announced",
+        subject=("notice", notice.number),
+        publisher_id=publisher.id,
+        effective_at=notice.effective_at.isoformat() if notice.effective_at else None,
+        **counts,
+    )
+
+
+def announce_due_notices(session: Session, now: datetime, letterhead: Letterhead) -> int:
+    """Announce published notices whose `announce_at` has come; return how many.
+
+    One that may not be announced any more, since a clock grew longer meanwhile, stays published, and the refusal is
+    recorded once, for a person to draft it anew.
+    """
+    due = session.scalars(
+        select(Notice).where(Notice.state == NoticeState.PUBLISHED.value, Notice.announce_at <= now).order_by(Notice.id)
+    ).all()
+    announced = 0
+    for notice in due:
+        publisher = session.get_one(Publisher, notice.publisher_id)
+        try:
+            with session.begin_nested():
+                announce_notice(session, now, publisher, notice, WORKER, letterhead)
+            announced += 1
+        except RegistryError as refusal:
+            _record_refusal(session, now, publisher, notice, refusal)
+    return announced
+
+
+def _record_refusal(
+    session: Session, now: datetime, publisher: Publisher, notice: Notice, refusal: RegistryError
+) -> None:
+    known = session.scalar(
+        select(Event.id).where(
+            Event.publisher_id == publisher.id,
+            Event.subject_kind == "notice",
+            Event.subject == notice.number,
+            Event.kind == "notice.announce_refused",
+        )
+    )
+    if known is None:
+        record_event(
+            session,
+            now,
+            WORKER,
+            "notice.announce_refused",
+            subject=("notice", notice.number),
+            publisher_id=publisher.id,
+            code=refusal.code,
+        )

@@ -1,0 +1,51 @@
+"""Where letters come from and where they lead: the renderer, the base address, and each publisher's sender."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from registry.domain.publishers import PublisherFacts
+from registry.domain.vocabulary import Audience
+from registry.letters.render import LetterRenderer
+from registry.letters.values import Sender
+
+
+@dataclass(frozen=True)
+class Letterhead:
+    """What the steps that write letters need. `base_url` has no trailing slash; `mail_from` is a bare address."""
+
+    renderer: LetterRenderer
+    base_url: str
+    mail_from: str
+
+    @property
+    def host(self) -> str:
+        """The host name that identifiers of letters end in."""
+        return urlsplit(self.base_url).hostname or "localhost"
+
+    def address_of(self, facts: PublisherFacts) -> str:
+        """Return the publisher's public base address without a trailing slash: its own host, or below ours (R35)."""
+        return f"https://{facts.host}" if facts.host else f"{self.base_url}/{facts.slug}"
+
+    def sender_for(self, facts: PublisherFacts, audience: Audience) -> Sender:
+        """Return the sender of letters to one audience; contacts and followers see different addresses (R34)."""
+        local, _, host = self.mail_from.rpartition("@")
+        from_address = self.mail_from if audience is Audience.CUSTOMER else f"{local}+updates@{host}"
+        return Sender(
+            slug=facts.slug,
+            name=facts.name,
+            legal_name=facts.legal_name,
+            contact=facts.contact,
+            from_address=from_address,
+            time_zone=facts.time_zone,
+            page_url=f"{self.address_of(facts)}/",
+            privacy_url=facts.privacy_url,
+            imprint_url=facts.imprint_url,
+        )
+
+
+def sender_document(sender: Sender) -> dict[str, Any]:
+    """Return the sender as it is frozen with a letter."""
+    return asdict(sender)

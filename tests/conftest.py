@@ -1,0 +1,153 @@
+"""What every test may rely on: a database of its own on either engine, and no way out to the network."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hypothesis
+import pytest
+from sqlalchemy.engine import URL
+
+from tests import databases
+
+hypothesis.settings.register_profile(
+    "registry",
+    deadline=None,  # the first example pays for imports, and a shared machine has slow moments
+    derandomize=os.environ.get("CI") == "true",  # CI fails for what changed, a developer's run goes on looking
+    print_blob=True,
+)
+hypothesis.settings.load_profile("registry")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the browser tests in one process, and skip them where there is no Chromium. CI never skips them."""
+    missing = shutil.which("chromium") is None and os.environ.get("CI") != "true"
+    for item in items:
+        if item.get_closest_marker("browser") is None:
+            continue
+        item.add_marker(pytest.mark.xdist_group("browser"))
+        if missing:
+            item.add_marker(pytest.mark.skip(reason="no command named chromium; `make browser` says how to get it"))
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    return databases.migrated_sqlite_file(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[URL]:
+    """A PostgreSQL server, up from the first test that needs it to the last."""
+    with databases.postgresql_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: URL) -> Iterator[str]:
+    """The name of a migrated PostgreSQL database, to be copied."""
+    with databases.migrated_postgresql_database(postgresql_server) as name:
+        yield name
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """A fresh, migrated SQLite database."""
+    return databases.copied_sqlite_url(tmp_path, sqlite_template)
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: URL, postgresql_template: str) -> Iterator[str]:
+    """A fresh, migrated PostgreSQL database."""
+    with databases.postgresql_database(postgresql_server, postgresql_template) as url:
+        yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
+    """A SQLite database without a schema; the file is made by whoever connects first."""
+    return databases.copied_sqlite_url(tmp_path, None)
+
+
+@pytest.fixture
+def empty_postgresql_url(postgresql_server: URL) -> Iterator[str]:
+    """A PostgreSQL database without a schema."""
+    with databases.postgresql_database(postgresql_server) as url:
+        yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated database: the test runs once on SQLite and once on PostgreSQL (`-k postgresql` selects)."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest) -> str:
+    """A database without a schema, on each engine in turn: for the migrations themselves."""
+    url: str = request.getfixturevalue(f"empty_{request.param}_url")
+    return url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_way_out() -> Iterator[None]:
+    """Fail the test that looks up a name or connects beyond this machine, even where the code would catch an error.
+
+    Peers of the product run for real, on 127.0.0.1. PostgreSQL's own library and other processes are not watched.
+    """
+    connect, connect_ex, sendto = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto
+    getaddrinfo = socket.getaddrinfo
+
+    def check(watched: socket.socket, address: Any) -> None:
+        if watched.family in (socket.AF_INET, socket.AF_INET6) and not _is_here(address[0]):
+            watched.close()  # callers close what raised an OSError, and this is none
+            _fail(address[0])
+
+    def watched_connect(self: socket.socket, address: Any, /) -> None:
+        check(self, address)
+        connect(self, address)
+
+    def watched_connect_ex(self: socket.socket, address: Any, /) -> int:
+        check(self, address)
+        return connect_ex(self, address)
+
+    def watched_sendto(self: socket.socket, data: Any, *flags_and_address: Any) -> int:
+        check(self, flags_and_address[-1])
+        return sendto(self, data, *flags_and_address)
+
+    def watched_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        # An address needs no looking up, and this machine may look up itself; both are judged when connecting.
+        if name and not _is_address(name) and not _is_here(name) and name != socket.gethostname():
+            _fail(name)
+        return getaddrinfo(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", watched_connect)
+        patch.setattr(socket.socket, "connect_ex", watched_connect_ex)
+        patch.setattr(socket.socket, "sendto", watched_sendto)
+        patch.setattr(socket, "getaddrinfo", watched_getaddrinfo)
+        yield
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_here(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _fail(host: str) -> NoReturn:
+    pytest.fail(f"This test tried to reach {host!r}. Tests speak to peers they run on 127.0.0.1, and to nobody else.")
