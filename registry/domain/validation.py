@@ -112,5 +112,7 @@ def find_near(word: str, known: Iterable[str]) -> list[str]:
 def show_value(value: object, limit: int = 80) -> str:
     """Render a refused value for a message: on one line, in quotes, cut to `limit` characters."""
     text = repr(dict(value)) if isinstance(value, Mapping) else (value if isinstance(value, str) else repr(value))
+    # Cut before it is walked through: a refused value may be as large as the file it came from.
+    text = text[: limit + 1]
     text = "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
     return f"“{text[:limit]}…”" if len(text) > limit else f"“{text}”"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import re
 from typing import Final
 
 from registry.domain.errors import RegistryError
@@ -23,22 +24,24 @@ from registry.letters.mime import (
     verbatim_header,
     write_alternative,
 )
-from registry.letters.slots import SLOTS, STX, Slot, UnknownSlot, fill_slots
+from registry.letters.slots import LINKS, SLOTS, STX, UnknownSlot, fill_slots
 from registry.letters.values import FrozenLetter, Merge, Sender
 
 MERGE_VERSION: Final = 1
 """The way of composing this release has. Bytes of a merge of another version cannot be made by it."""
 
+_WEB_ADDRESS = re.compile(r"https?://[!-~]+")
 _OWN_HEADERS: Final = frozenset(
-    "from sender to cc bcc reply-to subject date message-id auto-submitted mime-version return-path "
-    "content-type content-transfer-encoding content-disposition".split()
+    {"from", "sender", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "auto-submitted"}
+    | {"return-path", "mime-version", "content-type", "content-transfer-encoding", "content-disposition"}
 )
+"""What the letter itself says, or nobody may: no delivery brings these along."""
 
 
-class UncleanSlotValue(RegistryError):
-    """A slot's value holds a control character or line break. Params: slot, value."""
+class ImpossibleLink(RegistryError):
+    """A slot for a web address was given something else. Params: slot, value."""
 
-    code = "unclean-slot-value"
+    code = "impossible-link"
 
 
 class OtherMergeVersion(RegistryError):
@@ -50,19 +53,19 @@ class OtherMergeVersion(RegistryError):
 def compose(letter: FrozenLetter, merge: Merge, sender: Sender) -> bytes:
     """Fill the slots of `letter` with the values of `merge` and return the message as RFC 5322 bytes, before any DKIM.
 
-    `merge.date_at` is an aware instant and becomes the Date header in UTC. The recipient's name is cleaned rather than
-    refused, since a stray character in it must not keep a letter from a customer; any other unclean value is refused.
+    `merge.date_at` is an aware instant and becomes the Date header in UTC. Names and words are cleaned rather than
+    refused, since a stray character in a customer's name must not keep a letter from it; a link is exact or refused.
 
-    Raises `MissingSlotValue`, `UnknownSlot`, `BrokenSlot`, `UncleanSlotValue`, `ImpossibleHeader`, `BoundaryInContent`
-    or `OtherMergeVersion`.
+    Raises `MissingSlotValue`, `UnknownSlot`, `BrokenSlot`, `ImpossibleLink`, `ImpossibleHeader`, `BoundaryInContent` or
+    `OtherMergeVersion`.
     """
     if merge.merge_version != MERGE_VERSION:
         raise OtherMergeVersion(version=merge.merge_version, own=MERGE_VERSION)
     values = _slot_values(merge)
     escaped = {name: html.escape(value, quote=True) for name, value in values.items()}
     headers = [
-        ("From", address_header("From", _clean_name(sender.name), sender.from_address)),
-        ("To", address_header("To", _clean_name(merge.recipient_name or ""), merge.recipient)),
+        ("From", address_header("From", _on_one_clean_line(sender.name), sender.from_address)),
+        ("To", address_header("To", _on_one_clean_line(merge.recipient_name or ""), merge.recipient)),
         ("Reply-To", address_header("Reply-To", None, sender.contact)),
         ("Subject", text_header("Subject", fill_slots(letter.subject, values))),
         ("Date", date_header(merge.date_at)),
@@ -84,9 +87,9 @@ def list_headers(
 ) -> tuple[tuple[str, str], ...]:
     """Return the list headers of one letter, in order: List-Id, and how to leave.
 
-    A follower leaves with one click (RFC 8058: `unsubscribe_url` takes the POST). A contract contact cannot silently end
-    the duty to tell its company (R34), so its `unsubscribe_url` is the page where the contact is changed, and there is
-    no List-Unsubscribe-Post. The two audiences are two lists (RFC 2919). `list_id_host` is a host name, a port is cut.
+    A follower leaves with one click (RFC 8058: `unsubscribe_url` takes the POST). A contract contact cannot silently
+    end the duty to tell its company (R34), so its `unsubscribe_url` is the page where the contact is changed, and there
+    is no List-Unsubscribe-Post. The two audiences are two lists (RFC 2919). `list_id_host` is a host; a port is cut.
     """
     is_follower = audience is Audience.FOLLOWER
     host = list_id_host.partition(":")[0]
@@ -105,16 +108,17 @@ def _slot_values(merge: Merge) -> dict[str, str]:
     for name, value in merge.slots:
         if name not in SLOTS:
             raise UnknownSlot(slot=name)
-        clean = _clean_name(value) if name == Slot.RECIPIENT_NAME else value
-        if find_unclean(clean) is not None or len(clean.splitlines()) > 1:
-            raise UncleanSlotValue(slot=name, value=value)
-        values[name] = clean
+        if name not in LINKS:
+            value = _on_one_clean_line(value)
+        elif not _WEB_ADDRESS.fullmatch(value):
+            raise ImpossibleLink(slot=name, value=value)
+        values[name] = value
     return values
 
 
-def _clean_name(name: str) -> str:
-    """Put a name on one line and leave out what may not stand in text people read; what remains is still the name."""
-    return " ".join("".join(" " if find_unclean(character) else character for character in name).split())
+def _on_one_clean_line(words: str) -> str:
+    """Leave out what may not stand in text people read, and every line break; what remains are the same words."""
+    return " ".join("".join(" " if find_unclean(character) else character for character in words).split())
 
 
 def _fill_line(line: str, values: dict[str, str]) -> str:

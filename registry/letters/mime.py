@@ -20,8 +20,11 @@ from registry.domain.errors import RegistryError
 from registry.domain.text import find_unclean
 
 CRLF: Final = "\r\n"
-SOFT_LIMIT: Final = 78
-HARD_LIMIT: Final = 998
+FOLD_AT: Final = 76
+"""RFC 2047 allows lines with encoded words 76 columns; the others fit too."""
+LINE_LIMIT: Final = 998
+"""RFC 5321 and 5322: octets of a line, without its CRLF."""
+_LINE_WISHED: Final = 78
 _ENCODED_WORD_LIMIT: Final = 75
 _ENCODED_WORD_FRAME: Final = len("=?utf-8?b??=")
 
@@ -113,7 +116,7 @@ def write_alternative(headers: Sequence[tuple[str, str]], boundary: str, text: s
 def _encode_body(body: str) -> tuple[str, str]:
     """Send plain ASCII with short lines as it is, so that the outbox reads well; all else as quoted-printable."""
     lines = body.split("\n")
-    if body.isascii() and all(len(line) <= SOFT_LIMIT for line in lines):
+    if body.isascii() and all(len(line) <= _LINE_WISHED for line in lines):
         return "7bit", CRLF.join(lines)
     encoded = quopri.encodestring(body.encode("utf-8")).decode("ascii")
     return "quoted-printable", CRLF.join(encoded.split("\n"))
@@ -148,12 +151,12 @@ def _header_line(name: str, value: str) -> str:
     lines, line = [], f"{name}:"
     for word in value.split(" "):
         # A line of white space alone would end the headers in some readers, so runs of spaces never begin a line.
-        if len(line) + 1 + len(word) > SOFT_LIMIT and word and line.strip() and line != f"{name}:":
+        if len(line) + 1 + len(word) > FOLD_AT and word and line.strip() and line != f"{name}:":
             lines.append(line)
             line = ""
         line += f" {word}"
     lines.append(line)
-    if any(len(folded) > HARD_LIMIT for folded in lines):
+    if any(len(folded) > LINE_LIMIT for folded in lines):
         raise ImpossibleHeader(header=name, value=value, why="too-long")
     return CRLF.join(lines)
 

@@ -34,16 +34,18 @@ def wrap_lines(text: str, indent: str = "") -> str:
 
 
 def lay_out(label: str, items: Sequence[str], indent: str = "", column: int = 17) -> str:
-    """Set items below one another in a column, the label before the first. Each item's own line breaks stay."""
-    blank = " " * max(column, len(indent))
-    lead = f"{indent}{label}".ljust(len(blank))
-    if len(lead) > len(blank) or (lead and not lead.endswith(" ")):
-        lead += " "
+    """Set items below one another in a column, the label before the first. Each item's own line breaks stay.
+
+    Of several items, what does not fit on an item's first line goes two columns in, so that each is seen to begin.
+    """
+    blank = " " * column
+    hanging = f"{blank}  " if len(items) > 1 else blank
+    lead = f"{indent}{label}".ljust(column - 1) + " "
     lines: list[str] = []
     for item in items:
-        for line in item.split("\n"):
-            if line.strip():
-                lines.append(wrap(line, blank if lines else lead, blank))
+        first, *others = [line for line in item.split("\n") if line.strip()]
+        lines.append(wrap(first, blank if lines else lead, hanging))
+        lines += [wrap(line, hanging) for line in others]
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import css_inline
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from registry.domain.vocabulary import Audience, ServiceLetterKind, StatementKind
 from registry.letters import plain_text, wording
@@ -33,7 +33,7 @@ class LetterRenderer:
         self._environment = Environment(
             loader=FileSystemLoader(templates_folder),
             undefined=StrictUndefined,
-            autoescape=_is_html,
+            autoescape=select_autoescape(enabled_extensions=("html",), default=False),
             trim_blocks=True,
             lstrip_blocks=True,
             finalize=_refuse_none,
@@ -100,10 +100,6 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _is_html(template_name: str | None) -> bool:
-    return template_name is not None and template_name.endswith(".html")
-
-
 def _refuse_none(value: object) -> object:
     if value is None:
         raise ValueError("a letter would show the word None; the template lacks the words for a value not stated")
@@ -146,7 +142,9 @@ def _dates_in_words(facts: StatementFacts, language: str) -> dict[str, str | Non
         "effective_in_full": _effective(facts, language),
         "previous_day": day(facts.previous_effective_on),
         "previous": in_full(facts.previous_effective_on),
-        "took_effect": None if facts.took_effect_at is None else wording.say_instant(facts.took_effect_at, zone, language),
+        "took_effect": None
+        if facts.took_effect_at is None
+        else wording.say_instant(facts.took_effect_at, zone, language),
     }
 
 
@@ -167,8 +165,10 @@ def _underlined(text: str, with_character: str) -> str:
     return f"{text}\n{with_character * max(len(line) for line in text.splitlines())}"
 
 
-def _column(label: str, members: Sequence[Member], indent: str, width: int) -> str:
-    return plain_text.lay_out(f"{label}:", [member.line for member in members], indent, width)
+def _column(label: str, members: Sequence[Member], is_ordered: bool, indent: str, width: int) -> str:
+    numbered = is_ordered and len(members) > 1
+    items = [f"{n}. {member.lines}" if numbered else member.lines for n, member in enumerate(members, start=1)]
+    return plain_text.lay_out(f"{label}:", items, indent, width)
 
 
 def _tidy(text: str) -> str:

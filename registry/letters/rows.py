@@ -22,29 +22,32 @@ ALWAYS_TOLD_OF_AN_ADDITION = (
 """What a customer needs to judge a newcomer; where it is unknown, the letter says so (R7)."""
 
 TOLD_OF_A_REMOVAL = ("legal_name", "role", "purposes", "data_categories", "locations")
+IN_ORDER_OF_PRECEDENCE = ("transfers",)
 _WEIGHTIEST_FIRST = (Weight.BINDING, Weight.INFORMING, Weight.EDITORIAL)
 
 
 @dataclass(frozen=True)
 class Member:
-    """One value of a field, in words. `mark` is "new" or "no longer" where its list has others that stay, else empty."""
+    """One value of a field, in words. `mark` is "new" or "no longer" where others of its list stay, else empty."""
 
     text: str
     mark: str = ""
 
     @property
-    def line(self) -> str:
-        """The value with its mark, as plain text shows it."""
-        return f"{self.text} ({self.mark})" if self.mark else self.text
+    def lines(self) -> str:
+        """The value as plain text shows it: its mark at the end of the first line."""
+        first, line_break, rest = self.text.partition("\n")
+        return f"{first} ({self.mark}){line_break}{rest}" if self.mark else self.text
 
 
 @dataclass(frozen=True)
 class Row:
-    """One field of an entry: what it was and what it becomes."""
+    """One field of an entry: what it was and what it becomes. `is_ordered` where the order of members has a meaning."""
 
     label: str
     before: tuple[Member, ...]
     after: tuple[Member, ...]
+    is_ordered: bool = False
     is_editorial: bool = False
 
 
@@ -80,7 +83,7 @@ def _whole_rows(change: EntryChange, product_names: Mapping[str, str], language:
             continue
         said = say_field(field, values.get(field), product_names, language)
         if said or (is_addition and field in ALWAYS_TOLD_OF_AN_ADDITION):
-            rows.append(Row(label, (), _members(said)))
+            rows.append(Row(label, (), _members(said), field in IN_ORDER_OF_PRECEDENCE))
     return tuple(rows)
 
 
@@ -92,6 +95,7 @@ def _row(field: FieldChange, product_names: Mapping[str, str], language: str) ->
         FIELD_LABELS[field.field],
         _members(before, after if is_list else None, "no longer"),
         _members(after, before if is_list else None, "new"),
+        field.field in IN_ORDER_OF_PRECEDENCE,
         field.weight is Weight.EDITORIAL,
     )
 

@@ -45,6 +45,9 @@ class Slot(StrEnum):
 SLOTS: Final = frozenset(slot.value for slot in Slot)
 """Every slot name there is."""
 
+LINKS: Final = frozenset({Slot.MANAGE_URL.value, Slot.UNSUBSCRIBE_URL.value, Slot.CONFIRM_URL.value})
+"""The slots whose values are web addresses."""
+
 _ANY_SLOT = re.compile(f"{STX}([^{STX}{ETX}]*){ETX}")
 
 

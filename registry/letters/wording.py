@@ -6,7 +6,7 @@ English is the only language yet. Every function takes the language all the same
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -64,7 +64,7 @@ _REGIMES: Final = {
     "ca-qc": "Quebec P-39.1",
     "in": "Indian DPDP Act",
 }
-_KINDS: Final = {
+_KINDS: Final[dict[ChangeKind, str]] = {
     ChangeKind.ADDITION: "becomes a subprocessor",
     ChangeKind.ENTITY: "legal entity",
     ChangeKind.RENAME: "name",
@@ -87,8 +87,8 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "address": "Address",
     "country": "Established in",
     "contact.name": "Contact",
-    "contact.position": "Position",
-    "contact.email": "E-mail",
+    "contact.position": "Contact position",
+    "contact.email": "Contact e-mail",
     "purposes": "Purpose",
     "activity": "What it does",
     "products": "Products",
@@ -137,7 +137,10 @@ def say_date(on: date, time_zone: str, language: str = DEFAULT_LANGUAGE) -> str:
 
 
 def say_instant(at: datetime, time_zone: str, language: str = DEFAULT_LANGUAGE) -> str:
-    """An aware instant, shown in `time_zone`: "Saturday, 31 October 2026, 00:00 (2026-10-31T00:00+01:00, Europe/Berlin)"."""
+    """An aware instant, shown in `time_zone`.
+
+    "Saturday, 31 October 2026, 00:00 (2026-10-31T00:00+01:00, Europe/Berlin)".
+    """
     local = _in_zone(at, time_zone)
     words = f"{_say_weekday_and_day(local.date(), language)}, {local:%H:%M}"
     return f"{words} ({local.isoformat(timespec='minutes')}, {time_zone})"
@@ -145,7 +148,7 @@ def say_instant(at: datetime, time_zone: str, language: str = DEFAULT_LANGUAGE) 
 
 def say_in_utc(at: datetime) -> str:
     """An aware instant in UTC, for readers in other zones: "2026-10-30 23:00 UTC"."""
-    return f"{_in_zone(at, 'UTC'):%Y-%m-%d %H:%M} UTC"
+    return f"{_in_zone(at, 'Etc/UTC'):%Y-%m-%d %H:%M} UTC"
 
 
 def say_deadline(last_on: date, time_zone: str, language: str = DEFAULT_LANGUAGE) -> str:
@@ -159,7 +162,7 @@ def say_deadline(last_on: date, time_zone: str, language: str = DEFAULT_LANGUAGE
 def _in_zone(at: datetime, time_zone: str) -> datetime:
     if at.tzinfo is None:
         raise ValueError(f"a naive instant has no zone to be shown in: {at!r}")
-    return at.astimezone(UTC if time_zone == "UTC" else ZoneInfo(time_zone))
+    return at.astimezone(ZoneInfo(time_zone))
 
 
 def say_why_follower(publisher: str, subscribed_on: date, language: str = DEFAULT_LANGUAGE) -> str:
@@ -262,7 +265,7 @@ def say_kinds(kinds: tuple[ChangeKind, ...]) -> str:
         return "new on the list"
     if kinds == (ChangeKind.REMOVAL,):
         return "removed from the list"
-    told = [kind for kind in kinds if kind is not ChangeKind.EDITORIAL] or list(kinds)
+    told = tuple(kind for kind in kinds if kind is not ChangeKind.EDITORIAL) or kinds
     if ChangeKind.ADDITION in told:
         rest = [_KINDS[kind] for kind in told if kind not in {ChangeKind.ADDITION, ChangeKind.ROLE}]
         return _KINDS[ChangeKind.ADDITION] + (f"; change of {', '.join(rest)}" if rest else "")

@@ -46,12 +46,17 @@ class Fact:
 
 @dataclass(frozen=True)
 class EntryShown:
-    """One entry, ready for a template: `facts` are those worth a row, `not_stated` names the rest in one line."""
+    """One entry, ready for a template.
+
+    `core` are the facts everyone asks for, stated or not, `more` the others that are stated; `not_stated` names those
+    that are not, for one line.
+    """
 
     key: str
     url: str
     content: EntryContent
-    facts: tuple[Fact, ...]
+    core: tuple[Fact, ...]
+    more: tuple[Fact, ...]
     grounds: tuple[GroundInWords, ...]
     not_stated: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
@@ -98,13 +103,18 @@ def show_location(location: Mapping[str, Any]) -> str:
 
 
 def show_entry(entry: PublicEntry, public: PublicList, addresses: Addresses, names: Names) -> EntryShown:
-    """Prepare an entry for the list: facts everyone asks for always, the others where they are stated."""
+    """Prepare an entry for the list."""
     content = entry.content
     return EntryShown(
         key=entry.key,
         url=addresses.at(f"entries/{entry.key}"),
         content=content,
-        facts=_facts_of_the_list(content, public, names),
+        core=(
+            Fact("Purpose", content.purposes),
+            Fact(FIELDS["data_categories"], content.data_categories, is_run=True),
+            Fact(FIELDS["locations"], show_field("locations", content.model_dump(mode="json")["locations"], names)),
+        ),
+        more=_further_facts(content, names),
         grounds=grounds_of(content),
         not_stated=_quietly_not_stated(content),
         links=links_of(content),
@@ -190,25 +200,17 @@ def _condition_lines(content: EntryContent) -> tuple[str, ...]:
 _RUNS = {"data_categories", "data_subjects", "special_categories", "products"}
 
 
-def _facts_of_the_list(content: EntryContent, public: PublicList, names: Names) -> tuple[Fact, ...]:
+def _further_facts(content: EntryContent, names: Names) -> tuple[Fact, ...]:
     stated = content.model_dump(mode="json")
-
-    def fact(field: str) -> Fact:
-        return Fact(FIELDS[field], show_field(field, stated[field], names), is_run=field in _RUNS)
-
-    facts = [
-        Fact("Purpose", content.purposes),
-        *([Fact(FIELDS["activity"], (content.activity,))] if content.activity else []),
-        fact("data_categories"),
-        *(fact(field) for field in ("special_categories", "data_subjects") if stated[field]),
-        fact("locations"),
-    ]
-    if content.condition:
-        facts.append(Fact(FIELDS["condition"], _condition_lines(content)))
-    if public.publisher.products:
-        facts.append(fact("products"))
-    facts += [fact(field) for field in ("retention", "since", "until") if stated[field]]
+    facts = []
+    for field in ("special_categories", "activity", "data_subjects", "condition", *_LAST_OF_THE_LIST):
+        if stated[field]:
+            lines = _condition_lines(content) if field == "condition" else show_field(field, stated[field], names)
+            facts.append(Fact(FIELDS[field], lines, is_run=field in _RUNS))
     return tuple(facts)
+
+
+_LAST_OF_THE_LIST = ("products", "retention", "since", "until")
 
 
 def _quietly_not_stated(content: EntryContent) -> tuple[str, ...]:

@@ -78,17 +78,17 @@ PLAIN_WORDS = {
 """What each mechanism amounts to, by its id; a test sees to it that none is missing."""
 
 REGIMES = {
-    "eu": "European Union",
-    "uk": "United Kingdom",
-    "ch": "Switzerland",
-    "vn": "Vietnam",
-    "cn": "China",
-    "br": "Brazil",
-    "tr": "Türkiye",
-    "jp": "Japan",
-    "kr": "South Korea",
-    "ca-qc": "Quebec",
-    "in": "India",
+    "eu": "EU law",
+    "uk": "UK law",
+    "ch": "Swiss law",
+    "vn": "Vietnamese law",
+    "cn": "Chinese law",
+    "br": "Brazilian law",
+    "tr": "Turkish law",
+    "jp": "Japanese law",
+    "kr": "South Korean law",
+    "ca-qc": "Quebec law",
+    "in": "Indian law",
 }
 
 
@@ -96,13 +96,12 @@ REGIMES = {
 class GroundInWords:
     """One transfer ground as people read it; what is None is not stated (R7).
 
-    `plain` is the sentence, `legal` the legal name with its citation.
+    `plain` is the sentence, `legal` the legal name with its citation and whose law it is.
     """
 
     destination: str | None
     plain: str
     legal: str | None
-    regime: str | None
     details: str | None
     assessment: str | None
     checked: str | None
@@ -110,10 +109,9 @@ class GroundInWords:
     @property
     def in_one_line(self) -> str:
         """Everything about the ground in one line of plain text, for a table's cell, a feed or a file."""
-        ground = f"{self.plain} ({self.legal})" if self.legal else self.plain
+        ground = f"{self.plain} – {self.legal}" if self.legal else self.plain
         line = f"{self.destination}: {ground}" if self.destination else ground
         extras = [
-            f"law of: {self.regime}" if self.regime else None,
             self.details,
             f"transfer impact assessment: {self.assessment}" if self.assessment else None,
             f"checked on {self.checked}" if self.checked else None,
@@ -129,17 +127,15 @@ def ground_in_words(transfer: Mapping[str, Any]) -> GroundInWords:
     mechanism_id = transfer.get("mechanism", UNKNOWN)
     destination, regime = transfer.get("destination"), transfer.get("regime")
     mechanism = load_mechanisms().get(mechanism_id)
-    plain, legal = PLAIN_WORDS.get(mechanism_id, mechanism_id), None
-    if mechanism_id == UNKNOWN:
-        plain = NOT_STATED
-    elif mechanism is not None and mechanism_id != "other":
-        legal = f"{mechanism.label.replace('->', ' to ')}; {mechanism.citation}"
+    plain = NOT_STATED if mechanism_id == UNKNOWN else PLAIN_WORDS.get(mechanism_id, mechanism_id)
+    legal = [REGIMES.get(regime, regime)] if regime else []
+    if mechanism is not None and mechanism_id not in {UNKNOWN, "other"}:
+        legal = [mechanism.label.replace("->", " to "), mechanism.citation, *legal]
     checked_on = transfer.get("checked_on")
     return GroundInWords(
         destination=place_name(destination) if destination else None,
         plain=plain,
-        legal=legal,
-        regime=REGIMES.get(regime, regime) if regime else None,
+        legal=", ".join(legal) or None,
         details=transfer.get("details"),
         assessment=_assessment(transfer.get("assessment") or {}),
         checked=short_date(date.fromisoformat(checked_on)) if checked_on else None,

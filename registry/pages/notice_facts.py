@@ -9,16 +9,16 @@ from urllib.parse import quote
 
 from registry.domain.changes import EntryChange, FieldChange
 from registry.domain.vocabulary import ChangeKind
-from registry.pages.entry_facts import ALL_PRODUCTS, Names, show_field
+from registry.pages.entry_facts import Names, show_field
 from registry.pages.values import Addresses, PastVersion, PublicList, PublicNotice, PublicPublisher
 from registry.pages.wording import (
-    CHANGE_KINDS,
     STATEMENTS,
     STATES,
     count_of,
     date_told,
     days_left,
     field_name,
+    kinds_in_words,
     local_date,
     period_left,
 )
@@ -48,7 +48,7 @@ class ChangeShown:
     key: str
     name: str
     url: str | None
-    kinds: tuple[str, ...]
+    kinds: str
     is_addition: bool
     is_removal: bool
     rows: tuple[ChangeRow, ...]
@@ -56,12 +56,16 @@ class ChangeShown:
 
 @dataclass(frozen=True)
 class StatementShown:
-    """One statement in words, with its UTC instant, its local date, and the effective date it told, if any."""
+    """One statement in words, with its UTC instant and its local date.
+
+    `effective_on` is the date it told, if any; `is_without_date` says that it put the notice off until further notice.
+    """
 
     label: str
     made_at: datetime
     made_on: date
     effective_on: date | None
+    is_without_date: bool
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def show_change(change: EntryChange, addresses: Addresses, names: Names) -> Chan
         key=change.key,
         name=change.name,
         url=addresses.at(f"entries/{change.key}") if change.key in names.entries else None,
-        kinds=tuple(CHANGE_KINDS[kind] for kind in change.kinds),
+        kinds=kinds_in_words(change.kinds),
         is_addition=is_addition,
         is_removal=is_removal,
         rows=tuple(_row(field, names, whole=is_addition or is_removal) for field in fields if field.field != "name")
@@ -126,8 +130,6 @@ _WORTH_SAYING_OF_A_REMOVAL = {"legal_name", "purposes", "data_categories", "loca
 
 def _row(field: FieldChange, names: Names, *, whole: bool) -> ChangeRow:
     before, after = show_field(field.field, field.before, names), show_field(field.field, field.after, names)
-    if whole and ALL_PRODUCTS in before + after:
-        before = after = ()
     return ChangeRow(
         field_name(field.field),
         tuple(Member(line, not whole and line not in after) for line in before),
@@ -151,18 +153,30 @@ def show_notice(notice: PublicNotice, public: PublicList, addresses: Addresses, 
         effective_on=notice.effective_on,
         countdown=_countdown(notice.effective_on, seen_on, of_the_past=public.as_of is not None) if is_open else None,
         objection_until_on=until,
-        objection_left=period_left(until, seen_on) if until and is_open else None,
-        objection_is_open=is_open and until is not None and until >= seen_on,
+        # On a past day's page nobody can object any more, so it keeps the date and offers nothing.
+        objection_left=period_left(until, seen_on) if until and is_open and public.as_of is None else None,
+        objection_is_open=is_open and until is not None and until >= seen_on and public.as_of is None,
         announced_on=local_date(notice.announced_at, zone),
         took_effect_on=local_date(notice.took_effect_at, zone) if notice.took_effect_at else None,
         withdrawn_on=local_date(notice.withdrawn_at, zone) if notice.withdrawn_at else None,
         emergency_reason=notice.emergency_reason,
         changes=tuple(show_change(change, addresses, names) for change in notice.changes),
-        statements=tuple(
-            StatementShown(STATEMENTS[told.kind], told.made_at, local_date(told.made_at, zone), told.effective_on)
-            for told in notice.statements
-        ),
+        statements=_show_statements(notice, zone),
         contact_url=contact_url(public.publisher.contact, f"Notice {notice.number}: objection"),
+    )
+
+
+def _show_statements(notice: PublicNotice, zone: str) -> tuple[StatementShown, ...]:
+    postponed_by = max((told.seq for told in notice.statements if told.kind == "postponement"), default=None)
+    return tuple(
+        StatementShown(
+            label=STATEMENTS[told.kind],
+            made_at=told.made_at,
+            made_on=local_date(told.made_at, zone),
+            effective_on=told.effective_on,
+            is_without_date=told.seq == postponed_by and told.effective_on is None and notice.effective_on is None,
+        )
+        for told in notice.statements
     )
 
 

@@ -11,7 +11,10 @@ from registry.domain.entries import EntryContent
 
 @dataclass(frozen=True)
 class Addresses:
-    """Absolute addresses of one publisher; `base` (`https://host/antopsis`, or its own host, R35) ends without a slash."""
+    """Absolute addresses of one publisher.
+
+    `base` (`https://host/antopsis`, or the publisher's own host, R35) ends without a slash.
+    """
 
     base: str
 
@@ -51,7 +54,10 @@ class PublicPublisher:
 
 @dataclass(frozen=True)
 class PublicEntry:
-    """One entry as it stands (or stood): `listed_at` is when it came on the list, `current_at` when this version did."""
+    """One entry as it stands (or stood).
+
+    `listed_at` is the UTC instant it came on the list, `current_at` the one this version did.
+    """
 
     key: str
     content: EntryContent

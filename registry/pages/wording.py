@@ -73,20 +73,20 @@ CONDITIONS = {
 }
 
 CHANGE_KINDS = {
-    ChangeKind.ADDITION: "Joins the list",
-    ChangeKind.REMOVAL: "Leaves the list",
-    ChangeKind.ENTITY: "Legal entity",
-    ChangeKind.RENAME: "New name",
-    ChangeKind.ROLE: "Role",
-    ChangeKind.LOCATION: "Places",
-    ChangeKind.PURPOSE: "Purposes",
-    ChangeKind.DATA: "Data",
-    ChangeKind.TRANSFER: "Transfer ground",
-    ChangeKind.PRODUCT: "Products",
-    ChangeKind.CONDITION: "Condition of use",
-    ChangeKind.CHAIN: "Chain of processors",
-    ChangeKind.RETENTION: "Retention",
-    ChangeKind.EDITORIAL: "Details",
+    ChangeKind.ADDITION: "joins the list",
+    ChangeKind.REMOVAL: "leaves the list",
+    ChangeKind.ENTITY: "legal entity",
+    ChangeKind.RENAME: "new name",
+    ChangeKind.ROLE: "role",
+    ChangeKind.LOCATION: "places",
+    ChangeKind.PURPOSE: "purposes",
+    ChangeKind.DATA: "data",
+    ChangeKind.TRANSFER: "transfer ground",
+    ChangeKind.PRODUCT: "products",
+    ChangeKind.CONDITION: "condition of use",
+    ChangeKind.CHAIN: "chain of processors",
+    ChangeKind.RETENTION: "retention",
+    ChangeKind.EDITORIAL: "details",
 }
 
 FIELDS = {
@@ -193,8 +193,14 @@ def _territories() -> dict[str, str]:
 
 
 def place_name(code: str) -> str:
-    """Return a country code, or one of the reaches beyond a country, in words; a code unknown to CLDR stays as it is."""
+    """Return a country, or a reach beyond one country, in words; a code unknown to CLDR stays as it is."""
     return REACHES.get(code) or _territories().get(code, code)
+
+
+def kinds_in_words(kinds: tuple[ChangeKind, ...]) -> str:
+    """Return what a change is about as one phrase, such as "Data, places"."""
+    phrase = ", ".join(CHANGE_KINDS[kind] for kind in kinds)
+    return phrase[:1].upper() + phrase[1:]
 
 
 def field_name(field: str) -> str:

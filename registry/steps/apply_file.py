@@ -1,4 +1,4 @@
-"""A registry file against what is published: plan says what differs and when it could be, apply drafts it (DESIGN §5)."""
+"""A registry file against what is published: plan tells the differences and dates, apply drafts (DESIGN §5)."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.entries import digest_of
@@ -132,10 +132,11 @@ def _choose_entries(session: Session, publisher: Publisher, keys: tuple[str, ...
 def _next_number(session: Session, now: datetime, publisher: Publisher, facts: PublisherFacts) -> str:
     """Number notices within the publisher's local year. Notices are never deleted, so no number comes twice (R15)."""
     year = local_date(now, facts.time_zone).year
-    last = session.scalar(
-        select(func.max(Notice.number)).where(Notice.publisher_id == publisher.id, Notice.number.like(f"{year}-%"))
+    given = session.scalars(
+        select(Notice.number).where(Notice.publisher_id == publisher.id, Notice.number.startswith(f"{year}-"))
     )
-    return f"{year}-{int(last.rpartition('-')[2]) + 1 if last else 1:03d}"
+    last = max((int(number.rpartition("-")[2]) for number in given), default=0)
+    return f"{year}-{last + 1:03d}"
 
 
 def _refuse_unclean(**texts: str) -> None:

@@ -1,4 +1,4 @@
-"""The earliest lawful effect of a notice announced at a given instant, over all customers whose contract runs (R10, R11)."""
+"""The earliest lawful effect of a notice, over all customers whose contract runs (R10, R11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step three: a draft is submitted, approved by a second person where the publisher asks for one, and published (R14, R16)."""
+"""Step three: a draft is submitted, approved by a second person where required, and published (R14, R16)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,299 @@
+"""From codes and parameters to sentences, and from dates to words. The domain returns the former; people read these.
+
+English is the only language yet: another is a second mapping beside `_ENGLISH`. A test walks every error and every
+problem code of the registry and fails for one without a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from enum import Enum
+from typing import Final
+
+from babel import Locale
+from babel.dates import format_date
+
+from registry.domain.changes import EntryChange
+from registry.domain.errors import InvalidInput, Problem, RegistryError
+from registry.domain.validation import show_value
+
+DEFAULT_LANGUAGE: Final = "en"
+_LOCALES: Final = {"en": "en_GB"}
+MOST_PROBLEMS_SHOWN: Final = 50
+
+
+def explain(error: RegistryError, language: str = DEFAULT_LANGUAGE) -> str:
+    """Say what the error means and what would mend it, in full sentences.
+
+    Invalid input gets a line for each problem, `file:line: field: sentence`, as far as each is known. A code without
+    a sentence is named with its parameters, so that nothing is lost.
+    """
+    if isinstance(error, InvalidInput):
+        file = error.params.get("file")
+        shown = error.problems[:MOST_PROBLEMS_SHOWN]
+        lines = [explain_problem(problem, language, file if isinstance(file, str) else None) for problem in shown]
+        if len(error.problems) > len(shown):
+            lines.append(f"… and {len(error.problems) - len(shown):,} more problems.")
+        return "\n".join(lines)
+    return _say(error.code, error.params, _choose_language(language))
+
+
+def explain_problem(problem: Problem, language: str = DEFAULT_LANGUAGE, file: str | None = None) -> str:
+    """Say what is wrong with one value and what would do, led by its place: `list.yaml:14: entries.2.country: …`."""
+    if file is not None:
+        place = f"{_plain(file)}:{problem.line}: " if problem.line else f"{_plain(file)}: "
+    else:
+        place = f"line {problem.line}: " if problem.line else ""
+    field = f"{_plain(problem.field)}: " if problem.field else ""
+    return f"{place}{field}{say_problem(problem, language)}"
+
+
+def say_problem(problem: Problem, language: str = DEFAULT_LANGUAGE) -> str:
+    """Say what is wrong with one value and what would do, for a place that names the field itself, such as a form."""
+    params = {**problem.params, "value": _Quoted(problem.value)}
+    return _say(problem.code, params, _choose_language(language))
+
+
+def show_day(on: date, zone: str | None = None, language: str = DEFAULT_LANGUAGE) -> str:
+    """Return a local date in words and ISO, with its zone: "Saturday, 31 October 2026 (2026-10-31), Europe/Berlin"."""
+    locale = Locale.parse(_LOCALES[_choose_language(language)])
+    words = format_date(on, "EEEE, d MMMM y", locale=locale)
+    return f"{words} ({on.isoformat()})" + (f", {zone}" if zone else "")
+
+
+def has_sentence(code: str, language: str = DEFAULT_LANGUAGE) -> bool:
+    """Return whether a code of an error or problem has a sentence of its own in a language."""
+    return code in _SENTENCES.get(language, {})
+
+
+def _choose_language(asked_for: str) -> str:
+    base = asked_for.partition("-")[0].lower()
+    return base if base in _SENTENCES else DEFAULT_LANGUAGE
+
+
+class _Quoted:
+    """A refused value, which is shown as it was given."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+class _Shown(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        # A sentence with a hole still says more than an error while explaining an error.
+        return f"({name} not given)"
+
+
+def _say(code: str, params: Mapping[str, object], language: str) -> str:
+    sentence = _SENTENCES[language].get(code)
+    if sentence is None:
+        given = "; ".join(f"{name}: {_show(value, language)}" for name, value in params.items() if value is not None)
+        return f"Refused: {code}" + (f" ({given})." if given else ".")
+    if callable(sentence):
+        return sentence(params, language)
+    shown = {name: _show(value, language) for name, value in params.items()}
+    return sentence.format_map(_Shown(shown, hint=_hint(params)))
+
+
+def _show(value: object, language: str) -> str:
+    if isinstance(value, _Quoted):
+        return _quote(value.value)
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="minutes")
+    if isinstance(value, date):
+        return show_day(value, None, language)
+    if isinstance(value, Enum):
+        return str(value.value).replace("_", " ")
+    if isinstance(value, EntryChange):
+        return ", ".join(field.field for field in value.fields)
+    if isinstance(value, str):
+        return _plain(value)
+    if isinstance(value, Sequence | set | frozenset):
+        return ", ".join(_show(member, language) for member in value)
+    return _plain(str(value))
+
+
+def _quote(value: object) -> str:
+    if value is None:
+        return "Nothing"
+    if isinstance(value, bool):
+        return "“true”" if value else "“false”"
+    if isinstance(value, Mapping):
+        return "A group of fields"
+    if isinstance(value, list | tuple):
+        return "A list"
+    return show_value(value)
+
+
+def _plain(text: str) -> str:
+    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
+
+
+def _listed(params: Mapping[str, object], name: str) -> list[str]:
+    members = params.get(name)
+    return [_plain(str(member)) for member in members] if isinstance(members, list | tuple) else []
+
+
+def _hint(params: Mapping[str, object]) -> str:
+    near, known = _listed(params, "near"), _listed(params, "known")
+    if near:
+        return f" Did you mean {' or '.join([', '.join(near[:-1]), near[-1]] if len(near) > 1 else near)}?"
+    return f" Known: {', '.join(known)}." if known else ""
+
+
+def _count_days(params: Mapping[str, object]) -> str:
+    days = params.get("days")
+    kind = "working day" if params.get("counting") == "business" else "day"
+    return f"1 {kind}" if days == 1 else f"{days} {kind}s"
+
+
+def _say_too_short(params: Mapping[str, object], language: str) -> str:
+    def day(name: str) -> str:
+        on, zone = params.get(name), params.get("publisher_zone")
+        return show_day(on, zone if isinstance(zone, str) else None, language) if isinstance(on, date) else str(on)
+
+    customer, key = params.get("customer"), params.get("customer_key")
+    named = f"{_plain(str(customer))} ({key})" if key else _plain(str(customer))
+    whose, its = (f"for {named}", "its") if customer else ("under the publisher's own terms", "the")
+    rule = "time to object" if params.get("rule") == "objection" else "notice"
+    return (
+        f"{day('requested_on')} is too early {whose}: {its} {_count_days(params)} of {rule}, counted in "
+        f"{params.get('zone')}, will not be over. The first date that would do is {day('first_on')}."
+    )
+
+
+def _say_transition(params: Mapping[str, object], language: str) -> str:
+    machine, state, event = (
+        _show(params.get(name), language).replace("_", " ") for name in ("machine", "state", "event")
+    )
+    return f"This {machine} is in the state “{state}”, from which “{event}” is not possible."
+
+
+def _say_repeated_key(params: Mapping[str, object], language: str) -> str:
+    line = params.get("first_line")
+    place = f"{params.get('first')}, line {line}" if line else f"{params.get('first')}"
+    return (
+        f"{_show(params.get('value'), language)} is taken already ({place}). Each key, former keys too, leads to one."
+    )
+
+
+def _say_cycle(params: Mapping[str, object], language: str) -> str:
+    chain = " → ".join(_listed(params, "cycle"))
+    return f"The entry would be its own parent ({chain}). Take out one of these parents."
+
+
+Sentence = str | Callable[[Mapping[str, object], str], str]
+
+_ENGLISH: Final[dict[str, Sentence]] = {
+    # Any field
+    "missing": "This field is missing, and nothing can stand in for it. Add it.",
+    "unknown-field": "There is no such field.{hint}",
+    "repeated-field": "This field stands here twice; it was first given in line {first_line}. Take one out.",
+    "empty": "Nothing stands here. Write something, or leave the field out.",
+    "too-long": "{value} is too long: {max_length} is the most.",
+    "unknown-choice": "{value} is not one of {expected}.{hint}",
+    "not-text": "{value} is no text. Put it in quotation marks if it is meant as one.",
+    "not-a-list": "{value} is no list. Write [one, two], or leave the field out.",
+    "not-a-group": "{value} is no group of fields. Write its fields below it, each as name: value.",
+    "not-a-whole-number": "{value} is no whole number. Write digits alone, such as 30, without quotation marks.",
+    "not-yes-or-no": "{value} is neither true nor false. Write one of the two words, without quotation marks.",
+    "too-small": "{value} is too small: {ge} is the least.",
+    "too-large": "{value} is too large: {le} is the most.",
+    "control-character": "The character {character} cannot stand in text that people read. Take it out.",
+    "line-break": "{value} runs over several lines or holds a tab, and this field has one line. Write it in one.",
+    "repeated-member": "“{member}” stands twice in {list}. Take one out.",
+    # Dates
+    "impossible-date": "{value} is no day of the calendar. Write a date that exists, such as 2026-11-21.",
+    "not-a-date": "{value} is no date. Write year, month and day, such as 2026-11-21.",
+    "time-in-a-date": "{value} holds a time of day, and a date alone is meant here. Write it as 2026-11-21.",
+    "until-before-since": "The entry ends ({until}) before it begins ({since}). Correct one of the two dates.",
+    "contract-ends-before-it-begins": "The contract ends ({until}) before it begins ({from}). Correct one of the two.",
+    # Entries
+    "unknown-country": "{value} is no country code of ISO 3166, such as DE or NO.{hint}",
+    "unknown-mechanism": "{value} is no transfer mechanism that this release knows; “unknown” is one.{hint}",
+    "unknown-regime": "{value} is no regime of transfers that this release knows.{hint}",
+    "other-mechanism-needs-details": "The mechanism “other” needs details that say which one it is. Add details.",
+    "mechanism-of-another-regime": (
+        "The mechanism {mechanism} belongs to the regime {area}, and this transfer names the regime {regime}. "
+        "Correct one of the two."
+    ),
+    "not-a-web-address": "{value} is no web address. Write it in full, such as https://vendor.example/privacy.",
+    "not-an-email-address": "{value} is no e-mail address. Write it as name@company.example.",
+    "not-a-key": (
+        "{value} cannot be a key. Use small letters, digits and hyphens, with a letter or digit at both ends, "
+        "80 characters at most."
+    ),
+    "repeated-key": _say_repeated_key,
+    "unknown-product": "{value} is no product of this file.{hint}",
+    "unknown-parent": "{value} is no entry of this file, so it cannot be the parent of one.{hint}",
+    "parent-cycle": _say_cycle,
+    # Publishers and terms
+    "reserved-slug": "{value} is an address of the service itself, so no publisher can have it. Choose another slug.",
+    "not-a-host-name": "{value} is no host name. Write it in small letters without https://, as legal.company.example.",
+    "unknown-time-zone": "{value} is no time zone of the IANA database, such as Europe/Berlin or UTC.{hint}",
+    "unknown-region": "{value} is no region whose public holidays are known, such as DE or DE-SN.{hint}",
+    "not-a-language": "{value} is no language tag. Write it as en or pt-BR.",
+    "impossible-email-address": "Letters cannot be sent to {value}. {reason}",
+    # Files
+    "file-too-large": "The file has {bytes} bytes, and {limit} are the most that are read. Nothing of it was read.",
+    "not-utf-8": "The file is not UTF-8 (byte {byte}). Save it as UTF-8.",
+    "bad-yaml": "This is not YAML: {problem} (column {column}).",
+    "empty-file": "Nothing stands in this file. It begins with registry: 1.",
+    "second-document": "A second document begins here (---). A registry file holds one; put it in a file of its own.",
+    "key-not-text": "The name of a field is a word, not a list, a group or an alias. Write it out.",
+    "merge-key": "Merge keys (<<) are not taken. Write the fields out.",
+    "tag-refused": "The tag {tag} is not taken; nothing in a registry file needs one. Leave it out.",
+    "unknown-alias": "The alias *{alias} stands for nothing: there is no &{alias} before it.",
+    "alias-inside-itself": "The alias *{alias} stands inside what it stands for. Write the value out.",
+    "too-deep": "Lists and groups are nested more than {limit} deep here.",
+    "too-many-values": "The file holds more than {limit} values once its aliases are followed. Split it.",
+    "unknown-format-version": "{value} is no version of the format that this release reads. Write registry: {known}.",
+    # Notices
+    "notice-period-too-short": _say_too_short,
+    "no-such-day": "In {zone} there was no {on}: its calendar leaves that date out. Take the day after.",
+    "illegal-transition": _say_transition,
+    "date-in-the-past": "{requested_on} is past, and nothing is back-dated. The first possible date is {today}.",
+    "nothing-to-announce": "No edit of {publisher} waits for a notice. Edit an entry, or apply a registry file, first.",
+    "entry-in-open-notice": (
+        "The entry {key} stands in the open notice {number}, and an entry stands in one at a time. Wait until that "
+        "notice is in effect, or withdraw it."
+    ),
+    "stale-base": (
+        "The list has changed under notice {number}: the entry {key} now differs in {change}. Look at the difference "
+        "and draft the change again."
+    ),
+    "not-approved": "Notice {number} has {given} of the {required} approvals it needs. Have it approved first.",
+    "own-approval": "{actor} wrote or last changed {subject}, and nobody approves their own work. Ask somebody else.",
+    "command-line-may-not-approve": (
+        "{publisher} requires approvals and does not take them from the command line. Approve on the web, or have the "
+        "publisher set command_line_may_approve."
+    ),
+    "approval-needed": "{publisher} requires a second person for this: {what}. Have it approved first.",
+    "reason-missing": "This is done only with a reason on record: {what}. Give one.",
+    # Finding things
+    "unknown-publisher": "There is no publisher “{slug}”.{hint}",
+    "unknown-entry": "{publisher} has no entry “{key}”.{hint}",
+    "unknown-notice": "{publisher} has no notice “{number}”.{hint}",
+    "unknown-customer": "{publisher} has no customer “{key}”, or the notice does not concern it.{hint}",
+    "unknown-delivery": "No letter was sent with the Message-ID “{message_id}”.",
+    "unknown-objection": "Notice {number} has no open objection of {customer}.",
+    "future-as-of": "{on} is still to come (today is {today}), and nobody knows that day's list. See what is upcoming.",
+    "before-founding": "There was no list on {on}. It begins on {founded_on}.",
+    # Operation
+    "dispatch-paused": "Sending is paused since {since} ({because}). Nothing is lost; `registry resume` lets it go on.",
+    "time-travel-refused": "Another time than the real one is refused here: {because}.",
+    # Letters
+    "unknown-slot": "The letter has a slot “{slot}” that nothing fills. Correct its template.",
+    "missing-slot-value": "The letter has the slot “{slot}”, and no value for it was given.",
+    "broken-slot": "The letter holds half a slot: “{text}”. Correct its template.",
+    "impossible-link": "“{value}” is no web address, and the slot “{slot}” of a letter takes nothing else.",
+    "other-merge-version": (
+        "This letter was composed by version {version}, and this release composes by version {own}: its bytes cannot "
+        "be made again here. The stored hash stays valid."
+    ),
+    "impossible-header": "“{value}” cannot stand in the mail header {header} ({why}).",
+    "boundary-in-content": "The letter holds the very line that parts it. Compose it with another boundary.",
+}
+
+_SENTENCES: Final = {"en": _ENGLISH}

@@ -1,0 +1,68 @@
+"""The end of a subscription, whatever its reason: it is told nothing more, and what waits for it is cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from registry.domain.deliveries import DeliveryEvent, DeliveryState, next_delivery_state
+from registry.steps.record import Actor, record_event
+from registry.tables import Delivery, Subscription
+
+
+class EndedBecause(StrEnum):
+    """Why a subscription ended. The first three are somebody's wish, which no import undoes (R34)."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    REPLACED = "replaced"
+    REMOVED = "removed"
+    EXPIRED = "expired"
+
+
+NOT_TRIED_YET = (DeliveryState.PENDING, DeliveryState.RETRY_WAIT)
+"""Cancelled with the subscription. What may be on the wire settles first (R28)."""
+
+
+def end_subscription(
+    session: Session,
+    now: datetime,
+    subscription: Subscription,
+    because: EndedBecause,
+    actor: Actor,
+    waiting: Iterable[DeliveryState] = NOT_TRIED_YET,
+) -> int:
+    """End a subscription at `now`, cancel its deliveries that are in a state of `waiting`, and return how many."""
+    subscription.ended_at = now
+    subscription.ended_because = because.value
+    session.flush()
+    cancelled = 0
+    for state in waiting:
+        # One conditional update per state: a worker that claims a row at this moment either has it or finds it cancelled.
+        settled = session.scalars(
+            update(Delivery)
+            .where(Delivery.subscription_id == subscription.id, Delivery.state == state.value)
+            .values(state=next_delivery_state(state, DeliveryEvent.CANCEL).value)
+            .returning(Delivery.id)
+        ).all()
+        cancelled += len(settled)
+    record_event(
+        session,
+        now,
+        actor,
+        "subscription.ended",
+        subject=("subscription", str(subscription.id)),
+        publisher_id=subscription.publisher_id,
+        audience=subscription.audience,
+        because=because.value,
+        cancelled=cancelled,
+    )
+    return cancelled
+
+
+def find_subscription(session: Session, subscription_id: int) -> Subscription | None:
+    """Return a subscription, locked so that two acts upon it come one after the other, or None."""
+    return session.scalar(select(Subscription).where(Subscription.id == subscription_id).with_for_update())

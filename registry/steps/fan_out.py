@@ -1,0 +1,231 @@
+"""Fan-out: one set-based statement turns a statement into deliveries (R27).
+
+The rule is specified by the pure `registry.domain.recipients`; this is the same rule in SQL, and a property test
+compares the two. Contacts who are skipped get a row with the reason; followers who are skipped are only counted.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import Session, aliased
+
+from registry.domain.changes import EntryChange
+from registry.domain.deliveries import DeliveryState, SkipReason, delivery_priority
+from registry.domain.vocabulary import Audience, StatementKind, Weight
+from registry.steps.lookup import read_content
+from registry.tables import (
+    Address,
+    Delivery,
+    EntryVersion,
+    Letter,
+    Notice,
+    NoticeChange,
+    NoticeCustomer,
+    Statement,
+    Subscription,
+    SubscriptionKind,
+    SubscriptionProduct,
+    Suppression,
+)
+
+NOT_REACHED = (DeliveryState.SKIPPED.value, DeliveryState.CANCELLED.value)
+
+
+def fan_out(
+    session: Session,
+    now: datetime,
+    notice: Notice,
+    statement: Statement,
+    *,
+    joiner: Subscription | None = None,
+) -> dict[str, int]:
+    """Write the deliveries of `statement`, and return how many are due and how many are skipped by which reason.
+
+    With `joiner` only that one subscription is looked at (R18); a contact who joins is told whether its customer
+    stands in the notice or not (R17). Rows that exist stay as they are: a statement goes to a subscription once.
+    """
+    reason = _skip_reason(session, notice, is_joiner=joiner is not None)
+    chosen = _choose(notice, statement, reason, joiner)
+    is_follower = Subscription.audience == Audience.FOLLOWER.value
+    rows = chosen.where(or_(~is_follower, reason.is_(None)))
+    columns = (
+        "publisher_id",
+        "statement_id",
+        "subscription_id",
+        "letter_id",
+        "state",
+        "skip_reason",
+        "priority",
+        "due_at",
+        "attempt_count",
+        "crash_count",
+        "possible_duplicate",
+        "created_at",
+    )
+    due, last = literal(now, Delivery.due_at.type), literal(now, Delivery.created_at.type)
+    priority = case(
+        (is_follower, delivery_priority(Audience.FOLLOWER, notice.effective_at)),
+        else_=delivery_priority(Audience.CUSTOMER, notice.effective_at),
+    )
+    state = case((reason.is_(None), DeliveryState.PENDING.value), else_=DeliveryState.SKIPPED.value)
+    values = rows.with_only_columns(
+        Subscription.publisher_id,
+        literal(statement.id),
+        Subscription.id,
+        Letter.id,
+        state,
+        reason,
+        priority,
+        due,
+        literal(0),
+        literal(0),
+        false(),
+        last,
+    )
+    session.execute(insert(Delivery).from_select(columns, values))
+    return _count(session, chosen, reason, statement, joiner)
+
+
+def _choose(
+    notice: Notice, statement: Statement, reason: ColumnElement[str | None], joiner: Subscription | None
+) -> Select[int]:
+    already = aliased(Delivery)
+    query = (
+        select(Subscription.id)
+        .join(Address, Address.id == Subscription.address_id)
+        .join(Letter, and_(Letter.statement_id == statement.id, Letter.audience == Subscription.audience))
+        .outerjoin(
+            Suppression,
+            and_(
+                Suppression.publisher_id == Address.publisher_id,
+                Suppression.channel == Address.channel,
+                Suppression.lookup_hmac == Address.lookup_hmac,
+            ),
+        )
+        .where(
+            Subscription.publisher_id == notice.publisher_id,
+            Subscription.confirmed_at.is_not(None),
+            Subscription.ended_at.is_(None),
+            ~exists().where(already.statement_id == statement.id, already.subscription_id == Subscription.id),
+        )
+    )
+    if joiner is not None:
+        query = query.where(Subscription.id == joiner.id)
+    if statement.kind != StatementKind.ANNOUNCEMENT.value:
+        query = query.where(_was_told(notice))
+    if statement.kind == StatementKind.REMINDER.value:
+        query = query.where(or_(Subscription.audience == Audience.CUSTOMER.value, Subscription.wants_reminders))
+    if statement.kind == StatementKind.EFFECT.value:
+        query = query.where(Subscription.wants_effect)
+    return query
+
+
+def _was_told(notice: Notice) -> ColumnElement[bool]:
+    """Later statements go to whoever the announcement went to, or is going to (R15)."""
+    told, first = aliased(Delivery), aliased(Statement)
+    return exists().where(
+        told.statement_id == first.id,
+        first.notice_id == notice.id,
+        first.kind == StatementKind.ANNOUNCEMENT.value,
+        told.subscription_id == Subscription.id,
+        told.state.not_in(NOT_REACHED),
+    )
+
+
+def _skip_reason(session: Session, notice: Notice, *, is_joiner: bool) -> ColumnElement[str | None]:
+    rows = session.scalars(select(NoticeChange).where(NoticeChange.notice_id == notice.id)).all()
+    products = [(EntryChange.from_document(row.change), products_of(session, row)) for row in rows]
+    is_contact = Subscription.audience == Audience.CUSTOMER.value
+    binds = any(Weight(row.weight) is Weight.BINDING for row in rows)
+    unfiltered = and_(is_contact, true() if binds else false())
+    product_fits = or_(*(_wants_product(keys) for _, keys in products), false())
+    both_fit = or_(*(and_(_wants_product(keys), _wants_kind(change)) for change, keys in products), false())
+    contact = aliased(Subscription)
+    also_contact = exists().where(
+        contact.address_id == Subscription.address_id,
+        contact.audience == Audience.CUSTOMER.value,
+        contact.confirmed_at.is_not(None),
+        contact.ended_at.is_(None),
+    )
+    concerned = exists().where(
+        NoticeCustomer.notice_id == notice.id,
+        NoticeCustomer.customer_id == Subscription.customer_id,
+        NoticeCustomer.state != "dropped",
+    )
+    return case(
+        (Address.value.is_(None), SkipReason.NO_ADDRESS.value),
+        (Suppression.id.is_not(None), SkipReason.SUPPRESSED.value),
+        (and_(is_contact, ~concerned, true() if not is_joiner else false()), SkipReason.CONTRACT_ENDED.value),
+        (and_(~is_contact, also_contact), SkipReason.SAME_ADDRESS_AS_CONTACT.value),
+        (unfiltered, null()),
+        (~product_fits, SkipReason.FILTERED_BY_PRODUCT.value),
+        (~both_fit, SkipReason.FILTERED_BY_KIND.value),
+        else_=null(),
+    )
+
+
+def products_of(session: Session, row: NoticeChange) -> frozenset[str]:
+    """Return the products a change concerns, those before it and those after it; empty means all of them."""
+    keys: set[str] = set()
+    for version_id in (row.base_version_id, row.target_version_id):
+        content = read_content(session.get(EntryVersion, version_id)) if version_id else None
+        if content is not None and not content.products:
+            return frozenset()
+        keys |= set(content.products) if content else set()
+    return frozenset(keys)
+
+
+def _wants_product(keys: frozenset[str]) -> ColumnElement[bool]:
+    if not keys:
+        return true()
+    limited = exists().where(SubscriptionProduct.subscription_id == Subscription.id)
+    chosen = exists().where(
+        SubscriptionProduct.subscription_id == Subscription.id, SubscriptionProduct.product_key.in_(sorted(keys))
+    )
+    return or_(~limited, chosen)
+
+
+def _wants_kind(change: EntryChange) -> ColumnElement[bool]:
+    limited = exists().where(SubscriptionKind.subscription_id == Subscription.id)
+    chosen = exists().where(
+        SubscriptionKind.subscription_id == Subscription.id,
+        SubscriptionKind.kind.in_([kind.value for kind in change.kinds]),
+    )
+    return or_(~limited, chosen)
+
+
+def _count(
+    session: Session,
+    chosen: Select[int],
+    reason: ColumnElement[str | None],
+    statement: Statement,
+    joiner: Subscription | None,
+) -> dict[str, int]:
+    written = select(Delivery.state, Delivery.skip_reason, func.count()).where(Delivery.statement_id == statement.id)
+    if joiner is not None:
+        written = written.where(Delivery.subscription_id == joiner.id)
+    counts: dict[str, int] = {"due": 0}
+    for state, skipped, count in session.execute(written.group_by(Delivery.state, Delivery.skip_reason)):
+        name = "due" if state == DeliveryState.PENDING.value else f"contacts_{skipped or state}"
+        counts[name] = counts.get(name, 0) + count
+    # What the insert left out are followers only: contacts have a row either way.
+    left_out = chosen.where(reason.is_not(None)).with_only_columns(reason, func.count()).group_by(reason)
+    for skipped, count in session.execute(left_out):
+        counts[f"followers_{skipped}"] = count
+    return counts

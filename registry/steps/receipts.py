@@ -1,0 +1,115 @@
+"""Receipts: from accepted and delivered letters to a customer's running clock, and back when one bounces (R12)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from registry.domain.deliveries import DeliveryState, EvidenceGrade, Receipt, choose_grade, choose_receipt_at
+from registry.domain.notice_life import NoticeState
+from registry.domain.notices import local_date, plan_clock
+from registry.domain.terms import Terms
+from registry.domain.vocabulary import StatementKind
+from registry.steps.record import WORKER, record_event
+from registry.steps.working_days import working_days_for
+from registry.tables import Attempt, Delivery, Installation, Notice, NoticeCustomer, Statement, Subscription
+
+OUTBOX = "outbox"
+DECIDED_BY_A_PERSON = ("served", "exempt", "dropped")
+
+
+def note_receipt(session: Session, now: datetime, delivery: Delivery) -> None:
+    """Bring the clock of the customer whom `delivery` was for up to date, whatever became of the delivery."""
+    subscription = session.get_one(Subscription, delivery.subscription_id)
+    if delivery.statement_id is None or subscription.customer_id is None:
+        return
+    statement = session.get_one(Statement, delivery.statement_id)
+    standing = session.get(NoticeCustomer, (statement.notice_id, subscription.customer_id))
+    if standing is not None and statement.kind == StatementKind.ANNOUNCEMENT.value:
+        update_clock(session, now, standing)
+
+
+def update_clock(session: Session, now: datetime, standing: NoticeCustomer) -> None:
+    """Fold the customer's receipts anew: its clock starts at the earliest that stands and counts (R12).
+
+    A bounce can take the last one away; after effect that is on record as a task, never a reversal. What a person
+    decided (service by other means, exemption) is left as it is.
+    """
+    if standing.state in DECIDED_BY_A_PERSON:
+        return
+    terms = Terms.model_validate(standing.terms)
+    received_at = choose_receipt_at(_receipts(session, standing, terms), terms, _is_demo(session))
+    if received_at == standing.received_at:
+        return
+    notice = session.get_one(Notice, standing.notice_id)
+    if received_at is None:
+        record_event(
+            session,
+            now,
+            WORKER,
+            "customer.receipt_revoked",
+            subject=("notice", notice.number),
+            publisher_id=notice.publisher_id,
+            customer_id=standing.customer_id,
+            after_effect=notice.state == NoticeState.IN_EFFECT.value,
+        )
+        if notice.state == NoticeState.IN_EFFECT.value:
+            return
+    start_clock(standing, received_at, state="received" if received_at else "waiting")
+    if received_at is not None:
+        record_event(
+            session,
+            now,
+            WORKER,
+            "customer.received",
+            subject=("notice", notice.number),
+            publisher_id=notice.publisher_id,
+            customer_id=standing.customer_id,
+            received_at=received_at.isoformat(),
+        )
+
+
+def start_clock(standing: NoticeCustomer, received_at: datetime | None, *, state: str) -> None:
+    """Set the customer's clock to run from `received_at` (UTC), or to stand still for None."""
+    standing.received_at = received_at
+    standing.state = state
+    if received_at is None:
+        standing.earliest_at = standing.objection_ends_at = None
+        return
+    terms = Terms.model_validate(standing.terms)
+    clock = plan_clock(received_at, terms, working_days_for(terms, local_date(received_at, terms.time_zone)))
+    standing.earliest_at, standing.objection_ends_at = clock.earliest_at, clock.objection_ends_at
+
+
+def _receipts(session: Session, standing: NoticeCustomer, terms: Terms) -> list[Receipt]:
+    last_road = (
+        select(Attempt.channel)
+        .where(Attempt.delivery_id == Delivery.id, Attempt.answer_class == "accepted")
+        .order_by(Attempt.n.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(Delivery.state, Delivery.accepted_at, Delivery.delivered_at, func.coalesce(last_road, "mail"))
+        .join(Statement, Statement.id == Delivery.statement_id)
+        .join(Subscription, Subscription.id == Delivery.subscription_id)
+        .where(
+            Statement.notice_id == standing.notice_id,
+            Statement.kind == StatementKind.ANNOUNCEMENT.value,
+            Subscription.customer_id == standing.customer_id,
+        )
+    )
+    receipts = []
+    for state, accepted_at, delivered_at, road in rows:
+        grade = choose_grade(DeliveryState(state), outbox=road == OUTBOX)
+        is_late_proof = grade is EvidenceGrade.DELIVERED and terms.clock_starts_on == "delivered"
+        at = delivered_at if is_late_proof else accepted_at or delivered_at
+        if grade is not None and at is not None:
+            receipts.append(Receipt(at, grade))
+    return receipts
+
+
+def _is_demo(session: Session) -> bool:
+    return bool(session.scalar(select(Installation.is_demo)))

@@ -1,0 +1,211 @@
+"""A customer objects, and the publisher answers, in time or late (R25); and who no longer holds (R13, R21, R23)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from registry.domain.objections import (
+    OPEN_OBJECTION_STATES,
+    ObjectionEvent,
+    ObjectionState,
+    is_in_time,
+    next_objection_state,
+)
+from registry.steps.errors import ReasonMissing, UnknownCustomer, UnknownObjection
+from registry.steps.lookup import get_customer
+from registry.steps.receipts import start_clock
+from registry.steps.record import Actor, record_event
+from registry.tables import Delivery, Notice, NoticeCustomer, Objection, Publisher, Statement, Subscription
+
+CURES = {
+    "accommodated": ObjectionEvent.ACCOMMODATE,
+    "withdrawn": ObjectionEvent.WITHDRAW,
+    "terminated": ObjectionEvent.TERMINATE,
+    "refunded": ObjectionEvent.REFUND,
+    "other": ObjectionEvent.RESOLVE_OTHERWISE,
+}
+
+
+def record_objection(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    customer_key: str,
+    actor: Actor,
+    *,
+    received_at: datetime,
+    ground: str | None = None,
+) -> Objection:
+    """Record that a customer objected at `received_at` (UTC). It holds the notice while open, if it came in time.
+
+    In time is by the later of the deadline its letters printed and the one that follows from receipt. A late
+    objection is recorded as late. Raises `UnknownCustomer` for one the notice does not concern.
+    """
+    standing = get_standing(session, publisher, notice, customer_key)
+    printed = session.scalar(
+        select(func.max(Delivery.deadline_at))
+        .join(Statement, Statement.id == Delivery.statement_id)
+        .join(Subscription, Subscription.id == Delivery.subscription_id)
+        .where(Statement.notice_id == notice.id, Subscription.customer_id == standing.customer_id)
+    )
+    computed = standing.objection_ends_at
+    in_time = is_in_time(received_at, printed, computed)
+    objection = Objection(
+        publisher_id=publisher.id,
+        notice_id=notice.id,
+        customer_id=standing.customer_id,
+        state=ObjectionState.RECEIVED.value,
+        ground=ground,
+        received_at=received_at,
+        deadline_at=max((at for at in (printed, computed) if at is not None), default=None),
+        is_in_time=in_time,
+    )
+    session.add(objection)
+    session.flush()
+    record_event(
+        session,
+        now,
+        actor,
+        "objection.received",
+        subject=("notice", notice.number),
+        publisher_id=publisher.id,
+        customer_id=standing.customer_id,
+        in_time=in_time,
+    )
+    return objection
+
+
+def resolve_objection(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    customer_key: str,
+    actor: Actor,
+    *,
+    cure: str,
+    note: str | None = None,
+) -> list[Objection]:
+    """Close the customer's open objections to the notice with one of `CURES` (R25); return them.
+
+    Raises `UnknownObjection` where none is open.
+    """
+    standing = get_standing(session, publisher, notice, customer_key)
+    open_ones = session.scalars(
+        select(Objection).where(
+            Objection.notice_id == notice.id,
+            Objection.customer_id == standing.customer_id,
+            Objection.state.in_([state.value for state in OPEN_OBJECTION_STATES]),
+        )
+    ).all()
+    if not open_ones:
+        raise UnknownObjection(number=notice.number, customer=customer_key)
+    for objection in open_ones:
+        objection.state = next_objection_state(ObjectionState(objection.state), CURES[cure]).value
+        objection.cure = note
+        objection.resolved_at = now
+        record_event(
+            session,
+            now,
+            actor,
+            "objection.resolved",
+            subject=("notice", notice.number),
+            publisher_id=publisher.id,
+            customer_id=standing.customer_id,
+            cure=cure,
+        )
+    return list(open_ones)
+
+
+def exempt_customer(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    customer_key: str,
+    actor: Actor,
+    *,
+    basis: str,
+) -> None:
+    """Record that the customer no longer holds the notice, with its basis; neither receipt nor consent (R23)."""
+    standing = get_standing(session, publisher, notice, customer_key)
+    _need(basis, "basis")
+    standing.state = "exempt"
+    standing.basis = basis
+    _record_standing(session, now, publisher, notice, standing, actor, "customer.exempted")
+
+
+def record_service(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    customer_key: str,
+    actor: Actor,
+    *,
+    served_at: datetime,
+    document: str,
+) -> None:
+    """Record service by other means (post, courier) at `served_at` (UTC), with its document; the clock runs (R13)."""
+    standing = get_standing(session, publisher, notice, customer_key)
+    _need(document, "document")
+    start_clock(standing, served_at, state="served")
+    standing.basis = document
+    _record_standing(session, now, publisher, notice, standing, actor, "customer.served")
+
+
+def approve_for_customer(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    customer_key: str,
+    actor: Actor,
+    *,
+    basis: str,
+) -> None:
+    """Record a customer's own approval, which terms with specific authorisation ask for (R21)."""
+    standing = get_standing(session, publisher, notice, customer_key)
+    _need(basis, "basis")
+    standing.approved_at = now
+    standing.basis = basis
+    _record_standing(session, now, publisher, notice, standing, actor, "customer.approved")
+
+
+def get_standing(session: Session, publisher: Publisher, notice: Notice, customer_key: str) -> NoticeCustomer:
+    """Return how the customer stands in the notice, or raise `UnknownCustomer`."""
+    customer = get_customer(session, publisher, customer_key)
+    standing = session.get(NoticeCustomer, (notice.id, customer.id))
+    if standing is None:
+        raise UnknownCustomer(key=customer_key, publisher=publisher.slug, near=[], number=notice.number)
+    return standing
+
+
+def _need(text: str, what: str) -> None:
+    if not text.strip():
+        raise ReasonMissing(what=what)
+
+
+def _record_standing(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    standing: NoticeCustomer,
+    actor: Actor,
+    kind: str,
+) -> None:
+    record_event(
+        session,
+        now,
+        actor,
+        kind,
+        subject=("notice", notice.number),
+        publisher_id=publisher.id,
+        customer_id=standing.customer_id,
+    )
+    session.flush()

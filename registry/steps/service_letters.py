@@ -1,0 +1,141 @@
+"""Letters about a subscription itself, not about a notice: asking to confirm it, or saying that it stands already."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from registry.domain.deliveries import DeliveryState
+from registry.domain.vocabulary import Audience, ServiceLetterKind
+from registry.steps.keyring import Keyring, hash_token, new_nonce
+from registry.steps.letterhead import Letterhead
+from registry.steps.lookup import read_facts
+from registry.steps.make_statement import LANGUAGE, freeze
+from registry.tables import (
+    Address,
+    ConfirmToken,
+    Customer,
+    Delivery,
+    Letter,
+    Product,
+    Publisher,
+    Subscription,
+)
+
+TOKEN_LIFETIME: Final = timedelta(days=7)
+PAUSE_BETWEEN_LETTERS: Final = timedelta(hours=24)
+
+BEFORE_ALL_OTHERS: Final = 0
+"""Somebody is waiting at their screen for a service letter, and there are few of them."""
+
+LEFT: Final = "unsubscribed"
+"""`ended_because` of a follower who left by their own wish."""
+
+
+def add_confirm_token(
+    session: Session,
+    now: datetime,
+    keyring: Keyring,
+    subscription: Subscription,
+    *,
+    replaces: Subscription | None = None,
+) -> ConfirmToken:
+    """Add a token that confirms `subscription` within 7 days of `now`, ending the contact it replaces, if any (R34)."""
+    nonce = new_nonce()
+    token = ConfirmToken(
+        publisher_id=subscription.publisher_id,
+        subscription_id=subscription.id,
+        replaces_subscription_id=replaces.id if replaces else None,
+        nonce=nonce,
+        key_id=keyring.signing_key_id,
+        token_hash=hash_token(keyring.confirm_secret(keyring.signing_key_id, nonce)),
+        created_at=now,
+        expires_at=now + TOKEN_LIFETIME,
+    )
+    session.add(token)
+    session.flush()
+    return token
+
+
+def find_confirm_secret(session: Session, keyring: Keyring, delivery: Delivery) -> str | None:
+    """Return the confirm token that a service letter carries, the same each time (R30); None where it carries none.
+
+    It is the newest of its subscription that there was when the letter was made, whether used or not.
+    """
+    token = session.scalar(
+        select(ConfirmToken)
+        .where(ConfirmToken.subscription_id == delivery.subscription_id, ConfirmToken.created_at <= delivery.created_at)
+        .order_by(ConfirmToken.created_at.desc(), ConfirmToken.id.desc())
+        .limit(1)
+    )
+    return None if token is None else keyring.confirm_secret(token.key_id, token.nonce)
+
+
+def freeze_service_letter(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    letterhead: Letterhead,
+    kind: ServiceLetterKind,
+    audience: Audience,
+    product_keys: tuple[str, ...] = (),
+) -> Letter:
+    """Return the frozen service letter that names these products, adding it where none says the same yet."""
+    names = session.scalars(
+        select(Product.name)
+        .where(Product.publisher_id == publisher.id, Product.key.in_(product_keys))
+        .order_by(Product.position, Product.key)
+    ).all()
+    sender = letterhead.sender_for(read_facts(session, publisher), audience)
+    frozen = letterhead.renderer.render_service_letter(kind, sender, LANGUAGE, tuple(names))
+    letter = freeze(now, publisher, None, kind.value, audience, sender, frozen)
+    known = session.scalar(
+        select(Letter)
+        .where(Letter.publisher_id == publisher.id, Letter.statement_id.is_(None), Letter.digest == letter.digest)
+        .order_by(Letter.id)
+        .limit(1)
+    )
+    if known is not None:
+        return known
+    session.add(letter)
+    session.flush()
+    return letter
+
+
+def add_service_delivery(session: Session, now: datetime, subscription: Subscription, letter: Letter) -> Delivery:
+    """Add the delivery of a service letter, due at once."""
+    delivery = Delivery(
+        publisher_id=subscription.publisher_id,
+        statement_id=None,
+        subscription_id=subscription.id,
+        letter_id=letter.id,
+        state=DeliveryState.PENDING.value,
+        priority=BEFORE_ALL_OTHERS,
+        due_at=now,
+        created_at=now,
+    )
+    session.add(delivery)
+    session.flush()
+    return delivery
+
+
+def was_written_to_lately(session: Session, now: datetime, address: Address, customer: Customer | None) -> bool:
+    """Return whether a service letter about the same wish was made for this address within the last 24 hours.
+
+    A stranger can type any address into a form, and must not fill its mailbox. The wish to follow is one and the wish
+    to be a customer's contact another, since the second is made by who holds a contact's link. What went to a follower
+    who has left since does not count: leaving and coming back is theirs.
+    """
+    same_wish = Subscription.customer_id == customer.id if customer else Subscription.customer_id.is_(None)
+    lately = exists().where(
+        Delivery.subscription_id == Subscription.id,
+        Delivery.statement_id.is_(None),
+        Delivery.created_at > now - PAUSE_BETWEEN_LETTERS,
+        Subscription.address_id == address.id,
+        same_wish,
+        Subscription.ended_because.is_distinct_from(LEFT),
+    )
+    return bool(session.scalar(select(lately)))

@@ -1,0 +1,95 @@
+"""Taking a notice back: what was not sent is cancelled, and whoever was told is told again (R15, R28)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from registry.domain.deliveries import DeliveryEvent, DeliveryState
+from registry.domain.notice_life import PENDING_STATES, NoticeEvent, NoticeState, next_notice_state
+from registry.domain.objections import OPEN_OBJECTION_STATES, ObjectionEvent, ObjectionState, next_objection_state
+from registry.domain.vocabulary import StatementKind
+from registry.steps.letterhead import Letterhead
+from registry.steps.list_periods import touch
+from registry.steps.make_statement import make_statement
+from registry.steps.record import Actor, record_event
+from registry.steps.revise_draft import list_changes
+from registry.steps.send_deliveries import move_delivery
+from registry.tables import Delivery, Notice, Objection, PendingEdit, Publisher, Statement
+
+CANCELLABLE = (DeliveryState.PENDING.value, DeliveryState.RETRY_WAIT.value)
+
+
+def withdraw_notice(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    actor: Actor,
+    letterhead: Letterhead,
+    reason: str | None = None,
+) -> dict[str, int]:
+    """Withdraw a notice that is not in effect; return what was cancelled and who is told.
+
+    Its edits no longer wait; the entries are free for another notice. A draft vanishes without a word, since nobody
+    has seen it; its number is not given again. Letters on the wire settle first, then their readers get the withdrawal.
+    """
+    was_told = NoticeState(notice.state) in PENDING_STATES
+    notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.WITHDRAW).value
+    notice.withdrawn_at = now
+    notice.updated_at = now
+    for change in list_changes(session, notice):
+        change.is_open = False
+        session.execute(
+            delete(PendingEdit).where(
+                PendingEdit.entry_id == change.entry_id, PendingEdit.version_id == change.target_version_id
+            )
+        )
+    counts: dict[str, int] = {}
+    if was_told:
+        touch(publisher, now)
+        session.flush()
+        # The withdrawal is fanned out before the rest is cancelled, so that it reaches everyone already told.
+        cancelled = _untold(session, notice)
+        for delivery in cancelled:
+            move_delivery(delivery, DeliveryEvent.CANCEL)
+        session.flush()
+        counts = make_statement(session, now, publisher, notice, StatementKind.WITHDRAWAL, letterhead, reason=reason)
+        counts["cancelled"] = len(cancelled)
+        _close_objections(session, now, notice)
+    record_event(
+        session,
+        now,
+        actor,
+        "notice.withdrawn",
+        subject=("notice", notice.number),
+        publisher_id=publisher.id,
+        was_told=was_told,
+        **counts,
+    )
+    return counts
+
+
+def _untold(session: Session, notice: Notice) -> list[Delivery]:
+    return list(
+        session.scalars(
+            select(Delivery)
+            .join(Statement, Statement.id == Delivery.statement_id)
+            .where(Statement.notice_id == notice.id, Delivery.state.in_(CANCELLABLE))
+            .with_for_update()
+        )
+    )
+
+
+def _close_objections(session: Session, now: datetime, notice: Notice) -> None:
+    open_ones = session.scalars(
+        select(Objection).where(
+            Objection.notice_id == notice.id,
+            Objection.state.in_([state.value for state in OPEN_OBJECTION_STATES]),
+        )
+    )
+    for objection in open_ones:
+        objection.state = next_objection_state(ObjectionState(objection.state), ObjectionEvent.NOTICE_WITHDRAWN).value
+        objection.resolved_at = now
