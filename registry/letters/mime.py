@@ -127,15 +127,15 @@ def _encoded_words(value: str, used: int) -> str:
 
     `used` columns of the first line are taken by the header's name.
     """
-    words, chunk = [], b""
+    words, word = [], b""
     room = _bytes_that_fit(_ENCODED_WORD_LIMIT - used)
     for character in value:
         encoded = character.encode("utf-8")
-        if len(chunk) + len(encoded) > room:
-            words.append(chunk)
-            chunk, room = b"", _bytes_that_fit(_ENCODED_WORD_LIMIT)
-        chunk += encoded
-    words.append(chunk)
+        if len(word) + len(encoded) > room:
+            words.append(word)
+            word, room = b"", _bytes_that_fit(_ENCODED_WORD_LIMIT)
+        word += encoded
+    words.append(word)
     return " ".join(f"=?utf-8?b?{base64.b64encode(word).decode('ascii')}?=" for word in words)
 
 

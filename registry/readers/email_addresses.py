@@ -15,7 +15,9 @@ def read_email_address(value: str, field: str = "email") -> str:
     (`localhost`, `.invalid`, `.local`) are refused; `.example` and `.test`, kept for documents and tests, are not.
     """
     try:
-        checked = validate_email(value.strip(), allow_smtputf8=False, check_deliverability=False, test_environment=True)
+        checked = validate_email(
+            value.strip(), allow_smtputf8=False, check_deliverability=False, strict=True, test_environment=True
+        )
     except EmailNotValidError as error:
         raise InvalidInput([Problem(field, value, "impossible-email-address", {"reason": str(error)})]) from None
     return checked.ascii_email or checked.normalized

@@ -191,7 +191,7 @@ class _Reading:
         return f"{parent.path}.{member}" if parent.path else member
 
     def _take_key(self, parent: _Node, event: ScalarEvent, line: int) -> None:
-        key = str(event.value)
+        key = _text(event)
         path = f"{parent.path}.{key}" if parent.path else key
         first = self.result.lines.get(path)
         parent.key, parent.refused = key, True
@@ -239,8 +239,16 @@ class _Reading:
         self.result.problems.append(Problem(path, None, code, params, line))
 
 
-def _plain_value(event: ScalarEvent) -> object:
+def _text(event: ScalarEvent) -> str:
+    # JSON is YAML too, and writes characters beyond U+FFFF as two escapes, which the library leaves apart.
     text = str(event.value)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return text
+
+
+def _plain_value(event: ScalarEvent) -> object:
+    text = _text(event)
     if event.tag or not event.implicit[0]:
         return text
     if text in _WORDS:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from registry.domain.changes import EntryChange
 from registry.domain.entries import digest_of
 from registry.domain.errors import InvalidInput, Problem
 from registry.domain.notice_life import NoticeState
@@ -14,13 +15,14 @@ from registry.domain.notices import check_effective_on, first_instant, local_dat
 from registry.domain.publishers import PublisherFacts
 from registry.domain.text import find_unclean
 from registry.domain.vocabulary import Weight
+from registry.letters.rows import describe_change
 from registry.steps.errors import DateInThePast, EditLocked, NothingToAnnounce
 from registry.steps.lookup import get_entry, read_facts
 from registry.steps.plan_dates import find_earliest
 from registry.steps.record import Actor, record_event
 from registry.steps.record_edit import find_open_notice
 from registry.steps.revise_draft import digest_notice, list_changes, pin_changes, weigh_notice
-from registry.tables import Entry, Notice, NoticeChange, PendingEdit, Publisher
+from registry.tables import Entry, Notice, NoticeChange, PendingEdit, Product, Publisher
 
 
 def draft_notice(
@@ -64,6 +66,7 @@ def draft_notice(
     changes = list_changes(session, notice)
     if not changes:
         raise NothingToAnnounce(publisher=publisher.slug)
+    notice.summary = summary or _summarise(session, publisher, changes)
     set_planned_date(session, max(now, announce_at or now), publisher, facts, notice, effective_on)
     record_event(
         session,
@@ -137,6 +140,14 @@ def _next_number(session: Session, now: datetime, publisher: Publisher, facts: P
     )
     last = max((int(number.rpartition("-")[2]) for number in given), default=0)
     return f"{year}-{last + 1:03d}"
+
+
+def _summarise(session: Session, publisher: Publisher, changes: list[NoticeChange]) -> str:
+    """Put the changes into one line, for a notice that its author gave no words."""
+    products = session.scalars(select(Product).where(Product.publisher_id == publisher.id))
+    names = {product.key: product.name for product in products}
+    said = [describe_change(EntryChange.from_document(row.change), names, "en") for row in changes]
+    return "; ".join(f"{change.name}: {change.headline}" for change in said)
 
 
 def _refuse_unclean(**texts: str) -> None:

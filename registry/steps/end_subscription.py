@@ -41,7 +41,7 @@ def end_subscription(
     session.flush()
     cancelled = 0
     for state in waiting:
-        # One conditional update per state: a worker that claims a row at this moment either has it or finds it cancelled.
+        # Conditional, since a worker may be claiming: either it has the row, or it finds the row cancelled.
         settled = session.scalars(
             update(Delivery)
             .where(Delivery.subscription_id == subscription.id, Delivery.state == state.value)
@@ -65,4 +65,6 @@ def end_subscription(
 
 def find_subscription(session: Session, subscription_id: int) -> Subscription | None:
     """Return a subscription, locked so that two acts upon it come one after the other, or None."""
-    return session.scalar(select(Subscription).where(Subscription.id == subscription_id).with_for_update())
+    query = select(Subscription).where(Subscription.id == subscription_id).with_for_update()
+    # What was read before the lock may be out of date by now.
+    return session.scalar(query.execution_options(populate_existing=True))

@@ -142,11 +142,12 @@ def make_keyring(session: Session, now: datetime) -> Keyring:
         _add_key(session, now, "k1", LINK, WORKER)
     if LOOKUP not in held:
         _add_key(session, now, LOOKUP, LOOKUP, WORKER)
-    return load_keyring(session)
+    return load_keyring(session, now)
 
 
-def load_keyring(session: Session) -> Keyring:
+def load_keyring(session: Session, now: datetime) -> Keyring:
     """Read the keyring. Raises RuntimeError where keys are missing."""
+    del now  # a key counts from the moment it is there, also where time is travelled
     keys = session.scalars(select(RingKey)).all()
     links = sorted((key for key in keys if key.purpose == LINK), key=lambda key: _ordinal(key.key_id), reverse=True)
     lookup = next((key for key in keys if key.purpose == LOOKUP), None)
@@ -160,7 +161,7 @@ def rotate_link_key(session: Session, now: datetime, actor: Actor) -> Keyring:
     """Add a link key, which signs from now on, and return the keyring. Links signed before live on (R33)."""
     newest = _ordinal(make_keyring(session, now).signing_key_id)
     _add_key(session, now, f"k{newest + 1}", LINK, actor)
-    return load_keyring(session)
+    return load_keyring(session, now)
 
 
 def _ordinal(key_id: str) -> int:

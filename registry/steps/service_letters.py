@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState
 from registry.domain.vocabulary import Audience, ServiceLetterKind
+from registry.steps.end_subscription import EndedBecause
 from registry.steps.keyring import Keyring, hash_token, new_nonce
 from registry.steps.letterhead import Letterhead
 from registry.steps.lookup import read_facts
@@ -30,9 +31,6 @@ PAUSE_BETWEEN_LETTERS: Final = timedelta(hours=24)
 
 BEFORE_ALL_OTHERS: Final = 0
 """Somebody is waiting at their screen for a service letter, and there are few of them."""
-
-LEFT: Final = "unsubscribed"
-"""`ended_because` of a follower who left by their own wish."""
 
 
 def add_confirm_token(
@@ -58,20 +56,6 @@ def add_confirm_token(
     session.add(token)
     session.flush()
     return token
-
-
-def find_confirm_secret(session: Session, keyring: Keyring, delivery: Delivery) -> str | None:
-    """Return the confirm token that a service letter carries, the same each time (R30); None where it carries none.
-
-    It is the newest of its subscription that there was when the letter was made, whether used or not.
-    """
-    token = session.scalar(
-        select(ConfirmToken)
-        .where(ConfirmToken.subscription_id == delivery.subscription_id, ConfirmToken.created_at <= delivery.created_at)
-        .order_by(ConfirmToken.created_at.desc(), ConfirmToken.id.desc())
-        .limit(1)
-    )
-    return None if token is None else keyring.confirm_secret(token.key_id, token.nonce)
 
 
 def freeze_service_letter(
@@ -136,6 +120,6 @@ def was_written_to_lately(session: Session, now: datetime, address: Address, cus
         Delivery.created_at > now - PAUSE_BETWEEN_LETTERS,
         Subscription.address_id == address.id,
         same_wish,
-        Subscription.ended_because.is_distinct_from(LEFT),
+        Subscription.ended_because.is_distinct_from(EndedBecause.UNSUBSCRIBED.value),
     )
     return bool(session.scalar(select(lately)))

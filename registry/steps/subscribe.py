@@ -153,8 +153,8 @@ def _record(
 def sweep_expired_requests(session: Session, now: datetime) -> int:
     """End the wishes that nobody confirmed within 7 days, erase what they were about, and return how many (R36).
 
-    The address goes unless another subscription needs it, the name and the letter's merge values and answers go in any
-    case. One whose letter is on the wire at this moment waits for the next sweep.
+    The name goes, and unless another subscription needs it the address, with what mail servers answered about it. One
+    whose letter is on the wire at this moment waits for the next sweep.
     """
     waits = exists().where(ConfirmToken.subscription_id == Subscription.id, ConfirmToken.expires_at > now)
     is_on_the_wire = exists().where(
@@ -186,16 +186,17 @@ def _expire(session: Session, now: datetime, subscription: Subscription) -> None
     )
     end_subscription(session, now, subscription, EndedBecause.EXPIRED, WORKER, open_states)
     subscription.name = None
-    letters = select(Delivery.id).where(Delivery.subscription_id == subscription.id)
-    session.execute(update(Delivery).where(Delivery.subscription_id == subscription.id).values(merge=None))
-    session.execute(update(Attempt).where(Attempt.delivery_id.in_(letters)).values(answer=None))
     session.flush()
-    if erase_if_unused(session, subscription.address_id):
-        record_event(
-            session,
-            now,
-            WORKER,
-            "address.erased",
-            subject=("address", str(subscription.address_id)),
-            publisher_id=subscription.publisher_id,
-        )
+    if not erase_if_unused(session, subscription.address_id):
+        return
+    # Servers quote the address they refuse.
+    letters = select(Delivery.id).where(Delivery.subscription_id == subscription.id)
+    session.execute(update(Attempt).where(Attempt.delivery_id.in_(letters)).values(answer=None))
+    record_event(
+        session,
+        now,
+        WORKER,
+        "address.erased",
+        subject=("address", str(subscription.address_id)),
+        publisher_id=subscription.publisher_id,
+    )

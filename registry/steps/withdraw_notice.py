@@ -51,7 +51,7 @@ def withdraw_notice(
     if was_told:
         touch(publisher, now)
         session.flush()
-        # The withdrawal is fanned out before the rest is cancelled, so that it reaches everyone already told.
+        # What was never sent is cancelled first: who was not told of the notice is not told of its withdrawal (R15).
         cancelled = _untold(session, notice)
         for delivery in cancelled:
             move_delivery(delivery, DeliveryEvent.CANCEL)

@@ -1,0 +1,110 @@
+"""Who is told by a statement of a notice, and why somebody is not (R27).
+
+This is the specification of the fan-out, one subscription at a time. The fan-out itself is one statement in SQL, in
+`registry.steps`, and a test compares the two. Nothing here knows a database, an address or a letter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from registry.domain.deliveries import SkipReason
+from registry.domain.vocabulary import Audience, ChangeKind, StatementKind
+
+
+@dataclass(frozen=True)
+class SubscriptionFacts:
+    """What matters about one subscription.
+
+    `products` and `kinds` are what it is limited to, empty meaning all. `is_address_known`: not erased.
+    `shares_address_with_contact`: a standing contact of any customer is written to at the same address; it plays no
+    part for a contact. `was_told`: the notice's announcement went to it, or is going. `joins_now`: it is being
+    confirmed at this moment (R18). `is_customer_concerned`: its customer was frozen with the notice and has not
+    dropped out (R17); it plays no part for a follower.
+    """
+
+    audience: Audience
+    is_confirmed: bool = True
+    has_ended: bool = False
+    is_address_known: bool = True
+    is_suppressed: bool = False
+    products: frozenset[str] = frozenset()
+    kinds: frozenset[ChangeKind] = frozenset()
+    wants_reminders: bool = True
+    wants_effect: bool = False
+    shares_address_with_contact: bool = False
+    was_told: bool = False
+    joins_now: bool = False
+    is_customer_concerned: bool = True
+
+
+@dataclass(frozen=True)
+class ConcernedBy:
+    """One change of a notice: the products it concerns, before or after it, empty meaning all; and its kinds."""
+
+    products: frozenset[str]
+    kinds: frozenset[ChangeKind]
+
+
+@dataclass(frozen=True)
+class NoticeFacts:
+    """What matters about a notice and the statement it makes. `has_binding`: at least one change binds (R3)."""
+
+    statement: StatementKind
+    changes: tuple[ConcernedBy, ...]
+    has_binding: bool
+
+
+def is_addressed(subscription: SubscriptionFacts, notice: NoticeFacts) -> bool:
+    """Return whether a statement is for this subscription at all; where it is not, it is no recipient that was skipped.
+
+    Statements after the announcement are for those it went to (R15). Reminders go to followers who want them and to
+    every contact. That a notice has taken effect is told to those who asked for it, of either audience.
+    """
+    if notice.statement is not StatementKind.ANNOUNCEMENT and not subscription.was_told:
+        return False
+    if notice.statement is StatementKind.REMINDER:
+        return subscription.audience is Audience.CUSTOMER or subscription.wants_reminders
+    if notice.statement is StatementKind.EFFECT:
+        return subscription.wants_effect
+    return True
+
+
+def choose_recipient(subscription: SubscriptionFacts, notice: NoticeFacts) -> SkipReason | None:
+    """Return why a subscription that `is_addressed` is not told, or None where it is told (R27).
+
+    Of several reasons the first of this order is given: a wish that does not count or no longer does, an address that
+    cannot or must not be used, a customer whom the notice does not concern, the contact at the same address, and last
+    what the subscription is limited to. A contact's limits never drop a notice that binds its company.
+    """
+    is_contact = subscription.audience is Audience.CUSTOMER
+    if not subscription.is_confirmed:
+        return SkipReason.NOT_CONFIRMED
+    if subscription.has_ended:
+        return SkipReason.UNSUBSCRIBED
+    if not subscription.is_address_known:
+        return SkipReason.NO_ADDRESS
+    if subscription.is_suppressed:
+        return SkipReason.SUPPRESSED
+    # A contact who joins is told whether its customer stands in the notice or not: it is told, and does not hold (R17).
+    if is_contact and not subscription.is_customer_concerned and not subscription.joins_now:
+        return SkipReason.CONTRACT_ENDED
+    if not is_contact and subscription.shares_address_with_contact:
+        return SkipReason.SAME_ADDRESS_AS_CONTACT
+    if is_contact and notice.has_binding:
+        return None
+    return _choose_by_limits(subscription, notice)
+
+
+def _choose_by_limits(subscription: SubscriptionFacts, notice: NoticeFacts) -> SkipReason | None:
+    """Compare limits with the changes: one change that fits both limits is enough, two that fit one each are not."""
+    of_its_products = [change for change in notice.changes if _meet(subscription.products, change.products)]
+    if not of_its_products:
+        return SkipReason.FILTERED_BY_PRODUCT
+    if not any(not subscription.kinds or subscription.kinds & change.kinds for change in of_its_products):
+        return SkipReason.FILTERED_BY_KIND
+    return None
+
+
+def _meet(wanted: frozenset[str], concerned: frozenset[str]) -> bool:
+    return not wanted or not concerned or bool(wanted & concerned)

@@ -1,0 +1,249 @@
+"""What the public may know of a list, now or at the end of a past day, as values for `registry.pages` (R6, R14)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from registry.domain.changes import EntryChange, diff_entry
+from registry.domain.entries import EntryContent
+from registry.domain.notice_life import PUBLIC_STATES, NoticeState
+from registry.domain.notices import first_instant, local_date, plan_clock
+from registry.domain.terms import Terms
+from registry.pages.values import (
+    PastVersion,
+    PublicEntry,
+    PublicList,
+    PublicNotice,
+    PublicProduct,
+    PublicPublisher,
+    RemovedEntry,
+    ToldStatement,
+)
+from registry.steps.errors import BeforeFounding, FutureAsOf
+from registry.steps.lookup import get_entry, read_content, read_facts
+from registry.steps.working_days import working_days_for
+from registry.tables import (
+    Entry,
+    EntryVersion,
+    Installation,
+    ListPeriod,
+    Notice,
+    NoticeChange,
+    Product,
+    Publisher,
+    Statement,
+)
+
+Value = TypeVar("Value")
+
+
+def load_public_list(session: Session, now: datetime, publisher: Publisher, as_of: date | None = None) -> PublicList:
+    """Load the publisher's list as the public sees it at `now`, or saw it at the end of the local date `as_of` (R6).
+
+    Today's date means now. Raises `FutureAsOf` for a day to come and `BeforeFounding` for one without a list.
+    """
+    facts = read_facts(session, publisher)
+    today = local_date(now, facts.time_zone)
+    at = now
+    if as_of is not None:
+        if as_of > today:
+            raise FutureAsOf(on=as_of, today=today)
+        at = now if as_of == today else first_instant(as_of + timedelta(days=1), facts.time_zone)
+        founded_at = _founded_at(session, publisher)
+        if founded_at is None or founded_at >= at:
+            founded_on = local_date(founded_at, facts.time_zone) if founded_at else None
+            raise BeforeFounding(on=as_of, founded_on=founded_on)
+    is_past = as_of is not None and as_of != today
+    entries, removed = _entries_at(session, publisher, at, is_past=is_past)
+    products = session.scalars(
+        select(Product).where(Product.publisher_id == publisher.id).order_by(Product.position, Product.key)
+    )
+    return PublicList(
+        publisher=PublicPublisher(
+            slug=facts.slug,
+            name=facts.name,
+            legal_name=facts.legal_name,
+            contact=facts.contact,
+            country=facts.country,
+            time_zone=facts.time_zone,
+            notice_days=facts.notice.days,
+            objection_days=facts.notice.objection_days,
+            products=tuple(PublicProduct(product.key, product.name) for product in products),
+            website=facts.website,
+            privacy_url=facts.privacy_url,
+        ),
+        revision=publisher.revision,
+        today=today,
+        as_of=as_of if is_past else None,
+        changed_at=publisher.changed_at,
+        entries=entries,
+        removed=removed,
+        notices=_notices_at(session, publisher, at, is_past=is_past),
+        is_demo=bool(session.scalar(select(Installation.is_demo))),
+        founded_at=_founded_at(session, publisher),
+    )
+
+
+def _founded_at(session: Session, publisher: Publisher) -> datetime | None:
+    return session.scalar(select(func.min(ListPeriod.from_at)).where(ListPeriod.publisher_id == publisher.id))
+
+
+def _entries_at(
+    session: Session, publisher: Publisher, at: datetime, *, is_past: bool
+) -> tuple[tuple[PublicEntry, ...], tuple[RemovedEntry, ...]]:
+    """Part the entries into those on the list at `at` and those that had left it, by committed instants (R6).
+
+    A past `at` is the first instant after its day, so what was committed at that very instant is not in it yet.
+    """
+    begun = ListPeriod.from_at < at if is_past else ListPeriod.from_at <= at
+    rows = session.execute(
+        select(Entry, EntryVersion, ListPeriod)
+        .join(ListPeriod, ListPeriod.entry_id == Entry.id)
+        .join(EntryVersion, EntryVersion.id == ListPeriod.version_id)
+        .where(Entry.publisher_id == publisher.id, begun)
+        .order_by(Entry.position, Entry.key, ListPeriod.from_at, ListPeriod.id)
+    )
+    by_entry: dict[int, list[tuple[Entry, EntryVersion, ListPeriod]]] = {}
+    for entry, version, period in rows:
+        by_entry.setdefault(entry.id, []).append((entry, version, period))
+    entries, removed = [], []
+    for history in by_entry.values():
+        entry, version, period = history[-1]
+        content = EntryContent.model_validate(version.document)
+        ended_at = period.to_at
+        if ended_at is None or ended_at > at or (is_past and ended_at == at):
+            entries.append(PublicEntry(entry.key, content, _listed_at(history), period.from_at))
+        else:
+            removed.append(RemovedEntry(entry.key, content, ended_at))
+    return tuple(entries), tuple(sorted(removed, key=lambda each: (each.removed_at, each.key), reverse=True))
+
+
+def _listed_at(history: list[tuple[Entry, EntryVersion, ListPeriod]]) -> datetime:
+    """Return when the entry came on the list for its present, unbroken stay."""
+    listed_at = history[-1][2].from_at
+    for _, _, period in reversed(history[:-1]):
+        if period.to_at != listed_at:
+            break
+        listed_at = period.from_at
+    return listed_at
+
+
+def _notices_at(session: Session, publisher: Publisher, at: datetime, *, is_past: bool) -> tuple[PublicNotice, ...]:
+    """Load the notices announced by `at`, each with the date and state it had then."""
+    begun = Notice.announced_at < at if is_past else Notice.announced_at <= at
+    public = or_(
+        Notice.state.in_([state.value for state in PUBLIC_STATES]),
+        and_(Notice.state == NoticeState.WITHDRAWN.value, Notice.announced_at.is_not(None)),
+    )
+    notices = session.scalars(
+        select(Notice)
+        .where(Notice.publisher_id == publisher.id, public, begun)
+        .order_by(Notice.announced_at, Notice.id)
+    ).all()
+    ids = [notice.id for notice in notices]
+    changes: dict[int, list[dict[str, Any]]] = _group(
+        session.execute(
+            select(NoticeChange.notice_id, NoticeChange.change)
+            .join(Entry, Entry.id == NoticeChange.entry_id)
+            .where(NoticeChange.notice_id.in_(ids))
+            .order_by(Entry.position, Entry.key)
+        ).tuples()
+    )
+    statements = _group(
+        session.execute(
+            select(Statement.notice_id, Statement).where(Statement.notice_id.in_(ids)).order_by(Statement.seq)
+        ).tuples()
+    )
+    return tuple(
+        _notice_at(notice, changes.get(notice.id, []), statements.get(notice.id, []), at, is_past=is_past)
+        for notice in notices
+    )
+
+
+def _group(rows: Iterable[tuple[int, Value]]) -> dict[int, list[Value]]:
+    grouped: dict[int, list[Value]] = {}
+    for key, value in rows:
+        grouped.setdefault(key, []).append(value)
+    return grouped
+
+
+def _notice_at(
+    notice: Notice, changes: list[dict[str, Any]], told: list[Statement], at: datetime, *, is_past: bool
+) -> PublicNotice:
+    assert notice.announced_at is not None  # noqa: S101 - the query takes announced notices only
+
+    def by_then(instant: datetime | None) -> datetime | None:
+        return None if instant is None or (is_past and instant >= at) else instant
+
+    statements = [statement for statement in told if by_then(statement.made_at) is not None]
+    took_effect_at, withdrawn_at = by_then(notice.took_effect_at), by_then(notice.withdrawn_at)
+    terms = Terms.model_validate(notice.terms)
+    effective_on, effective_at, state = notice.effective_on, notice.effective_at, notice.state
+    if is_past:
+        effective_on = statements[-1].effective_on if statements else notice.planned_on
+        effective_at = first_instant(effective_on, terms.time_zone) if effective_on else None
+        postponed = any(statement.kind == "postponement" for statement in statements)
+        state = (
+            NoticeState.IN_EFFECT
+            if took_effect_at
+            else NoticeState.WITHDRAWN
+            if withdrawn_at
+            else NoticeState.HELD
+            if postponed and effective_on is None
+            else NoticeState.ANNOUNCED
+        ).value
+    announced_on = local_date(notice.announced_at, terms.time_zone)
+    clock = plan_clock(notice.announced_at, terms, working_days_for(terms, announced_on))
+    binds = any(EntryChange.from_document(change).weight == "binding" for change in changes)
+    return PublicNotice(
+        number=notice.number,
+        state=state,
+        summary=notice.summary,
+        announced_at=notice.announced_at,
+        updated_at=max([notice.announced_at, *(each.made_at for each in statements)]),
+        effective_on=effective_on,
+        effective_at=effective_at,
+        objection_until_on=clock.objection_ends_on if binds else None,
+        took_effect_at=took_effect_at,
+        withdrawn_at=withdrawn_at,
+        emergency_reason=notice.emergency_reason,
+        changes=tuple(EntryChange.from_document(change) for change in changes),
+        statements=tuple(ToldStatement(each.seq, each.kind, each.made_at, each.effective_on) for each in statements),
+    )
+
+
+def load_entry_history(session: Session, publisher: Publisher, key: str) -> tuple[str, tuple[PastVersion, ...]]:
+    """Return the entry's present key and every version that was on the list, the newest first.
+
+    A removal is a version without content. Raises `UnknownEntry`, also for an entry that never was on the list.
+    """
+    entry = get_entry(session, publisher, key)
+    rows = session.execute(
+        select(ListPeriod, EntryVersion)
+        .join(EntryVersion, EntryVersion.id == ListPeriod.version_id)
+        .where(ListPeriod.entry_id == entry.id)
+        .order_by(ListPeriod.from_at, ListPeriod.id)
+    ).all()
+    history: list[PastVersion] = []
+    before: EntryContent | None = None
+    ended_at: datetime | None = None
+    for period, version in rows:
+        if ended_at is not None and ended_at != period.from_at:
+            history.append(_removal(entry.key, before, ended_at, period.from_at))
+            before = None
+        content = read_content(version)
+        change = diff_entry(entry.key, before, content)
+        history.append(PastVersion(content, period.from_at, period.to_at, period.cause, change))
+        before, ended_at = content, period.to_at
+    if ended_at is not None:
+        history.append(_removal(entry.key, before, ended_at, None))
+    return entry.key, tuple(reversed(history))
+
+
+def _removal(key: str, before: EntryContent | None, at: datetime, until: datetime | None) -> PastVersion:
+    return PastVersion(None, at, until, "removal", diff_entry(key, before, None))

@@ -1,0 +1,156 @@
+"""From settings to the parts that work together: engine, channels, renderers, keyring. Settings go no further."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from registry import clock
+from registry.channels.base import Channel
+from registry.channels.outbox import OutboxChannel
+from registry.channels.smtp import SmtpChannel
+from registry.channels.smtp_address import parse_mail_url
+from registry.domain.errors import RegistryError
+from registry.letters.render import LetterRenderer
+from registry.migrations import find_revision, known_revisions, newest_revision
+from registry.pages.render import PageRenderer
+from registry.settings import OUTBOX, Settings
+from registry.steps.installation import bind_installation, fingerprint_of
+from registry.steps.keyring import Keyring, load_keyring, make_keyring
+from registry.steps.letterhead import Letterhead
+from registry.steps.send_deliveries import Dispatch
+from registry.steps.sweeps import Sweeping
+from registry.tables.engine import make_engine, writing
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+TEMPLATES = CHECKOUT / "templates"
+STATIC = CHECKOUT / "registry" / "web" / "static"
+
+
+class SchemaMissing(RegistryError):
+    """The database has no schema yet. Params: none."""
+
+    code = "schema-missing"
+
+
+class SchemaOutdated(RegistryError):
+    """The database's schema is older than this release. Params: found, newest."""
+
+    code = "schema-outdated"
+
+
+class SchemaNewer(RegistryError):
+    """The database was upgraded by a newer release, which must not be written over. Params: found, newest."""
+
+    code = "schema-newer"
+
+
+class DatabaseUnreachable(RegistryError):
+    """The database cannot be opened. Params: why."""
+
+    code = "database-unreachable"
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The parts of one installation, made once per process."""
+
+    engine: Engine
+    database_url: str
+    letterhead: Letterhead
+    pages: PageRenderer
+    build: str
+    instance: Path
+    fingerprint: str
+    mail_url: str
+    mail_only_to: tuple[str, ...]
+    allow_time_travel: bool
+    is_production: bool
+    uses_sqlite: bool
+    trusted_proxies: int
+    limiter_url: str
+    secret_key: str
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys of links and addresses, made on first use."""
+        with writing(self.engine) as session:
+            make_keyring(session, clock.now())
+            return load_keyring(session)
+
+    @property
+    def outbox(self) -> Path:
+        """The folder that letters go to where none are really sent."""
+        return self.instance / "outbox"
+
+    def make_channels(self, now: Callable[[], datetime] = clock.now) -> dict[str, Channel]:
+        """Open the channels, by the kind of address they take. One set belongs to one worker."""
+        if self.mail_url == OUTBOX:
+            return {"email": OutboxChannel(self.outbox, now)}
+        return {"email": SmtpChannel(parse_mail_url(self.mail_url))}
+
+    def make_sweeping(self, channels: dict[str, Channel], now: Callable[[], datetime] = clock.now) -> Sweeping:
+        """Put together what the sweeps need."""
+        dispatch = Dispatch(channels, self.letterhead, self.keyring, self.mail_only_to)
+        return Sweeping(self.engine, now, dispatch, self.pages, self.build)
+
+    def check_schema(self) -> None:
+        """Refuse to work on a database whose schema is missing, older or newer than this release."""
+        try:
+            found = find_revision(self.database_url)
+        except OperationalError as error:
+            raise DatabaseUnreachable(why=str(error.orig)) from error
+        newest = newest_revision()
+        if found is None:
+            raise SchemaMissing()
+        if found not in known_revisions():
+            raise SchemaNewer(found=found, newest=newest)
+        if found != newest:
+            raise SchemaOutdated(found=found, newest=newest)
+
+    def bind(self, *, is_demo: bool = False) -> None:
+        """Bind the database to this installation, or pause dispatch if it belongs to another (R32)."""
+        with writing(self.engine) as session:
+            bind_installation(session, clock.now(), self.fingerprint, self.letterhead.base_url, is_demo=is_demo)
+
+
+def wire(settings: Settings) -> Wiring:
+    """Make the parts from settings. Opens no connection yet; makes the instance folder if it is missing."""
+    settings.instance.mkdir(parents=True, exist_ok=True)
+    build = build_id([*TEMPLATES.rglob("*"), *STATIC.rglob("*"), *(CHECKOUT / "registry").rglob("*.py")])
+    stylesheet = STATIC / "registry.css"
+    version = hashlib.sha256(stylesheet.read_bytes()).hexdigest()[:12]
+    return Wiring(
+        engine=make_engine(settings.database_url),
+        database_url=settings.database_url,
+        letterhead=Letterhead(LetterRenderer(TEMPLATES), settings.base_url, settings.mail_from),
+        pages=PageRenderer(TEMPLATES, f"/static/registry.css?v={version}"),
+        build=build,
+        instance=settings.instance,
+        fingerprint=fingerprint_of(settings.secret_key),
+        mail_url=settings.mail_url,
+        mail_only_to=settings.mail_only_to,
+        allow_time_travel=settings.allow_time_travel,
+        is_production=settings.is_production,
+        uses_sqlite=settings.uses_sqlite,
+        trusted_proxies=settings.trusted_proxies,
+        limiter_url=settings.limiter_url,
+        secret_key=settings.secret_key,
+    )
+
+
+def build_id(files: Iterable[Path]) -> str:
+    """Name the software that builds artefacts by the contents of its files, so that a new release builds anew."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        if path.is_file():
+            digest.update(path.relative_to(CHECKOUT).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
