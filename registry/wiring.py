@@ -83,7 +83,7 @@ class Wiring:
         """The keys of links and addresses, made on first use."""
         with writing(self.engine) as session:
             make_keyring(session, clock.now())
-            return load_keyring(session)
+            return load_keyring(session, clock.now())
 
     @property
     def outbox(self) -> Path:

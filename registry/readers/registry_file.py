@@ -38,13 +38,16 @@ class EntryInFile(EntryContent, EntryInternals):
 
 
 class FileShape(Document):
-    """The parts of a registry file. Where `customers` is left out, the customers on record stay untouched."""
+    """The parts of a registry file. Where `customers` is left out, the customers on record stay untouched.
+
+    So nothing but a list can stand there: `customers:` with nothing behind it could mean either.
+    """
 
     registry: Literal[1]
     publisher: PublisherFacts
     products: tuple[ProductFacts, ...] = ()
     entries: tuple[EntryInFile, ...]
-    customers: tuple[CustomerFacts, ...] | None = None
+    customers: tuple[CustomerFacts, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +84,9 @@ def read_registry_file(data: bytes, name: str) -> RegistryFile:
         publisher=shape.publisher,
         products=shape.products,
         entries=tuple(entry.as_file_entry() for entry in shape.entries),
-        customers=None if shape.customers is None else tuple(map(_with_checked_addresses, shape.customers)),
+        customers=(
+            tuple(map(_with_checked_addresses, shape.customers)) if "customers" in shape.model_fields_set else None
+        ),
     )
 
 

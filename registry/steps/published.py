@@ -152,12 +152,12 @@ def _notices_at(session: Session, publisher: Publisher, at: datetime, *, is_past
             .join(Entry, Entry.id == NoticeChange.entry_id)
             .where(NoticeChange.notice_id.in_(ids))
             .order_by(Entry.position, Entry.key)
-        ).tuples()
+        )
     )
     statements = _group(
         session.execute(
             select(Statement.notice_id, Statement).where(Statement.notice_id.in_(ids)).order_by(Statement.seq)
-        ).tuples()
+        )
     )
     return tuple(
         _notice_at(notice, changes.get(notice.id, []), statements.get(notice.id, []), at, is_past=is_past)

@@ -23,7 +23,8 @@ entries:
     locations: [{country: DE, place: Falkenstein, function: processing}]
     transfers: [{regime: eu, mechanism: none.same-area, destination: DE}]
 customers:                       # optional: absent = untouched; addresses are better kept out of git
-  - {key: example-customer, name: Example Customer GmbH, time_zone: Europe/Berlin, notice: {days: 45}, contacts: [privacy@customer.example]}
+  - {key: example-customer, name: Example Customer GmbH, time_zone: Europe/Berlin,
+     notice: {days: 45}, contacts: [privacy@customer.example]}
 """
 """A file of every part, as the documentation shows it."""
 

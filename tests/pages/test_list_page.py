@@ -1,0 +1,303 @@
+"""What a privacy officer finds on the list."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from registry.pages.selection import ListQuery
+from registry.pages.values import PublicList, RemovedEntry
+from tests.pages.factories import (
+    ADDRESSES,
+    BUNNY_NOTICE,
+    KEYCDN_NOTICE,
+    OLD_CDN,
+    STRIPE_NOTICE,
+    WITHDRAWN_NOTICE,
+    at,
+    empty_list,
+    public_list,
+)
+from tests.pages.reading import STYLESHEET_URL, Page, renderer
+
+
+def page_of(public: PublicList, query: ListQuery | None = None) -> Page:
+    return Page(renderer().list_page(public, ADDRESSES, query))
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return page_of(public_list())
+
+
+def test_an_upcoming_change_tells_its_date_in_words_in_iso_and_with_its_zone(page: Page) -> None:
+    facts = page.facts("//article[@id='notice-2026-004']")
+    assert facts["Takes effect"] == "Friday, 4 December 2026 (2026-12-04), Europe/Berlin"
+    assert facts["Objections until"] == ("end of Wednesday, 2 December 2026 (2026-12-02), Europe/Berlin – 11 days left")
+    assert page.text("//article[@id='notice-2026-004']//p[@class='countdown']") == "in 13 days"
+    dates = page.attributes("//article[@id='notice-2026-004']//time", "datetime")
+    assert dates == ["2026-12-04", "2026-12-02", "2026-11-02"]
+
+
+def test_an_upcoming_change_says_how_to_object_and_that_a_contract_may_give_longer(page: Page) -> None:
+    notice = "//article[@id='notice-2026-004']"
+    assert "Customers write to privacy@antopsis.example and name notice 2026-004." in page.text(notice)
+    assert "Where your own letter names a later day, that day counts." in page.text(notice)
+    assert page.attributes(f"{notice}//a[contains(@href, 'mailto:')]", "href") == [
+        "mailto:privacy@antopsis.example?subject=Notice%202026-004%3A%20objection"
+    ]
+
+
+def test_an_upcoming_change_shows_each_field_before_and_after(page: Page) -> None:
+    table = "//article[@id='notice-2026-004']//table"
+    assert page.texts(f"{table}/thead//th") == ["Field", "Now", "From 4 December 2026"]
+    assert page.rows(table) == [
+        [
+            "Data",
+            "Customer id Subscription status Payment events",
+            "Customer id Subscription status Payment events IP addresses",
+        ],
+        [
+            "Places",
+            "Dublin, Ireland (processing) United States (support access)",
+            "Dublin, Ireland (processing) Singapore (support access)",
+        ],
+        ["Retention", "As long as the account is active, and 7 years for invoices", "10 years"],
+    ]
+    assert page.texts(f"{table}//ins") == ["IP addresses", "Singapore (support access)"]
+    assert page.texts(f"{table}//del") == ["United States (support access)"]
+
+
+def test_a_held_change_without_a_date_is_shown_as_postponed_after_those_with_a_date(page: Page) -> None:
+    order = page.attributes("//section[@class='upcoming']/article", "id")
+    assert order == ["notice-2026-004", "notice-2026-003"]
+    held = "//article[@id='notice-2026-003']"
+    assert page.text(f"{held}//p[@class='countdown']") == "no date yet On hold"
+    assert page.facts(held)["Takes effect"].startswith("Postponed until further notice.")
+    assert "it has not taken effect" in page.text(held)
+
+
+def test_a_change_whose_time_to_object_is_over_invites_no_objection(page: Page) -> None:
+    held = "//article[@id='notice-2026-003']"
+    assert page.facts(held)["Objections until"].endswith("– ended")
+    assert "How to object" not in page.text(held)
+
+
+def test_an_addition_shows_what_will_join_and_links_to_its_page(page: Page) -> None:
+    added = page.facts("//article[@id='notice-2026-003']//section[@class='change']")
+    assert added["Legal name"] == "BunnyWay d.o.o."
+    assert added["Established in"] == "Slovenia"
+    assert added["Places"] == "Network edge, near the user (transit) Slovenia (support access)"
+    links = page.attributes("//article[@id='notice-2026-003']//h4/a", "href")
+    assert links == ["https://lists.example/antopsis/entries/bunny"]
+
+
+def test_entries_stand_in_sections_by_role_and_in_each_by_name(page: Page) -> None:
+    headings = page.texts("//section[@class='entries']/h2")
+    assert headings == [
+        "Subprocessors 5",
+        "Independent controllers 1",
+        "Customer-directed recipients 1",
+        "Named as a category only 1",
+    ]
+    subprocessors = page.texts("//section[@aria-labelledby='subprocessor']//h3")
+    assert subprocessors == ["Cloudflare", "Cloudflare R2", "Hetzner", "Resend", "Stripe"]
+
+
+def test_an_entry_tells_who_what_for_which_data_where_and_on_which_ground(page: Page) -> None:
+    entry = "//article[@id='stripe']"
+    assert "Stripe Payments Europe, Limited" in page.text(f"{entry}/header")
+    assert "Ireland" in page.text(f"{entry}/header")
+    facts = page.facts(entry)
+    assert facts["Purpose"] == "Payments"
+    assert facts["Data"] == "Customer id Subscription status Payment events"
+    assert facts["Places"] == "Dublin, Ireland (processing) United States (support access)"
+    ground = facts["Transfer ground"]
+    assert "United States: The recipient is certified under the EU–US Data Privacy Framework" in ground
+    assert "EU-US Data Privacy Framework, GDPR Art 45; Dec (EU) 2023/1795" in ground
+    assert ground.index("EU–US") < ground.index("Standard contractual clauses")
+    assert facts["Engaged since"] == "1 May 2024"
+    assert facts["Links"] == "Website Privacy notice"
+
+
+def test_what_the_publisher_does_not_say_is_published_as_not_stated(page: Page) -> None:
+    facts = page.facts("//article[@id='resend']")
+    assert facts["Data"] == facts["Places"] == facts["Transfer ground"] == "not stated"
+    assert facts["Not stated"] == "legal name, established in, people concerned, retention, engaged since"
+
+
+def test_a_category_is_said_to_be_one_and_is_not_asked_for_a_legal_name(page: Page) -> None:
+    section = "//section[@aria-labelledby='category']"
+    assert page.text(f"{section}/p") == "Antopsis names the kind of recipient, not the organisation."
+    assert "legal name" not in page.facts("//article[@id='analytics']")["Not stated"]
+
+
+def test_an_entry_with_an_announced_change_points_to_its_notice(page: Page) -> None:
+    pending = "//article[@id='stripe']//p[@class='pending']"
+    assert page.text(pending) == "Changes on 4 December 2026"
+    assert page.attributes(f"{pending}/a", "href") == ["https://lists.example/antopsis/notices/2026-004"]
+    assert page.texts("//article[@id='hetzner']//p[@class='pending']") == []
+
+
+def test_an_entry_engaged_by_another_names_it(page: Page) -> None:
+    assert page.facts("//article[@id='cloudflare-r2']")["Engaged by"] == "Cloudflare"
+
+
+def test_a_condition_and_a_limit_to_products_are_told(page: Page) -> None:
+    assert page.facts("//article[@id='google']")["Condition of use"] == (
+        "Only where the customer chooses it Only for users who sign in with Google."
+    )
+    assert page.facts("//article[@id='restream']")["Products"] == "Live streaming"
+
+
+def test_past_notices_and_removed_entries_stay_readable(page: Page) -> None:
+    assert page.rows("//section[@aria-labelledby='past']/table") == [
+        ["2026-002", "Hetzner would also have served from Helsinki", "1 June 2026", "Withdrawn on 20 June 2026"],
+        ["2026-001", "KeyCDN leaves the list", "1 April 2026", "In effect since 1 May 2026"],
+    ]
+    assert page.rows("//section[@aria-labelledby='removed']/table") == [["KeyCDN", "Content delivery", "1 May 2026"]]
+
+
+def test_only_the_newest_past_notices_stand_on_the_list_with_a_way_to_all() -> None:
+    past = tuple(replace(KEYCDN_NOTICE, number=f"2026-{n:03}", updated_at=at(1, n)) for n in range(1, 8))
+    page = page_of(public_list(notices=past))
+    numbers = [row[0] for row in page.rows("//section[@aria-labelledby='past']/table")]
+    assert numbers == ["2026-007", "2026-006", "2026-005", "2026-004", "2026-003"]
+    assert "All 7 past notices" in page.text("//section[@aria-labelledby='past']")
+
+
+def test_the_last_removed_entry_stands_first() -> None:
+    removed = (RemovedEntry("older", OLD_CDN, at(2, 1)), RemovedEntry("newer", OLD_CDN, at(3, 1)))
+    page = page_of(public_list(removed=removed))
+    links = page.attributes("//section[@aria-labelledby='removed']//a", "href")
+    assert links == [ADDRESSES.at("entries/newer"), ADDRESSES.at("entries/older")]
+
+
+def test_feeds_calendar_and_files_are_discoverable_and_linked(page: Page) -> None:
+    alternates = dict(
+        zip(
+            page.attributes("//link[@rel='alternate']", "href"),
+            page.attributes("//link[@rel='alternate']", "type"),
+            strict=True,
+        )
+    )
+    assert alternates == {
+        "https://lists.example/antopsis/feed.atom": "application/atom+xml",
+        "https://lists.example/antopsis/feed.rss": "application/rss+xml",
+        "https://lists.example/antopsis/feed.json": "application/feed+json",
+        "https://lists.example/antopsis/calendar.ics": "text/calendar",
+        "https://lists.example/antopsis/subprocessors.json": "application/json",
+        "https://lists.example/antopsis/subprocessors.csv": "text/csv",
+    }
+    linked = page.attributes("//section[@aria-labelledby='follow']//a", "href")
+    assert set(alternates) <= set(linked)
+    assert "https://lists.example/antopsis/subscribe" in linked
+
+
+def test_a_past_day_is_announced_as_such_with_a_way_back_and_its_own_files() -> None:
+    page = page_of(public_list(as_of=date(2026, 11, 10)))
+    banner = page.text("//div[@class='as-of']")
+    assert "as it stood at the end of Tuesday, 10 November 2026 (2026-11-10), Europe/Berlin" in banner
+    assert page.attributes("//div[@class='as-of']//a", "href") == ["https://lists.example/antopsis/"]
+    assert page.attributes("//a[contains(text(), 'CSV')]", "href") == [
+        "https://lists.example/antopsis/subprocessors.csv?as_of=2026-11-10"
+    ]
+    assert page.attributes("//form[@role='search']/input[@type='hidden']", "value") == ["2026-11-10"]
+
+
+def test_days_are_counted_from_the_past_day_shown_and_nobody_is_invited_to_object() -> None:
+    page = page_of(public_list(as_of=date(2026, 11, 10)))
+    notice = "//article[@id='notice-2026-004']"
+    assert page.text(f"{notice}//p[@class='countdown']") == "24 days later"
+    assert page.facts(notice)["Objections until"] == "end of Wednesday, 2 December 2026 (2026-12-02), Europe/Berlin"
+    assert "How to object" not in page.text(notice)
+
+
+@pytest.mark.parametrize(
+    ("today", "words"),
+    [
+        (date(2026, 12, 3), "tomorrow"),
+        (date(2026, 12, 4), "today"),
+        (date(2026, 12, 5), "due yesterday"),
+        (date(2026, 12, 7), "due 3 days ago"),
+    ],
+)
+def test_the_countdown_says_plainly_how_far_the_day_is(today: date, words: str) -> None:
+    page = page_of(public_list(today=today))
+    assert page.text("//article[@id='notice-2026-004']//p[@class='countdown']") == words
+
+
+def test_an_emergency_is_marked_with_its_reason() -> None:
+    notice = replace(STRIPE_NOTICE, emergency_reason="The old processor has stopped working")
+    page = page_of(public_list(notices=(notice,)))
+    assert page.text("//p[@class='countdown']") == "in 13 days Emergency"
+    assert "Reason: The old processor has stopped working" in page.text("//article[@class='notice']")
+
+
+def test_a_demonstration_says_that_letters_are_not_sent() -> None:
+    assert page_of(public_list()).texts("//p[@class='demo']") == []
+    assert page_of(public_list(is_demo=True)).text("//p[@class='demo']") == (
+        "Demonstration installation: letters are not sent."
+    )
+
+
+def test_a_list_without_anything_says_so_and_offers_no_search() -> None:
+    page = page_of(empty_list())
+    assert page.texts("//p[@class='nothing']") == ["No change is announced.", "Nothing is on the list yet."]
+    assert page.texts("//form[@role='search']") == []
+
+
+def test_a_search_that_finds_nothing_says_so_and_leads_back() -> None:
+    page = page_of(public_list(), ListQuery(q="no such thing"))
+    assert page.text("//p[@class='nothing']") == "Nothing on the list fits “no such thing”. Show the whole list"
+    assert page.text("//form//p[@role='status']") == "0 entries of 8 found. Show all"
+
+
+def test_a_search_narrows_the_entries_and_never_the_upcoming_changes() -> None:
+    page = page_of(public_list(), ListQuery(q="falkenstein"))
+    assert page.texts("//article[@class='entry']//h3") == ["Hetzner"]
+    assert len(page.texts("//article[@class='notice']")) == 2
+    assert page.attributes("//input[@id='q']", "value") == ["falkenstein"]
+
+
+def test_headings_go_down_one_level_at_a_time(page: Page) -> None:
+    levels = [int(element.tag[1]) for element in page.root.xpath("//h1|//h2|//h3|//h4|//h5|//h6")]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(later <= earlier + 1 for earlier, later in zip(levels, levels[1:], strict=False))
+
+
+def test_the_page_has_landmarks_a_skip_link_and_labels_for_every_field(page: Page) -> None:
+    assert [len(page.root.xpath(f"/html/body/{tag}")) for tag in ("header", "main", "footer")] == [1, 1, 1]
+    assert page.attributes("//a[@class='skip']", "href") == ["#main"]
+    fields = page.root.xpath("//input[not(@type='hidden')]|//select")
+    labelled = set(page.attributes("//label", "for"))
+    assert fields
+    assert {field.get("id") for field in fields} <= labelled
+    assert page.attributes("/html", "lang") == ["en"]
+
+
+def test_every_table_heading_has_a_scope_and_every_id_stands_once(page: Page) -> None:
+    assert page.root.xpath("//th[not(@scope)]") == []
+    ids = page.attributes("//*[@id]", "id")
+    assert len(ids) == len(set(ids))
+
+
+def test_the_page_asks_nobody_else_for_anything_and_needs_no_script_or_inline_style(page: Page) -> None:
+    loaded = page.attributes("//link[@rel='stylesheet']", "href") + page.attributes("//*[@src]", "src")
+    assert loaded == [STYLESHEET_URL]
+    assert page.root.xpath("//script|//style|//iframe|//*[@style]") == []
+    handlers = [name for element in page.root.iter() for name in element.attrib if name.startswith("on")]
+    assert handlers == []
+
+
+def test_notices_of_every_state_are_told_apart() -> None:
+    page = Page(renderer().notices_page(public_list(), ADDRESSES))
+    assert page.attributes("//section[@class='upcoming']/article", "id") == ["notice-2026-004", "notice-2026-003"]
+    assert [row[0] for row in page.rows("//section[@aria-labelledby='past']/table")] == [
+        WITHDRAWN_NOTICE.number,
+        KEYCDN_NOTICE.number,
+    ]
+    assert BUNNY_NOTICE.number not in page.text("//section[@aria-labelledby='past']")
