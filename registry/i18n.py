@@ -219,7 +219,7 @@ _ENGLISH: Final[dict[str, Sentence]] = {
         "Correct one of the two."
     ),
     "not-a-web-address": "{value} is no web address. Write it in full, such as https://vendor.example/privacy.",
-    "not-an-email-address": "{value} is no e-mail address. Write it as name@company.example.",
+    "not-an-email-address": "{value} cannot be an e-mail address. Write it as name@company.example.",
     "not-a-key": (
         "{value} cannot be a key. Use small letters, digits and hyphens, with a letter or digit at both ends, "
         "80 characters at most."
@@ -234,7 +234,7 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "unknown-time-zone": "{value} is no time zone of the IANA database, such as Europe/Berlin or UTC.{hint}",
     "unknown-region": "{value} is no region whose public holidays are known, such as DE or DE-SN.{hint}",
     "not-a-language": "{value} is no language tag. Write it as en or pt-BR.",
-    "impossible-email-address": "Letters cannot be sent to {value}. {reason}",
+    "mailbox-not-ascii": "{value} has letters before the @ that many mail servers refuse. Give one of a to z alone.",
     # Files
     "file-too-large": "The file has {bytes} bytes, and {limit} are the most that are read. Nothing of it was read.",
     "not-utf-8": "The file is not UTF-8 (byte {byte}). Save it as UTF-8.",
@@ -280,7 +280,27 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "unknown-objection": "Notice {number} has no open objection of {customer}.",
     "future-as-of": "{on} is still to come (today is {today}), and nobody knows that day's list. See what is upcoming.",
     "before-founding": "There was no list on {on}. It begins on {founded_on}.",
+    # Subscriptions and contacts
+    "unknown-token": "This link is none of ours, or a part of it was cut off. Copy it whole from the letter.",
+    "expired-token": "This link was good for 7 days, and they are over. Subscribe again to get a new one.",
+    "used-token": "This link has done its work already, and nothing more is needed.",
+    "subscription-ended": "This subscription has ended ({because}). Subscribe again to be told of changes.",
+    "contact-may-not-leave": (
+        "{publisher} owes {customer} these notices, so a contact cannot end them, only name another contact instead."
+    ),
+    "not-a-contact": "This subscription belongs to no customer of {publisher}, so no contact can be replaced.",
+    "unknown-contact": "{customer} has no contact {email} at {publisher}. Name one that it has.",
+    "last-contact": "{customer} keeps at least one contact that can be written to. Add another contact first.",
+    "same-address": "{value} is the contact's address already. Give the address of another contact.",
     # Operation
+    "installation-not-bound": "The database belongs to no installation yet. Start the service once (`registry serve`).",
+    "database-unreachable": "The database cannot be opened: {why}. Check REGISTRY_DATABASE_URL and that it is running.",
+    "schema-missing": "The database has no schema yet. Run `registry upgrade`.",
+    "schema-outdated": "The schema is at {found}, and this release needs {newest}. Run `registry upgrade`.",
+    "schema-newer": (
+        "The schema is at {found}, which a newer release made; this one knows {newest}. Install that release again, or "
+        "restore a backup of before."
+    ),
     "dispatch-paused": "Sending is paused since {since} ({because}). Nothing is lost; `registry resume` lets it go on.",
     "time-travel-refused": "Another time than the real one is refused here: {because}.",
     # Letters

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,7 @@ from registry.readers.registry_file import RegistryFile, read_registry_file
 from registry.settings import Settings
 from registry.steps.apply_file import Applied, apply_file
 from registry.steps.draft_notice import draft_notice
+from registry.steps.errors import UnknownPublisher
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.notice_status import NoticeStatus, load_notice_status
 from registry.steps.publish_notice import publish_notice
@@ -132,11 +134,11 @@ class World:
         with self.writing() as session:
             return apply_file(session, self.at, file, actor)
 
-    def draft(self, slug: str = "antopsis", actor: Actor = ANNA, **options: object) -> str:
+    def draft(self, slug: str = "antopsis", actor: Actor = ANNA, **options: Any) -> str:
         """Draft a notice of all pending edits and return its number."""
         with self.writing() as session:
             publisher = get_publisher(session, slug)
-            return draft_notice(session, self.at, publisher, actor, **options).number  # type: ignore[arg-type]  # tests pass what they test
+            return draft_notice(session, self.at, publisher, actor, **options).number
 
     def publish(self, number: str, slug: str = "antopsis", actor: Actor = ANNA) -> None:
         """Publish a drafted notice now."""
@@ -145,7 +147,7 @@ class World:
             notice = get_notice(session, publisher, number)
             publish_notice(session, self.at, publisher, notice, actor, self.wiring.letterhead)
 
-    def announce(self, file: RegistryFile, **options: object) -> str:
+    def announce(self, file: RegistryFile, **options: Any) -> str:
         """Apply a file, draft what it changes, publish it at once, and return the notice's number."""
         self.apply(file)
         number = self.draft(file.publisher.slug, **options)
@@ -166,6 +168,13 @@ class World:
         with self.reading() as session:
             publisher = get_publisher(session, slug)
             return load_notice_status(session, self.at, publisher, get_notice(session, publisher, number))
+
+    def public_or_none(self, slug: str = "antopsis") -> PublicList | None:
+        """Return the list as the public sees it, None before its first load."""
+        try:
+            return self.public(slug=slug)
+        except UnknownPublisher:
+            return None
 
     def public(self, as_of: date | None = None, slug: str = "antopsis") -> PublicList:
         """Return the list as the public sees it."""

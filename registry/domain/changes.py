@@ -151,8 +151,6 @@ def _flat(content: EntryContent) -> dict[str, Any]:
             flat |= {f"{field}.{name}": inner for name, inner in value.items()}
         else:
             flat[field] = value
-    if content.condition is not None:
-        flat["condition.when"] = content.condition.when.value
     return flat
 
 

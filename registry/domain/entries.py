@@ -244,10 +244,14 @@ class EntryContent(Document):
 
     def as_document(self) -> dict[str, Any]:
         """Return the JSON document that is stored and hashed: only what is stated, so new fields change no digest."""
-        return self.model_dump(mode="json", exclude_defaults=True) | {
+        document = self.model_dump(mode="json", exclude_defaults=True) | {
             "name": self.name,
             "role": self.role.value,
         }
+        if self.condition is not None:
+            # Whoever gives a condition states when it holds, be it always: an empty group would say nothing.
+            document["condition"] = {"when": self.condition.when.value, **document["condition"]}
+        return document
 
 
 class EntryInternals(Document):

@@ -321,6 +321,7 @@ def test_a_condition_that_says_always_is_a_statement() -> None:
     entry = bare_entry(condition={})
     assert entry.condition is not None
     assert entry.condition.when is ConditionWhen.ALWAYS
+    assert entry.as_document()["condition"] == {"when": "always"}
     assert read_entry(entry.as_document()) == entry != bare_entry()
 
 

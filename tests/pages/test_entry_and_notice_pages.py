@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from registry.domain.entries import read_entry
 from registry.domain.vocabulary import Role
 from registry.pages.values import PublicNotice
 from registry.pages.wording import ROLE_HEADINGS, ROLE_MEANINGS, ROLES
@@ -18,7 +19,6 @@ from tests.pages.factories import (
     STRIPE_NOTICE,
     WITHDRAWN_NOTICE,
     change,
-    content,
     empty_list,
     public_list,
     stripe_history,
@@ -131,9 +131,8 @@ def test_a_withdrawn_notice_says_that_nothing_changes() -> None:
 
 
 def test_a_chain_a_product_and_a_condition_are_told_by_name_not_by_key() -> None:
-    later = content(
-        "Stripe",
-        **{**STRIPE.as_document(), "parent": "hetzner", "products": ["recording"], "condition": {"when": "opt_in"}},
+    later = read_entry(
+        STRIPE.as_document() | {"parent": "hetzner", "products": ["recording"], "condition": {"when": "opt_in"}}
     )
     notice = replace(STRIPE_NOTICE, changes=(change("stripe", STRIPE, later),))
     assert notice_page(notice).rows("//section[@class='change']/table") == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 
 import pytest
 
@@ -237,8 +238,8 @@ def test_an_emergency_is_marked_with_its_reason() -> None:
 
 
 def test_a_demonstration_says_that_letters_are_not_sent() -> None:
-    assert page_of(public_list()).texts("//p[@class='demo']") == []
-    assert page_of(public_list(is_demo=True)).text("//p[@class='demo']") == (
+    assert page_of(public_list()).texts("//aside[@class='demo']") == []
+    assert page_of(public_list(is_demo=True)).text("//aside[@class='demo']") == (
         "Demonstration installation: letters are not sent."
     )
 
@@ -266,7 +267,7 @@ def test_headings_go_down_one_level_at_a_time(page: Page) -> None:
     levels = [int(element.tag[1]) for element in page.root.xpath("//h1|//h2|//h3|//h4|//h5|//h6")]
     assert levels.count(1) == 1
     assert levels[0] == 1
-    assert all(later <= earlier + 1 for earlier, later in zip(levels, levels[1:], strict=False))
+    assert all(later <= earlier + 1 for earlier, later in pairwise(levels))
 
 
 def test_the_page_has_landmarks_a_skip_link_and_labels_for_every_field(page: Page) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.entries import read_entry
-from registry.domain.publishers import read_publisher
+from registry.domain.publishers import CustomerFacts, read_publisher
+from registry.domain.validation import read_model
 from registry.letters.render import LetterRenderer
 from registry.steps.addresses import record_address
 from registry.steps.draft_notice import draft_notice
@@ -116,8 +117,9 @@ class House:
     def letters_to(self, email: str) -> list[tuple[Delivery, Letter]]:
         """Every delivery to an address with its letter, the first one first."""
         ids = [subscription.id for subscription in self.subscriptions_at(email)]
-        query = select(Delivery, Letter).join(Letter, Letter.id == Delivery.letter_id)
-        return [tuple(row) for row in self.session.execute(query.where(Delivery.subscription_id.in_(ids)))]
+        query = select(Delivery, Letter).join(Letter, Letter.id == Delivery.letter_id).order_by(Delivery.id)
+        rows = self.session.execute(query.where(Delivery.subscription_id.in_(ids)))
+        return [(delivery, letter) for delivery, letter in rows]
 
     def kinds_to(self, email: str) -> list[str]:
         """The kinds of the letters to an address, in order."""
@@ -157,3 +159,9 @@ def open_house(database_url: str, approvals_required: int = 0) -> Iterator[House
 def later(**gap: float) -> datetime:
     """An instant after Monday morning."""
     return MONDAY + timedelta(**gap)
+
+
+def customer_facts(key: str, *contacts: Any, **facts: Any) -> CustomerFacts:
+    """A customer as a file states it."""
+    data = {"key": key, "name": f"{key.title()} GmbH", "contacts": list(contacts)} | facts
+    return read_model(CustomerFacts, data)

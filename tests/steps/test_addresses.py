@@ -1,0 +1,70 @@
+"""Which addresses are taken, and what is said of those that are not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.domain.errors import InvalidInput
+from registry.letters.mime import address_header
+from registry.steps.addresses import normalise_address
+
+
+@pytest.mark.parametrize(
+    ("typed", "written_to"),
+    [
+        ("privacy@customer.example", "privacy@customer.example"),
+        ("  Privacy@Customer.EXAMPLE ", "Privacy@customer.example"),
+        ("a+b.c@sub.domain.test", "a+b.c@sub.domain.test"),
+        ("dev@registry.localhost", "dev@registry.localhost"),
+        ("Dev@Registry.LOCALHOST", "Dev@registry.localhost"),
+        ("a@münchen.example", "a@xn--mnchen-3ya.example"),
+        ("o'neill@customer.example", "o'neill@customer.example"),
+    ],
+)
+def test_an_address_is_written_to_as_it_was_typed_with_its_domain_in_small_letters(typed: str, written_to: str) -> None:
+    assert normalise_address(typed) == written_to
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("", "not-an-email-address"),
+        ("privacy", "not-an-email-address"),
+        ("@customer.example", "not-an-email-address"),
+        ("a@b@customer.example", "not-an-email-address"),
+        ("a b@customer.example", "not-an-email-address"),
+        ('"a b"@customer.example', "not-an-email-address"),
+        ("Ann <ann@customer.example>", "not-an-email-address"),
+        ("a@customer.example, b@customer.example", "not-an-email-address"),
+        ("a@localhost", "not-an-email-address"),
+        ("a@.localhost", "not-an-email-address"),
+        ("a@[127.0.0.1]", "not-an-email-address"),
+        ("a@nowhere.invalid", "not-an-email-address"),
+        ("a..b@customer.example", "not-an-email-address"),
+        ("a@-customer.example", "not-an-email-address"),
+        ("a\u200bb@customer.example", "not-an-email-address"),
+        ("müller@customer.example", "mailbox-not-ascii"),
+        ("a@customer.example\r\nBcc: b@customer.example", "control-character"),
+        ("a\0@customer.example", "control-character"),
+        ("a\u202e@customer.example", "control-character"),
+        ("a" * 65 + "@customer.example", "too-long"),
+        ("a@" + "b" * 63 + "." + "c" * 63 + "." + "d" * 63 + "." + "e" * 63 + ".example", "too-long"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_by_its_name(typed: str, code: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        normalise_address(typed, "contacts.0.email")
+    [problem] = refused.value.problems
+    assert (problem.field, problem.value, problem.code) == ("contacts.0.email", typed, code)
+
+
+@given(st.one_of(st.emails(), st.text(), st.from_regex(r"[^@]{1,5}@[^@]{1,9}(\.localhost)?", fullmatch=True)))
+def test_what_is_taken_can_stand_in_a_letter_and_is_taken_again_unchanged(typed: str) -> None:
+    try:
+        address = normalise_address(typed)
+    except InvalidInput:
+        return
+    assert address_header("To", None, address) == address
+    assert normalise_address(address) == address
