@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from registry.domain.entries import EntryContent, read_entry
+from registry.domain.errors import Problem
 from registry.domain.transfers import load_mechanisms
 from registry.domain.vocabulary import ConditionWhen, LocationFunction, Role
 
@@ -57,6 +58,13 @@ def full_entry(**changed: Any) -> EntryContent:
 def bare_entry(**stated: Any) -> EntryContent:
     """Return an entry of which only the name is stated, and what is given."""
     return read_entry({"name": "Nimbus", **stated})
+
+
+def offered_by(problem: Problem) -> list[str]:
+    """Return what a problem offers in place of the refused value."""
+    near = problem.params["near"]
+    assert isinstance(near, list)
+    return near
 
 
 def _some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:

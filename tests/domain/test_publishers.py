@@ -19,7 +19,7 @@ from registry.domain.publishers import (
 )
 from registry.domain.terms import Terms
 from registry.domain.validation import read_model
-from tests.domain.entry_cases import full_entry
+from tests.domain.entry_cases import full_entry, offered_by
 
 ANTOPSIS: dict[str, Any] = {
     "slug": "antopsis",
@@ -82,7 +82,7 @@ def test_a_slug_is_a_key(slug: str) -> None:
 def test_a_zone_that_is_none_is_met_with_near_ones_and_told_once() -> None:
     (problem,) = problems_of(time_zone="Europe/Berln")
     assert (problem.field, problem.code) == ("publisher.time_zone", "unknown-time-zone")
-    assert "Europe/Berlin" in problem.params["near"]  # type: ignore[operator]
+    assert "Europe/Berlin" in offered_by(problem)
 
 
 def test_all_problems_of_a_publisher_and_its_terms_come_at_once() -> None:

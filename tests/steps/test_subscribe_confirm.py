@@ -152,14 +152,6 @@ def test_one_of_two_letters_is_enough_and_uses_up_the_other(database_url: str) -
             confirm(house.session, later(days=3), second, house.keyring)
 
 
-def test_the_nonce_of_a_letter_already_made_is_not_touched_by_a_later_wish(database_url: str) -> None:
-    """The bytes of the first letter must come out the same after the second was asked for (R30)."""
-    with open_house(database_url) as house:
-        first = ask(house)
-        ask(house, at=later(days=2))
-        assert find_confirmation(house.session, later(days=3), first).publisher.slug == "antopsis"
-
-
 def test_two_clicks_at_once_confirm_once(database_url: str) -> None:
     with open_house(database_url) as house:
         token = ask(house)
