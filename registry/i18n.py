@@ -236,6 +236,7 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "not-a-language": "{value} is no language tag. Write it as en or pt-BR.",
     "mailbox-not-ascii": "{value} has letters before the @ that many mail servers refuse. Give one of a to z alone.",
     # Files
+    "line-too-long": "The line has {bytes} bytes, and {limit} are the most that are read. Break it, as in a list or text.",
     "file-too-large": "The file has {bytes} bytes, and {limit} are the most that are read. Nothing of it was read.",
     "not-utf-8": "The file is not UTF-8 (byte {byte}). Save it as UTF-8.",
     "bad-yaml": "This is not YAML: {problem} (column {column}).",

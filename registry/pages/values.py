@@ -37,7 +37,10 @@ class PublicProduct:
 
 @dataclass(frozen=True)
 class PublicPublisher:
-    """The company whose list it is. `time_zone` is an IANA name; all local dates of the list are in it."""
+    """The company whose list it is. `time_zone` is an IANA name; all local dates of the list are in it.
+
+    `inquiries` is what it promises about answering questions on privacy.
+    """
 
     slug: str
     name: str
@@ -50,6 +53,8 @@ class PublicPublisher:
     products: tuple[PublicProduct, ...] = ()
     website: str | None = None
     privacy_url: str | None = None
+    imprint_url: str | None = None
+    inquiries: str | None = None
 
 
 @dataclass(frozen=True)

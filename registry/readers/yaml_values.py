@@ -31,6 +31,8 @@ from registry.domain.errors import InvalidInput, Problem
 MAX_BYTES = 2 * 1024 * 1024
 """The largest file that is read. A list of a thousand entries takes about half of it."""
 
+MAX_LINE_BYTES = 500_000
+"""The scanner's time grows with the square of some lines, so one that nobody wrote by hand is not begun."""
 MAX_VALUES = 100_000
 MAX_CHARACTERS = 4 * MAX_BYTES
 """Limits on what the file spells out once its aliases are followed; nine lines of aliases can stand for gigabytes."""
@@ -129,6 +131,9 @@ def _refusal(name: str, code: str, line: int | None, params: dict[str, object]) 
 def _decode(data: bytes, name: str) -> str:
     if len(data) > MAX_BYTES:
         raise _refusal(name, "file-too-large", None, {"bytes": len(data), "limit": MAX_BYTES})
+    for number, line in enumerate(data.splitlines(), 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise _refusal(name, "line-too-long", number, {"bytes": len(line), "limit": MAX_LINE_BYTES})
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

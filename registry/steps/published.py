@@ -76,6 +76,8 @@ def load_public_list(session: Session, now: datetime, publisher: Publisher, as_o
             products=tuple(PublicProduct(product.key, product.name) for product in products),
             website=facts.website,
             privacy_url=facts.privacy_url,
+            imprint_url=facts.imprint_url,
+            inquiries=facts.inquiries,
         ),
         revision=publisher.revision,
         today=today,
@@ -234,16 +236,24 @@ def load_entry_history(session: Session, publisher: Publisher, key: str) -> tupl
     ended_at: datetime | None = None
     for period, version in rows:
         if ended_at is not None and ended_at != period.from_at:
-            history.append(_removal(entry.key, before, ended_at, period.from_at))
+            history.append(_removal(session, entry, before, ended_at, period.from_at))
             before = None
         content = read_content(version)
         change = diff_entry(entry.key, before, content)
-        history.append(PastVersion(content, period.from_at, period.to_at, period.cause, change))
+        cause = period.cause.removeprefix("notice:")
+        history.append(PastVersion(content, period.from_at, period.to_at, cause, change))
         before, ended_at = content, period.to_at
     if ended_at is not None:
-        history.append(_removal(entry.key, before, ended_at, None))
+        history.append(_removal(session, entry, before, ended_at, None))
     return entry.key, tuple(reversed(history))
 
 
-def _removal(key: str, before: EntryContent | None, at: datetime, until: datetime | None) -> PastVersion:
-    return PastVersion(None, at, until, "removal", diff_entry(key, before, None))
+def _removal(
+    session: Session, entry: Entry, before: EntryContent | None, at: datetime, until: datetime | None
+) -> PastVersion:
+    number = session.scalar(
+        select(Notice.number)
+        .join(NoticeChange, NoticeChange.notice_id == Notice.id)
+        .where(NoticeChange.entry_id == entry.id, Notice.took_effect_at == at)
+    )
+    return PastVersion(None, at, until, number or "editorial", diff_entry(entry.key, before, None))

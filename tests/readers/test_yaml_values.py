@@ -162,13 +162,18 @@ def test_a_character_no_text_can_hold_is_named() -> None:
 def test_a_file_beyond_the_limit_is_refused_before_it_is_looked_at() -> None:
     assert refusal_of(b"\xff" * (10 * 1024 * 1024)).params == {"bytes": 10 * 1024 * 1024, "limit": MAX_BYTES}
     assert refusal_of(b"#" * (MAX_BYTES + 1)).code == "file-too-large"
-    assert refusal_of(b"#" * MAX_BYTES).code == "empty-file"
+    assert refusal_of(b"#\n" * (MAX_BYTES // 2)).code == "empty-file"
 
 
 @pytest.mark.parametrize("opening", [b"[", b"{a: ", b"- "])
 def test_nesting_without_end_costs_a_message(opening: bytes) -> None:
     problem = refusal_of(opening * 100_000)
     assert (problem.code, problem.params) == ("too-deep", {"limit": MAX_DEPTH})
+
+
+def test_a_line_that_nobody_wrote_by_hand_is_refused_before_it_is_scanned() -> None:
+    problem = refusal_of(b"a: 1\nb: !" + b"x" * 1_000_000 + b" 1")
+    assert (problem.code, problem.line) == ("line-too-long", 2)
 
 
 def test_nesting_within_the_limit_is_read() -> None:
@@ -179,7 +184,7 @@ def test_aliases_that_stand_for_gigabytes_cost_a_message() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     assert refusal_of("\n".join(lines).encode()).code == "too-many-values"
-    long_text = b"s: &s '" + b"x" * 1_000_000 + b"'\nl: [" + b"*s, " * 100 + b"]"
+    long_text = b"s: &s '" + b"x" * 400_000 + b"'\nl: [" + b"*s, " * 100 + b"]"
     assert refusal_of(long_text).code == "too-many-values"
 
 

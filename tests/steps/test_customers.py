@@ -1,4 +1,4 @@
-"""Customers and their contacts as data: what a file changes, what it leaves alone, what it may not do (R8, R17, R34)."""
+"""Customers and their contacts as data: what a file changes, leaves alone, and may not do (R8, R17, R34)."""
 
 from __future__ import annotations
 

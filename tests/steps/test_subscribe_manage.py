@@ -172,7 +172,8 @@ class TestChangeOfContact:
             assert find_confirmation(house.session, later(hours=1), token).customer == "Acme GmbH"
             confirmed = confirm(house.session, later(hours=1), token, house.keyring)
             assert confirmed.audience is Audience.CUSTOMER
-            assert (old.ended_at, old.ended_because) == (later(hours=1), "replaced")
+            [ended] = house.subscriptions_at(OLD)
+            assert (ended.ended_at, ended.ended_because) == (later(hours=1), "replaced")
             [new] = house.subscriptions_at(NEW)
             assert (new.confirmed_at, new.rank, new.name) == (later(hours=1), old.rank, "New Officer")
 

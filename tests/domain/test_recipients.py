@@ -1,0 +1,168 @@
+"""Who is told by a statement, and why somebody is not (R27)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.domain.deliveries import SkipReason
+from registry.domain.recipients import ConcernedBy, NoticeFacts, SubscriptionFacts, choose_recipient, is_addressed
+from registry.domain.vocabulary import Audience, ChangeKind, StatementKind
+
+FOLLOWER = SubscriptionFacts(Audience.FOLLOWER)
+CONTACT = SubscriptionFacts(Audience.CUSTOMER)
+
+STREAMING, CLIPS, ALL_PRODUCTS = frozenset({"streaming"}), frozenset({"clips"}), frozenset[str]()
+LOCATION, DATA = frozenset({ChangeKind.LOCATION}), frozenset({ChangeKind.DATA})
+
+
+def notice_of(
+    *changes: tuple[frozenset[str], frozenset[ChangeKind]],
+    binds: bool = True,
+    statement: StatementKind = StatementKind.ANNOUNCEMENT,
+) -> NoticeFacts:
+    """A notice whose changes concern these products in these kinds."""
+    return NoticeFacts(statement, tuple(ConcernedBy(*change) for change in changes), binds)
+
+
+ANYTHING = notice_of((ALL_PRODUCTS, LOCATION))
+
+
+@pytest.mark.parametrize("subscription", [FOLLOWER, CONTACT])
+def test_who_limits_nothing_is_told_of_everything(subscription: SubscriptionFacts) -> None:
+    assert choose_recipient(subscription, ANYTHING) is None
+    assert choose_recipient(subscription, notice_of((STREAMING, DATA), binds=False)) is None
+
+
+@pytest.mark.parametrize("subscription", [FOLLOWER, CONTACT])
+@pytest.mark.parametrize(
+    ("fact", "reason"),
+    [
+        ({"is_confirmed": False}, SkipReason.NOT_CONFIRMED),
+        ({"has_ended": True}, SkipReason.UNSUBSCRIBED),
+        ({"is_address_known": False}, SkipReason.NO_ADDRESS),
+        ({"is_suppressed": True}, SkipReason.SUPPRESSED),
+    ],
+)
+def test_who_cannot_or_must_not_be_written_to_is_skipped_of_either_audience(
+    subscription: SubscriptionFacts, fact: dict[str, bool], reason: SkipReason
+) -> None:
+    assert choose_recipient(replace(subscription, **fact), ANYTHING) is reason
+
+
+@pytest.mark.parametrize(
+    ("wants", "concerns", "reason"),
+    [
+        (STREAMING, STREAMING, None),
+        (STREAMING, CLIPS, SkipReason.FILTERED_BY_PRODUCT),
+        (STREAMING, STREAMING | CLIPS, None),
+        (STREAMING | CLIPS, CLIPS, None),
+        (STREAMING, ALL_PRODUCTS, None),
+        (ALL_PRODUCTS, CLIPS, None),
+    ],
+)
+def test_a_follower_hears_of_its_products_and_of_what_concerns_all(
+    wants: frozenset[str], concerns: frozenset[str], reason: SkipReason | None
+) -> None:
+    assert choose_recipient(replace(FOLLOWER, products=wants), notice_of((concerns, DATA))) is reason
+
+
+@pytest.mark.parametrize(
+    ("wants", "reason"),
+    [(LOCATION, None), (DATA, SkipReason.FILTERED_BY_KIND), (LOCATION | DATA, None), (frozenset(), None)],
+)
+def test_a_follower_hears_of_its_kinds_of_change(wants: frozenset[ChangeKind], reason: SkipReason | None) -> None:
+    assert choose_recipient(replace(FOLLOWER, kinds=wants), notice_of((STREAMING, LOCATION))) is reason
+
+
+def test_one_change_must_fit_both_limits_and_two_that_fit_one_each_do_not() -> None:
+    limited = replace(FOLLOWER, products=STREAMING, kinds=DATA)
+    apart = notice_of((STREAMING, LOCATION), (CLIPS, DATA))
+    assert choose_recipient(limited, apart) is SkipReason.FILTERED_BY_KIND
+    assert choose_recipient(limited, notice_of((CLIPS, LOCATION), (STREAMING, DATA))) is None
+    assert choose_recipient(limited, notice_of((CLIPS, DATA))) is SkipReason.FILTERED_BY_PRODUCT
+
+
+def test_a_contacts_limits_never_drop_a_notice_that_binds_its_company() -> None:
+    limited = replace(CONTACT, products=STREAMING, kinds=DATA)
+    assert choose_recipient(limited, notice_of((CLIPS, LOCATION), binds=True)) is None
+    assert choose_recipient(limited, notice_of((CLIPS, LOCATION), binds=False)) is SkipReason.FILTERED_BY_PRODUCT
+    assert choose_recipient(limited, notice_of((STREAMING, LOCATION), binds=False)) is SkipReason.FILTERED_BY_KIND
+
+
+def test_where_contact_and_follower_share_an_address_the_contact_is_told() -> None:
+    shared = {"shares_address_with_contact": True}
+    assert choose_recipient(replace(FOLLOWER, **shared), ANYTHING) is SkipReason.SAME_ADDRESS_AS_CONTACT
+    assert choose_recipient(replace(CONTACT, **shared), ANYTHING) is None
+
+
+def test_a_customer_the_notice_does_not_concern_is_not_told_unless_it_joins_now() -> None:
+    gone = replace(CONTACT, is_customer_concerned=False)
+    assert choose_recipient(gone, ANYTHING) is SkipReason.CONTRACT_ENDED
+    assert choose_recipient(replace(gone, joins_now=True), ANYTHING) is None
+    assert choose_recipient(replace(FOLLOWER, is_customer_concerned=False), ANYTHING) is None
+
+
+@pytest.mark.parametrize("statement", list(StatementKind))
+def test_later_statements_are_for_those_the_announcement_went_to(statement: StatementKind) -> None:
+    later = notice_of((ALL_PRODUCTS, DATA), statement=statement)
+    everything = {"wants_effect": True, "wants_reminders": True}
+    assert is_addressed(replace(FOLLOWER, was_told=True, **everything), later) is True
+    expected = statement is StatementKind.ANNOUNCEMENT
+    assert is_addressed(replace(FOLLOWER, was_told=False, **everything), later) is expected
+
+
+def test_reminders_go_to_every_contact_and_to_followers_who_want_them() -> None:
+    reminder = notice_of((ALL_PRODUCTS, DATA), statement=StatementKind.REMINDER)
+    for wants in (True, False):
+        assert is_addressed(replace(CONTACT, was_told=True, wants_reminders=wants), reminder) is True
+        assert is_addressed(replace(FOLLOWER, was_told=True, wants_reminders=wants), reminder) is wants
+
+
+@pytest.mark.parametrize("subscription", [FOLLOWER, CONTACT])
+def test_that_a_notice_took_effect_is_told_to_those_who_asked(subscription: SubscriptionFacts) -> None:
+    effect = notice_of((ALL_PRODUCTS, DATA), statement=StatementKind.EFFECT)
+    for wants in (True, False):
+        assert is_addressed(replace(subscription, was_told=True, wants_effect=wants), effect) is wants
+
+
+products = st.frozensets(st.sampled_from(["streaming", "clips", "calls"]))
+kinds = st.frozensets(st.sampled_from([ChangeKind.LOCATION, ChangeKind.DATA, ChangeKind.TRANSFER]))
+some_changes = st.lists(st.builds(ConcernedBy, products, kinds.filter(bool)), min_size=1, max_size=4).map(tuple)
+any_notice = st.builds(NoticeFacts, st.sampled_from(StatementKind), some_changes, st.booleans())
+any_subscription = st.builds(
+    SubscriptionFacts,
+    st.sampled_from(Audience),
+    *[st.booleans()] * 4,
+    products,
+    kinds,
+    *[st.booleans()] * 6,
+)
+
+
+@given(any_subscription, any_notice)
+def test_choosing_more_never_loses_a_recipient(subscription: SubscriptionFacts, notice: NoticeFacts) -> None:
+    if choose_recipient(subscription, notice) is None:
+        assert choose_recipient(replace(subscription, products=frozenset()), notice) is None
+        assert choose_recipient(replace(subscription, kinds=frozenset()), notice) is None
+
+
+@given(any_subscription, any_notice)
+def test_only_what_concerns_the_person_or_the_address_keeps_a_binding_notice_from_a_contact(
+    subscription: SubscriptionFacts, notice: NoticeFacts
+) -> None:
+    reason = choose_recipient(replace(subscription, audience=Audience.CUSTOMER), replace(notice, has_binding=True))
+    assert reason not in (
+        SkipReason.FILTERED_BY_PRODUCT,
+        SkipReason.FILTERED_BY_KIND,
+        SkipReason.SAME_ADDRESS_AS_CONTACT,
+    )
+
+
+@given(any_subscription, any_notice)
+def test_the_suppressed_and_the_departed_are_never_told(subscription: SubscriptionFacts, notice: NoticeFacts) -> None:
+    for fact in ({"is_suppressed": True}, {"has_ended": True}, {"is_confirmed": False}, {"is_address_known": False}):
+        assert choose_recipient(replace(subscription, **fact), notice) is not None
