@@ -71,28 +71,37 @@ class Lease:
 
 
 def send_deliveries(
-    engine: Engine, clock: Callable[[], datetime], dispatch: Dispatch, limit: int | None = None
+    engine: Engine,
+    clock: Callable[[], datetime],
+    dispatch: Dispatch,
+    limit: int | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, int]:
     """Send what is due until nothing is, or until `limit` letters; return how many ended in each state.
 
-    `clock` gives aware UTC. Sends nothing while dispatch is paused (R32).
+    `clock` gives aware UTC. Sends nothing while dispatch is paused (R32). Once `should_stop` says so, the letter on
+    the wire is finished and settled, and what was claimed beyond it is due again at once.
     """
     counts: dict[str, int] = {}
     taken = 0
-    while limit is None or taken < limit:
+    while (limit is None or taken < limit) and not should_stop():
         wanted = BATCH if limit is None else min(BATCH, limit - taken)
         with writing(engine) as session:
             leases = _claim(session, clock(), dispatch, wanted)
         if not leases:
             break
         taken += len(leases)
-        for state in _send_batch(engine, clock, dispatch, leases):
+        for state in _send_batch(engine, clock, dispatch, leases, should_stop):
             counts[state] = counts.get(state, 0) + 1
     return counts
 
 
 def _send_batch(
-    engine: Engine, clock: Callable[[], datetime], dispatch: Dispatch, leases: Sequence[Lease]
+    engine: Engine,
+    clock: Callable[[], datetime],
+    dispatch: Dispatch,
+    leases: Sequence[Lease],
+    should_stop: Callable[[], bool],
 ) -> list[str]:
     states: list[str] = []
     on_the_wire: tuple[Lease, Answer] | None = None
@@ -100,7 +109,11 @@ def _send_batch(
         with writing(engine) as session:
             if on_the_wire is not None:
                 states += _settle(session, clock(), *on_the_wire, dispatch)
-            envelope = _start(session, clock(), lease, dispatch)
+            if should_stop():
+                envelope = None
+                _give_back(session, clock(), lease)
+            else:
+                envelope = _start(session, clock(), lease, dispatch)
         on_the_wire = (lease, lease.channel.send(envelope)) if envelope is not None else None
     if on_the_wire is not None:
         with writing(engine) as session:
@@ -219,6 +232,16 @@ def _start(session: Session, now: datetime, lease: Lease, dispatch: Dispatch) ->
     delivery.lease_until = lease_clock(session, now) + LEASE
     delivery.note = None
     return envelope
+
+
+def _give_back(session: Session, now: datetime, lease: Lease) -> None:
+    """Let a claimed letter go that was not begun: the worker stops, and the next one need not wait for the lease."""
+    delivery = _held(session, lease)
+    if delivery is not None:
+        attempt = _attempt(session, lease)
+        attempt.finished_at = now
+        attempt.answer_class = "not_tried"
+        move_delivery(delivery, DeliveryEvent.LAPSE_UNSENT)
 
 
 def _let_go(

@@ -24,13 +24,17 @@ from registry.tables.engine import writing
 
 @dataclass(frozen=True)
 class Sweeping:
-    """What the sweeps need. `clock` gives aware UTC; a tick with a time of its own passes a clock that stands."""
+    """What the sweeps need. `clock` gives aware UTC; a tick with a time of its own passes a clock that stands.
+
+    `should_stop` is asked between two letters: a worker that is to stop finishes the one on the wire and no more.
+    """
 
     engine: Engine
     clock: Callable[[], datetime]
     dispatch: Dispatch
     pages: PageRenderer
     build: str
+    should_stop: Callable[[], bool] = lambda: False
 
 
 def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
@@ -49,15 +53,18 @@ def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
 
         return run
 
+    def send() -> object:
+        return send_deliveries(engine, clock, dispatch, should_stop=sweeping.should_stop)
+
     return {
         "heartbeat": in_session(beat),
         "recover_leases": in_session(recover_leases),
         "announce": in_session(announce_due_notices, letterhead),
         "match_outcomes": in_session(match_outcomes, WORKER),
         "remind": in_session(send_reminders, letterhead),
-        "send": lambda: send_deliveries(engine, clock, dispatch),
+        "send": send,
         "take_effect": in_session(take_effect, letterhead),
-        "send_effect": lambda: send_deliveries(engine, clock, dispatch),
+        "send_effect": send,
         "expire_requests": in_session(sweep_expired_requests),
         "artefacts": in_session(build_artefacts, sweeping.pages, letterhead, sweeping.build),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -48,7 +49,7 @@ def test_who_limits_nothing_is_told_of_everything(subscription: SubscriptionFact
     ],
 )
 def test_who_cannot_or_must_not_be_written_to_is_skipped_of_either_audience(
-    subscription: SubscriptionFacts, fact: dict[str, bool], reason: SkipReason
+    subscription: SubscriptionFacts, fact: dict[str, Any], reason: SkipReason
 ) -> None:
     assert choose_recipient(replace(subscription, **fact), ANYTHING) is reason
 
@@ -94,7 +95,7 @@ def test_a_contacts_limits_never_drop_a_notice_that_binds_its_company() -> None:
 
 
 def test_where_contact_and_follower_share_an_address_the_contact_is_told() -> None:
-    shared = {"shares_address_with_contact": True}
+    shared: dict[str, Any] = {"shares_address_with_contact": True}
     assert choose_recipient(replace(FOLLOWER, **shared), ANYTHING) is SkipReason.SAME_ADDRESS_AS_CONTACT
     assert choose_recipient(replace(CONTACT, **shared), ANYTHING) is None
 
@@ -109,7 +110,7 @@ def test_a_customer_the_notice_does_not_concern_is_not_told_unless_it_joins_now(
 @pytest.mark.parametrize("statement", list(StatementKind))
 def test_later_statements_are_for_those_the_announcement_went_to(statement: StatementKind) -> None:
     later = notice_of((ALL_PRODUCTS, DATA), statement=statement)
-    everything = {"wants_effect": True, "wants_reminders": True}
+    everything: dict[str, Any] = {"wants_effect": True, "wants_reminders": True}
     assert is_addressed(replace(FOLLOWER, was_told=True, **everything), later) is True
     expected = statement is StatementKind.ANNOUNCEMENT
     assert is_addressed(replace(FOLLOWER, was_told=False, **everything), later) is expected
@@ -164,5 +165,11 @@ def test_only_what_concerns_the_person_or_the_address_keeps_a_binding_notice_fro
 
 @given(any_subscription, any_notice)
 def test_the_suppressed_and_the_departed_are_never_told(subscription: SubscriptionFacts, notice: NoticeFacts) -> None:
-    for fact in ({"is_suppressed": True}, {"has_ended": True}, {"is_confirmed": False}, {"is_address_known": False}):
+    facts: list[dict[str, Any]] = [
+        {"is_suppressed": True},
+        {"has_ended": True},
+        {"is_confirmed": False},
+        {"is_address_known": False},
+    ]
+    for fact in facts:
         assert choose_recipient(replace(subscription, **fact), notice) is not None

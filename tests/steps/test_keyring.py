@@ -98,7 +98,7 @@ def test_a_token_is_signed_only_for_what_exists() -> None:
     with pytest.raises(ValueError, match="no key"):
         BEFORE.sign("manage", 1, key_id="k9")
     with pytest.raises(ValueError, match="purpose"):
-        BEFORE.sign("confirm", 1)  # type: ignore[arg-type]
+        BEFORE.sign("confirm", 1)  # type: ignore[arg-type]  # the type checker refuses it too
 
 
 def test_a_confirm_token_can_be_made_again_from_its_nonce_and_by_nothing_less() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +14,11 @@ from registry.domain.vocabulary import ChangeKind
 from registry.steps.choices import list_choices
 from registry.steps.confirm import confirm
 from registry.steps.keyring import hash_token
+from registry.steps.lookup import get_publisher
 from registry.steps.preferences import unsubscribe
 from registry.steps.subscribe import request_subscription, sweep_expired_requests
 from registry.tables import Address, Attempt, ConfirmToken, Delivery, Letter, Subscription
+from registry.tables.engine import make_engine, reading, writing
 from tests.steps.audience_cast import LETTERHEAD, MONDAY, VISITOR, House, later, open_house
 
 MARTA = "Marta.Reader@Followers.Example"
@@ -174,6 +177,32 @@ def test_the_record_names_nobody(database_url: str) -> None:
         assert "subscription.ended" in told
         assert "marta" not in told
         assert "followers.example" not in told
+
+
+def test_two_who_ask_for_one_address_at_once_get_one_subscription_and_one_letter(database_url: str) -> None:
+    with open_house(database_url) as house:
+        slug, keyring = house.publisher.slug, house.keyring
+    engine = make_engine(database_url)
+    both = threading.Barrier(2)
+    finished: list[bool] = []
+
+    def press() -> None:
+        both.wait()
+        with writing(engine) as session:
+            publisher = get_publisher(session, slug)
+            request_subscription(session, MONDAY, publisher, LETTERHEAD, keyring, email=MARTA, actor=VISITOR)
+        finished.append(True)
+
+    threads = [threading.Thread(target=press) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with reading(engine) as session:
+        assert finished == [True, True]
+        assert len(session.scalars(select(Subscription)).all()) == 1
+        assert len(session.scalars(select(Delivery)).all()) == 1
+    engine.dispose()
 
 
 class TestExpiry:
