@@ -183,6 +183,13 @@ def _say_cycle(params: Mapping[str, object], language: str) -> str:
     return f"The entry would be its own parent ({chain}). Take out one of these parents."
 
 
+def _say_used(params: Mapping[str, object], language: str) -> str:
+    del language
+    if params.get("confirmed"):
+        return "This link has done its work already, and nothing more is needed."
+    return "This link was used already, and the subscription has ended since. Subscribe again to be told of changes."
+
+
 Sentence = str | Callable[[Mapping[str, object], str], str]
 
 _ENGLISH: Final[dict[str, Sentence]] = {
@@ -225,7 +232,7 @@ _ENGLISH: Final[dict[str, Sentence]] = {
         "80 characters at most."
     ),
     "repeated-key": _say_repeated_key,
-    "unknown-product": "{value} is no product of this file.{hint}",
+    "unknown-product": "{value} is no product of this publisher.{hint}",
     "unknown-parent": "{value} is no entry of this file, so it cannot be the parent of one.{hint}",
     "parent-cycle": _say_cycle,
     # Publishers and terms
@@ -284,7 +291,7 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     # Subscriptions and contacts
     "unknown-token": "This link is none of ours, or a part of it was cut off. Copy it whole from the letter.",
     "expired-token": "This link was good for 7 days, and they are over. Subscribe again to get a new one.",
-    "used-token": "This link has done its work already, and nothing more is needed.",
+    "used-token": _say_used,
     "subscription-ended": "This subscription has ended ({because}). Subscribe again to be told of changes.",
     "contact-may-not-leave": (
         "{publisher} owes {customer} these notices, so a contact cannot end them, only name another contact instead."

@@ -15,7 +15,8 @@ from registry.domain.errors import InvalidInput, Problem
 from registry.domain.text import Line
 from registry.domain.validation import Document, read_model
 from registry.domain.vocabulary import Audience, ServiceLetterKind
-from registry.steps.addresses import find_address, is_suppressed, normalise_address, record_address
+from registry.readers.email_addresses import read_email_address
+from registry.steps.addresses import find_address, is_suppressed, record_address
 from registry.steps.audience_errors import LastContact, NotAContact, SubscriptionEnded, UnknownContact
 from registry.steps.choices import list_choices
 from registry.steps.confirm import subscriber
@@ -86,7 +87,7 @@ def add_contact(
     contacts; without it the new one comes last. Raises `InvalidInput` naming `field` for an address that cannot be.
     """
     publisher = session.get_one(Publisher, customer.publisher_id)
-    email = normalise_address(email, field)
+    email = read_email_address(email, field)
     person = read_model(_Named, {"name": (name or "").strip() or None})
     keyring = make_keyring(session, now)
     address = record_address(session, now, publisher, keyring, email)
@@ -144,7 +145,7 @@ def end_contact(session: Session, now: datetime, customer: Customer, email: str,
     """
     publisher = session.get_one(Publisher, customer.publisher_id)
     keyring = make_keyring(session, now)
-    email = normalise_address(email)
+    email = read_email_address(email)
     # Two contacts ended at once would each see the other standing.
     session.scalars(select(Customer).where(Customer.id == customer.id).with_for_update()).one()
     address = find_address(session, publisher, keyring, email)
@@ -196,7 +197,7 @@ def request_contact_change(
     if subscription.ended_at is not None:
         raise SubscriptionEnded(publisher=publisher.slug, because=subscription.ended_because)
     customer = session.get_one(Customer, subscription.customer_id)
-    email, person = normalise_address(email), read_model(_Named, {"name": (name or "").strip() or None})
+    email, person = read_email_address(email), read_model(_Named, {"name": (name or "").strip() or None})
     subject = ("subscription", str(subscription.id))
     letter = freeze_service_letter(
         session,

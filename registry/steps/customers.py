@@ -14,7 +14,8 @@ from registry.domain.errors import InvalidInput, Problem
 from registry.domain.publishers import ContactFacts, CustomerFacts, PublisherFacts
 from registry.domain.terms import Terms, find_shortened
 from registry.domain.validation import find_near
-from registry.steps.addresses import find_address, normalise_address
+from registry.readers.email_addresses import read_email_address
+from registry.steps.addresses import find_address
 from registry.steps.contacts import add_contact, find_contact, has_left
 from registry.steps.errors import ApprovalNeeded
 from registry.steps.keyring import Keyring, make_keyring
@@ -129,7 +130,7 @@ def _check(
         contacts = []
         for at, contact in enumerate(customer.contacts):
             try:
-                email = normalise_address(contact.email, f"{prefix}contacts.{at}.email")
+                email = read_email_address(contact.email, f"{prefix}contacts.{at}.email")
                 contacts.append(contact.model_copy(update={"email": email}))
             except InvalidInput as error:
                 problems += error.problems

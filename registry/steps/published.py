@@ -60,25 +60,8 @@ def load_public_list(session: Session, now: datetime, publisher: Publisher, as_o
             raise BeforeFounding(on=as_of, founded_on=founded_on)
     is_past = as_of is not None and as_of != today
     entries, removed = _entries_at(session, publisher, at, is_past=is_past)
-    products = session.scalars(
-        select(Product).where(Product.publisher_id == publisher.id).order_by(Product.position, Product.key)
-    )
     return PublicList(
-        publisher=PublicPublisher(
-            slug=facts.slug,
-            name=facts.name,
-            legal_name=facts.legal_name,
-            contact=facts.contact,
-            country=facts.country,
-            time_zone=facts.time_zone,
-            notice_days=facts.notice.days,
-            objection_days=facts.notice.objection_days,
-            products=tuple(PublicProduct(product.key, product.name) for product in products),
-            website=facts.website,
-            privacy_url=facts.privacy_url,
-            imprint_url=facts.imprint_url,
-            inquiries=facts.inquiries,
-        ),
+        publisher=load_public_publisher(session, publisher),
         revision=publisher.revision,
         today=today,
         as_of=as_of if is_past else None,
@@ -86,9 +69,49 @@ def load_public_list(session: Session, now: datetime, publisher: Publisher, as_o
         entries=entries,
         removed=removed,
         notices=_notices_at(session, publisher, at, is_past=is_past),
-        is_demo=bool(session.scalar(select(Installation.is_demo))),
+        is_demo=is_demonstration(session),
         founded_at=_founded_at(session, publisher),
     )
+
+
+def load_public_publisher(session: Session, publisher: Publisher) -> PublicPublisher:
+    """Load what the public knows of the publisher itself, for pages that do not show its list."""
+    facts = read_facts(session, publisher)
+    products = session.scalars(
+        select(Product).where(Product.publisher_id == publisher.id).order_by(Product.position, Product.key)
+    )
+    return PublicPublisher(
+        slug=facts.slug,
+        name=facts.name,
+        legal_name=facts.legal_name,
+        contact=facts.contact,
+        country=facts.country,
+        time_zone=facts.time_zone,
+        notice_days=facts.notice.days,
+        objection_days=facts.notice.objection_days,
+        products=tuple(PublicProduct(product.key, product.name) for product in products),
+        website=facts.website,
+        privacy_url=facts.privacy_url,
+        imprint_url=facts.imprint_url,
+        inquiries=facts.inquiries,
+    )
+
+
+def list_published(session: Session) -> list[tuple[Publisher, int]]:
+    """Return every publisher with a published list, by slug, and how many entries stand on it now."""
+    on_list = (
+        select(func.count(ListPeriod.id))
+        .where(ListPeriod.publisher_id == Publisher.id, ListPeriod.to_at.is_(None))
+        .correlate(Publisher)
+        .scalar_subquery()
+    )
+    rows = session.execute(select(Publisher, on_list).where(Publisher.revision > 0).order_by(Publisher.slug))
+    return [(publisher, count) for publisher, count in rows]
+
+
+def is_demonstration(session: Session) -> bool:
+    """Return whether this installation is marked as a demo, whose letters are not sent (R12)."""
+    return bool(session.scalar(select(Installation.is_demo)))
 
 
 def _founded_at(session: Session, publisher: Publisher) -> datetime | None:

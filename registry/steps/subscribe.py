@@ -18,7 +18,8 @@ from registry.domain.terms import Language
 from registry.domain.text import Line
 from registry.domain.validation import Document, read_model
 from registry.domain.vocabulary import Audience, ChangeKind, ServiceLetterKind
-from registry.steps.addresses import erase_if_unused, is_suppressed, normalise_address, record_address
+from registry.readers.email_addresses import read_email_address
+from registry.steps.addresses import erase_if_unused, is_suppressed, record_address
 from registry.steps.choices import Choices, list_choices, read_choices, record_choices
 from registry.steps.end_subscription import EndedBecause, end_subscription
 from registry.steps.keyring import Keyring
@@ -100,7 +101,7 @@ def _read_wish(
     problems: list[Problem] = []
     address, person, choices = "", _Person(), Choices()
     try:
-        address = normalise_address(email)
+        address = read_email_address(email)
     except InvalidInput as error:
         problems += error.problems
     try:

@@ -1,4 +1,4 @@
-"""Addresses that letters will be sent to."""
+"""Which addresses are taken, and what is said of those that are not."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.domain.errors import InvalidInput
+from registry.letters.mime import address_header
 from registry.readers.email_addresses import read_email_address
 
 
@@ -14,45 +15,56 @@ from registry.readers.email_addresses import read_email_address
     ("typed", "written_to"),
     [
         ("privacy@customer.example", "privacy@customer.example"),
-        (" Privacy@Customer.Example ", "Privacy@customer.example"),
-        ("first.last+notices@mail.customer.test", "first.last+notices@mail.customer.test"),
-        ("o'neill@customer.example", "o'neill@customer.example"),
-        ("info@bücher.example", "info@xn--bcher-kva.example"),
+        ("  Privacy@Customer.EXAMPLE ", "Privacy@customer.example"),
+        ("a+b.c@sub.domain.test", "a+b.c@sub.domain.test"),
+        ("dev@registry.localhost", "dev@registry.localhost"),
         ("Dev@Registry.LOCALHOST", "Dev@registry.localhost"),
+        ("a@münchen.example", "a@xn--mnchen-3ya.example"),
+        ("o'neill@customer.example", "o'neill@customer.example"),
     ],
 )
-def test_an_address_has_one_form_that_any_mail_server_takes(typed: str, written_to: str) -> None:
+def test_an_address_is_written_to_as_it_was_typed_with_its_domain_in_small_letters(typed: str, written_to: str) -> None:
     assert read_email_address(typed) == written_to
-    assert read_email_address(written_to) == written_to
 
 
 @pytest.mark.parametrize(
     ("typed", "code"),
     [
-        *((typed, "not-an-email-address") for typed in ("", "plain", "a@b", "@customer.example", "a@", "a@.localhost")),
-        *((typed, "not-an-email-address") for typed in ("a b@customer.example", "a@customer..example", "a@-x.example")),
-        *((typed, "not-an-email-address") for typed in ("a@localhost", "a@host.invalid", "a@printer.local")),
-        *((typed, "not-an-email-address") for typed in ("a@[192.0.2.1]", "Ann <a@customer.example>", "a,b@c.example")),
-        ("jörg@customer.example", "mailbox-not-ascii"),
-        ("a@customer.example\nBcc: b@x.example", "control-character"),
+        ("", "not-an-email-address"),
+        ("privacy", "not-an-email-address"),
+        ("@customer.example", "not-an-email-address"),
+        ("a@b@customer.example", "not-an-email-address"),
+        ("a b@customer.example", "not-an-email-address"),
+        ('"a b"@customer.example', "not-an-email-address"),
+        ("Ann <ann@customer.example>", "not-an-email-address"),
+        ("a@customer.example, b@customer.example", "not-an-email-address"),
+        ("a@localhost", "not-an-email-address"),
+        ("a@.localhost", "not-an-email-address"),
+        ("a@[127.0.0.1]", "not-an-email-address"),
+        ("a@nowhere.invalid", "not-an-email-address"),
+        ("a..b@customer.example", "not-an-email-address"),
+        ("a@-customer.example", "not-an-email-address"),
+        ("a\u200bb@customer.example", "not-an-email-address"),
+        ("müller@customer.example", "mailbox-not-ascii"),
+        ("a@customer.example\r\nBcc: b@customer.example", "control-character"),
+        ("a\0@customer.example", "control-character"),
         ("a\u202e@customer.example", "control-character"),
-        (f"{'a' * 65}@customer.example", "too-long"),
-        (f"a@{'b.' * 130}example", "too-long"),
+        ("a" * 65 + "@customer.example", "too-long"),
+        ("a@" + "b" * 63 + "." + "c" * 63 + "." + "d" * 63 + "." + "e" * 63 + ".example", "too-long"),
     ],
 )
-def test_an_address_that_cannot_be_is_refused_by_name(typed: str, code: str) -> None:
+def test_an_address_that_cannot_be_is_refused_by_its_name(typed: str, code: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        read_email_address(typed, "contacts.0")
-    (problem,) = refused.value.problems
-    assert (problem.field, problem.value, problem.code) == ("contacts.0", typed, code)
+        read_email_address(typed, "contacts.0.email")
+    [problem] = refused.value.problems
+    assert (problem.field, problem.value, problem.code) == ("contacts.0.email", typed, code)
 
 
-@given(typed=st.emails() | st.text(max_size=20).map(lambda name: f"{name}@customer.example"))
-def test_what_is_taken_is_ascii_in_one_line_and_taken_again_unchanged(typed: str) -> None:
+@given(st.one_of(st.emails(), st.text(), st.from_regex(r"[^@]{1,5}@[^@]{1,9}(\.localhost)?", fullmatch=True)))
+def test_what_is_taken_can_stand_in_a_letter_and_is_taken_again_unchanged(typed: str) -> None:
     try:
         address = read_email_address(typed)
     except InvalidInput:
         return
-    assert address.isascii()
-    assert address.isprintable()
+    assert address_header("To", None, address) == address
     assert read_email_address(address) == address

@@ -1,0 +1,86 @@
+"""Values people type on a command line: days, instants and files."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from registry.cli.invocation import Refusal
+
+STANDARD_INPUT = "-"
+
+
+class LocalDate(click.ParamType):
+    """A calendar date, written 2026-11-21. Which zone it is local to, the option says."""
+
+    name = "date"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the date, or fail with what would do."""
+        if isinstance(value, date):
+            return value
+        text = str(value).strip()
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            self.fail(f"“{text}” is no date. Write year, month and day, such as 2026-11-21.", param, ctx)
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            self.fail(f"“{text}” is no day of the calendar. Write a date that exists.", param, ctx)
+
+
+class Instant(click.ParamType):
+    """An instant with its offset, such as 2026-11-21T09:00+01:00; it becomes UTC (R37)."""
+
+    name = "instant"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the instant in UTC, or fail with what would do. A time without an offset is nobody's instant."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value).strip()
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"“{text}” is no time. Write it as 2026-11-21T09:00+01:00, or end it in Z for UTC.", param, ctx)
+        if at.tzinfo is None:
+            shown = f"{text}T09:00" if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) else text
+            self.fail(
+                f"“{text}” has no offset, so it could mean another instant in every zone. Write {shown}+01:00 with the "
+                f"offset that is meant, or {shown}Z for UTC.",
+                param,
+                ctx,
+            )
+        try:
+            return at.astimezone(UTC)
+        except OverflowError:
+            self.fail(f"“{text}” lies beyond the calendar.", param, ctx)
+
+
+LOCAL_DATE = LocalDate()
+INSTANT = Instant()
+
+
+def read_input(name: str) -> tuple[bytes, str]:
+    """Return the bytes of a file, or of standard input for `-`, and what to call it in messages."""
+    if name == STANDARD_INPUT:
+        return sys.stdin.buffer.read(), "standard input"
+    try:
+        return Path(name).read_bytes(), name
+    except OSError as error:
+        raise Refusal(f"{name} cannot be read: {error.strerror}.") from error
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Write a whole file, or leave what was there as it is."""
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        draft.write_bytes(data)
+        draft.replace(path)
+    except OSError as error:
+        raise Refusal(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,52 @@
+"""Headers of every answer: what a browser may do with it, and who may read it from elsewhere."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Flask, Response, request
+
+from registry.web.current import wiring
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Referrer-Policy": "no-referrer",  # pages loosen it to same-origin, so that their forms can say where they are from
+    "X-Content-Type-Options": "nosniff",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+HSTS: Final = "max-age=31536000"
+
+MACHINE_SUFFIXES: Final = (".json", ".csv", ".rss", ".atom", ".ics")
+
+
+def is_for_machines(path: str) -> bool:
+    """Return whether an address is that of a file or feed, which any page of the web may load."""
+    return path.endswith(MACHINE_SUFFIXES)
+
+
+def add_headers(app: Flask) -> None:
+    """Have `app` send these headers with every answer, errors too."""
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers[name] = value
+        if wiring().letterhead.base_url.startswith("https://"):
+            response.headers["Strict-Transport-Security"] = HSTS
+        if not is_for_machines(request.path):
+            response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+            return response
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Expose-Headers"] = "ETag"
+        if request.method == "OPTIONS":
+            # A script that revalidates has to ask first, since these are not among the headers that are always allowed.
+            response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"
+            response.headers["Access-Control-Allow-Headers"] = "If-None-Match, If-Modified-Since"
+            response.headers["Access-Control-Max-Age"] = "86400"
+        return response

@@ -1,0 +1,158 @@
+"""What the error pages say: a title, what happened, what to do, and where to go from there.
+
+`registry.i18n` has the sentence of each condition. Here stand the words around it, which only a page has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from werkzeug.exceptions import HTTPException
+
+from registry.domain.errors import InvalidInput, RegistryError
+from registry.domain.vocabulary import Audience
+from registry.i18n import explain
+from registry.pages.values import Addresses
+
+Action = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One error as it is answered: `code` and `message` for machines too, `advice` and `action` for people."""
+
+    status: int
+    code: str
+    title: str
+    message: str
+    advice: str
+    action: Action | None = None
+    field: str | None = None
+
+
+_CONDITIONS: Final[dict[str, tuple[int, str, str]]] = {
+    "unknown-publisher": (404, "There is no such list", "Look at the address again, or choose from the lists here."),
+    "unknown-entry": (404, "There is no such entry", "It may go by another name: look for it on the list."),
+    "unknown-notice": (404, "There is no such notice", "Look for it among all notices."),
+    "future-as-of": (400, "“as_of” names a day to come", "Ask for today or a day before, or see what is announced."),
+    "before-founding": (404, "“as_of” names a day before the list", "Ask for that day or a later one."),
+    "unknown-token": (
+        404,
+        "This link opens nothing",
+        "Some mail programs break long links in two. If the whole of it leads here too, ask for a new letter.",
+    ),
+    "used-token": (410, "This link was used already", "You can close this page."),
+    "expired-token": (410, "This link is too old", "Nothing was changed, and nothing is sent to this address."),
+    "subscription-ended": (410, "This subscription has ended", "The list and its feeds stay open to everyone."),
+    "not-a-contact": (409, "There is no contact to change", "Choose what you are told by the link in your letter."),
+}
+
+_STATUSES: Final[dict[int, tuple[str, str, str, str]]] = {
+    400: (
+        "bad-request",
+        "This could not be understood",
+        "What was sent here is not what this address takes.",
+        "Go back, look at it again, and send it once more.",
+    ),
+    403: (
+        "cross-site",
+        "This form came from another website",
+        "A form that another website sends here is not taken. Nothing was changed.",
+        "Open the form on this website and fill it in here.",
+    ),
+    404: (
+        "not-found",
+        "There is nothing at this address",
+        "No page of the registry has this address.",
+        "Look at the address again, or begin with the list.",
+    ),
+    405: (
+        "method-not-allowed",
+        "This address does not take that",
+        "What was asked cannot be done at this address. Nothing was changed.",
+        "Open the address in a browser to see what it has.",
+    ),
+    413: (
+        "too-large",
+        "That was too much",
+        "The form was longer than anything that is read here. Nothing of it was taken.",
+        "Shorten it and send it once more.",
+    ),
+    429: (
+        "too-many-requests",
+        "Too many letters asked for",
+        "From your address or its neighbourhood more letters were asked for within an hour than one person needs.",
+        "Try again in an hour. Letters already asked for are on their way, and the feeds need no address at all.",
+    ),
+    500: (
+        "internal-error",
+        "Something went wrong here",
+        "The service made a mistake while answering. What you sent was not taken.",
+        "Try again in a while. If it happens again, tell whoever runs this service.",
+    ),
+    503: (
+        "unavailable",
+        "Back in a moment",
+        "The service cannot reach its records right now. Nothing was changed, and nothing is lost.",
+        "Try again in half a minute.",
+    ),
+}
+
+
+def explain_condition(error: RegistryError, addresses: Addresses | None, start_url: str) -> Explained:
+    """Explain what a step or query refused. `start_url` is where the list of all publishers is."""
+    if isinstance(error, InvalidInput):
+        return _explain_input(error, addresses)
+    status, title, advice = _CONDITIONS.get(error.code, (400, "This cannot be done", "Nothing was changed."))
+    message = explain(error)
+    action = _action(error, addresses, start_url)
+    if error.code == "used-token" and error.params.get("confirmed"):
+        title = "Confirmed already"
+    elif error.code == "expired-token" and error.params.get("audience") == Audience.CUSTOMER.value:
+        # Contacts are named by their company, and do not subscribe.
+        message = "This link was good for 7 days, and they are over."
+        advice = "The contact who was to be replaced still stands, and can name you again."
+        action = None
+    field = "as_of" if error.code in {"future-as-of", "before-founding"} else None
+    return Explained(status, error.code, title, message, advice, action, field)
+
+
+def _explain_input(error: InvalidInput, addresses: Addresses | None) -> Explained:
+    first = error.problems[0]
+    return Explained(
+        400,
+        first.code,
+        "This address asks for something impossible",
+        explain(error),
+        "Correct the address, or begin with the list as it is now.",
+        ("Show the whole list", addresses.page()) if addresses else None,
+        first.field,
+    )
+
+
+def _action(error: RegistryError, addresses: Addresses | None, start_url: str) -> Action | None:
+    if addresses is None:
+        return ("Show all lists", start_url)
+    match error.code:
+        case "unknown-notice":
+            return ("Show all notices", addresses.at("notices/"))
+        case "future-as-of":
+            return ("See what is upcoming", f"{addresses.page()}#upcoming")
+        case "unknown-token" | "expired-token" | "subscription-ended":
+            return ("Subscribe", addresses.at("subscribe"))
+        case _:
+            return None
+
+
+def explain_status(error: HTTPException) -> Explained:
+    """Explain what never came to a step: an address, a method or a form that does not exist."""
+    status = error.code or 500
+    known = status if status in _STATUSES else 500 if status >= 500 else 400
+    code, title, message, advice = _STATUSES[known]
+    return Explained(status, code, title, message, advice)
+
+
+def explain_unavailable() -> Explained:
+    """Explain that the database is locked, missing or not to be reached."""
+    return Explained(503, *_STATUSES[503])
