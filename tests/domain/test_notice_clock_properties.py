@@ -44,7 +44,7 @@ def find_changes_of_clock(zone: str, year: int) -> tuple[date, ...]:
 zones = st.sampled_from(sorted(list_time_zones()))
 instants = st.datetimes(
     datetime(1970, 1, 2),  # noqa: DTZ001 - hypothesis takes naive bounds and adds the zone itself
-    datetime(2060, 12, 31),  # noqa: DTZ001
+    datetime(2060, 12, 31),  # noqa: DTZ001 - the same
     timezones=st.just(UTC),
 )
 periods = st.integers(1, 100)

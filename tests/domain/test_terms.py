@@ -53,7 +53,7 @@ def test_terms_survive_being_stored_as_json() -> None:
 
 def test_terms_are_immutable() -> None:
     with pytest.raises(ValidationError):
-        BERLIN.days = 10  # type: ignore[misc]
+        BERLIN.days = 10  # type: ignore[misc]  # the freeze is what is tried
 
 
 def test_an_unknown_zone_is_refused_and_near_ones_are_named() -> None:

@@ -19,7 +19,7 @@ def rows(public: PublicList) -> dict[str, dict[str, str]]:
 
 
 def entry(**fields: object) -> PublicEntry:
-    return PublicEntry("one", content(**{"name": "One", **fields}), FOUNDED_AT, FOUNDED_AT)  # type: ignore[arg-type]
+    return PublicEntry("one", content(**{"name": "One", **fields}), FOUNDED_AT, FOUNDED_AT)  # type: ignore[arg-type]  # a value of any type is what is tried
 
 
 def test_there_is_one_row_an_entry_by_key() -> None:
