@@ -106,7 +106,7 @@ class Wiring:
         try:
             found = find_revision(self.database_url)
         except OperationalError as error:
-            raise DatabaseUnreachable(why=str(error.orig)) from error
+            raise DatabaseUnreachable(why=str(error.orig).partition("\n")[0]) from error
         newest = newest_revision()
         if found is None:
             raise SchemaMissing()

@@ -36,13 +36,20 @@ class RegistryCommandLine(Section):
     ) -> Any:
         """Run a command and exit: 0 done, 2 bad input, 70 a bug, 130 interrupted; others stand in a command's help."""
         given = list(sys.argv[1:] if args is None else args)
-        extra.setdefault("obj", Invocation())
+        run = extra.setdefault("obj", Invocation())
         for stream in (sys.stdout, sys.stderr):
             # A terminal without UTF-8 shows an escape where it lacks a letter; the command goes on.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            code = super().main(given, prog_name or "registry", complete_var, False, windows_expand_args, **extra)
+            code = super().main(
+                given,
+                prog_name or "registry",
+                complete_var=complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                **extra,
+            )
             sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
@@ -55,6 +62,8 @@ class RegistryCommandLine(Section):
             failure = explain_failure(error)
             report(failure, error, as_json="--json" in given, debug="--debug" in given)
             sys.exit(failure.exit_code)
+        finally:
+            run.close()
         sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -100,7 +100,8 @@ def _shown(value: object) -> object:
 def _say_usage(error: click.UsageError) -> str:
     path = error.ctx.command_path if error.ctx else "registry"
     message = " ".join(error.format_message().split())
-    return f"{message.rstrip('.')}. `{path} --help` shows how."
+    stop = "" if message.endswith((".", "?")) else "."
+    return f"{message}{stop} `{path} --help` shows how."
 
 
 def _say_database(error: DBAPIError) -> str:

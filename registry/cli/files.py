@@ -144,7 +144,7 @@ def export(run: Invocation, publisher_slug: str, format_name: str, as_of: date |
         addresses = addresses_of(session, publisher, run.wiring.letterhead)
     data = build_json(public, addresses) if format_name == "json" else build_csv(public)
     if output is None:
-        click.get_binary_stream("stdout").write(data)
+        click.echo(data, nl=False)
         return
     write_output(output, data)
     digest = hashlib.sha256(data).hexdigest()

@@ -28,15 +28,20 @@ class Refusal(Exception):
 
 @dataclass
 class Invocation:
-    """What one run of a command knows. `now` (UTC) is read once, so that all it records carries one instant."""
+    """What one run of a command knows.
+
+    `now` (UTC) is read once, so that all it records carries one instant. `environ` is its own copy of the process's
+    environment.
+    """
 
     as_json: bool = False
     now: datetime = field(default_factory=clock.now)
+    environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @cached_property
     def settings(self) -> Settings:
         """The settings of this process. Raises `BadSettings`."""
-        return Settings.from_env()
+        return Settings.from_env(self.environ)
 
     @cached_property
     def unchecked(self) -> Wiring:
@@ -51,6 +56,11 @@ class Invocation:
         """
         self.unchecked.check_schema()
         return self.unchecked
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if "unchecked" in self.__dict__:
+            self.unchecked.engine.dispose()
 
     def actor(self, acting_as: str | None) -> Actor:
         """Return who acts: the name claimed by `--as`, else the operating system's user; recorded with that user (R16).

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.cli.invocation import Command, Function, Invocation, Refusal, as_option, pass_invocation, publisher_option
-from registry.cli.printing import plain, print_json, say_at, words_of
+from registry.cli.printing import plain, print_json, say_at, say_end, words_of
 from registry.cli.values import INSTANT, LOCAL_DATE
 from registry.domain.notices import first_instant, local_date
 from registry.i18n import show_day
@@ -31,6 +31,7 @@ from registry.tables import Delivery, Notice, NoticeCustomer, Publisher
 from registry.tables.engine import writing
 
 PROVIDER = "command line"
+NO_PERIOD = "its period to object has not begun, for nothing proves receipt"
 
 
 def customer_option(function: Function) -> Function:
@@ -48,7 +49,7 @@ def _open_notice(run: Invocation, slug: str, number: str) -> Iterator[tuple[Sess
 def _tell_standing(run: Invocation, standing: NoticeCustomer, customer: str, said: str) -> None:
     if not run.as_json:
         zone = standing.terms["time_zone"]
-        clock = f" Its clock has run on {say_at(standing.earliest_at, zone)}." if standing.earliest_at else ""
+        clock = f" Its clock runs until {say_at(standing.earliest_at, zone)}." if standing.earliest_at else ""
         click.echo(f"{said}{clock}")
         return
     names = ("state", "basis", "received_at", "earliest_at", "objection_ends_at", "approved_at")
@@ -58,13 +59,15 @@ def _tell_standing(run: Invocation, standing: NoticeCustomer, customer: str, sai
 @click.command(
     cls=Command,
     examples=[
-        'registry notice served 2026-003 --publisher antopsis --customer acme --on 2026-11-23 --document "Post RR 123 DE"'
+        'registry notice served 2026-003 --publisher antopsis --customer acme --on 2026-11-23 --document "Post RR 1 DE"'
     ],
 )
 @click.argument("number")
 @publisher_option
 @customer_option
-@click.option("--on", "served_on", type=LOCAL_DATE, required=True, help="The day it was served, in the customer's zone.")
+@click.option(
+    "--on", "served_on", type=LOCAL_DATE, required=True, help="The day it was served, in the customer's zone."
+)
 @click.option("--document", required=True, metavar="TEXT", help="What proves it: a reference, a receipt.")
 @as_option
 @pass_invocation
@@ -90,9 +93,7 @@ def served(
                 f"{show_day(local_date(run.now, zone), zone)}."
             )
         served_at = max(first_instant(served_on, zone), announced_at)
-        record_service(
-            session, run.now, publisher, notice, customer, actor, served_at=served_at, document=document
-        )
+        record_service(session, run.now, publisher, notice, customer, actor, served_at=served_at, document=document)
     _tell_standing(run, standing, customer, f"{customer} is recorded as served on {show_day(served_on, zone)}.")
 
 
@@ -108,15 +109,13 @@ def served(
 @click.option("--basis", required=True, metavar="TEXT", help="Why it no longer holds, with the document.")
 @as_option
 @pass_invocation
-def exempt(
-    run: Invocation, number: str, publisher_slug: str, customer: str, basis: str, acting_as: str | None
-) -> None:
+def exempt(run: Invocation, number: str, publisher_slug: str, customer: str, basis: str, acting_as: str | None) -> None:
     """Record that a customer no longer holds the notice. It is neither receipt nor consent (R23)."""
     actor = run.actor(acting_as)
     with _open_notice(run, publisher_slug, number) as (session, publisher, notice):
         exempt_customer(session, run.now, publisher, notice, customer, actor, basis=basis)
         standing = get_standing(session, publisher, notice, customer)
-    _tell_standing(run, standing, customer, f"{customer} no longer holds notice {number}.")
+    _tell_standing(run, standing, customer, f"{customer} no longer holds notice {number}: {basis}.")
 
 
 @click.command(
@@ -148,7 +147,7 @@ def approve_for(
     cls=Command,
     examples=[
         "registry notice object 2026-003 --publisher antopsis --customer acme",
-        'registry notice object 2026-003 --publisher antopsis --customer acme --received-at 2026-11-24T08:00Z '
+        "registry notice object 2026-003 --publisher antopsis --customer acme --received-at 2026-11-24T08:00Z "
         '--ground "No transfers"',
     ],
 )
@@ -189,11 +188,9 @@ def object_to(
         print_json({"customer": customer, **{name: plain(getattr(objection, name)) for name in names}})
         return
     when = "in time" if objection.is_in_time else "late"
-    until = f"the deadline is {say_at(objection.deadline_at, zone)}" if objection.deadline_at else "no period has begun"
+    until = f"the deadline is the {say_end(objection.deadline_at, zone)}" if objection.deadline_at else NO_PERIOD
     click.echo(f"The objection of {customer} to notice {number} is recorded as {when}: {until}.")
-    click.echo(
-        f"Next: registry notice resolve {number} --publisher {publisher_slug} --customer {customer} --cure CURE"
-    )
+    click.echo(f"Next: registry notice resolve {number} --publisher {publisher_slug} --customer {customer} --cure CURE")
 
 
 @click.command(
@@ -234,7 +231,9 @@ def resolve(
     examples=["registry outcome '<2026-003.1.17@registry.example>' --kind bounced --detail '550 no such user'"],
 )
 @click.argument("message_id")
-@click.option("--kind", type=click.Choice(list(OutcomeKind)), required=True, help="What became of the letter.")
+@click.option(
+    "--kind", type=click.Choice([kind.value for kind in OutcomeKind]), required=True, help="What became of the letter."
+)
 @click.option("--event-id", metavar="ID", help="The report's own id, by which a repeated one is known.")
 @click.option("--at", "happened_at", type=INSTANT, help="When it happened, with its offset; now if left out.")
 @click.option("--detail", metavar="TEXT", help="The report's words.")

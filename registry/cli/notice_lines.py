@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from registry.cli.plan_lines import change_document
-from registry.cli.printing import count_of, plain, say_at, stamp, table, words_of
+from registry.cli.printing import count_of, plain, say_at, say_end, stamp, table, words_of
 from registry.domain.deliveries import DeliveryState
 from registry.domain.effect import Hold, HoldReason
 from registry.i18n import show_day
 from registry.letters.wording import NO_DATE, say_kinds
 from registry.steps.notice_status import DeliveryStatus, NoticeStatus
 
-ON_ITS_WAY = frozenset(
-    {DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS}
-)
+ON_ITS_WAY = frozenset({DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS})
 NOT_SENT = "outbox"
 
 REASONS = {
@@ -60,7 +58,8 @@ def status_lines(status: NoticeStatus) -> Iterator[str]:
     yield from _customer_lines(status)
     for customer, state, in_time, received_at in status.objections:
         when = "in time" if in_time else "late"
-        yield f"  Objection of {customer or 'somebody'}, {when}, {words_of(state)}: {say_at(received_at, status.time_zone)}"
+        came = say_at(received_at, status.time_zone)
+        yield f"  Objection of {customer or 'somebody'}, {when}, {words_of(state)}: {came}"
     yield from _statement_lines(status)
     yield ""
     yield "Record"
@@ -120,8 +119,9 @@ def _customer_lines(status: NoticeStatus) -> Iterator[str]:
         yield f"  {customer.name} ({customer.key}): {customer.state}, {count_of(customer.notice_days, 'day')}, {zone}"
         yield f"      Received            {say_at(customer.received_at, zone)}"
         if customer.received_at:
-            yield f"      Objections until    {say_at(customer.objection_ends_at, zone)}"
-            yield f"      Clock has run       {say_at(customer.earliest_at, zone)}"
+            if customer.objection_ends_at:
+                yield f"      Objections until    {say_end(customer.objection_ends_at, zone)}"
+            yield f"      Earliest effect     {say_at(customer.earliest_at, zone)}"
         if customer.basis:
             yield f"      Basis               {customer.basis}"
 
@@ -153,7 +153,11 @@ def _delivery_rows(delivery: DeliveryStatus, zone: str) -> Iterator[tuple[str, .
         yield (*first, waits, words_of(delivery.note or ""))
     for attempt in tried:
         said = " ".join(part for part in (str(attempt.code or ""), attempt.answer or "") if part)
-        yield (*first, stamp(attempt.started_at, zone), f"{attempt.road}: {said or attempt.answer_class or 'no answer'}")
+        yield (
+            *first,
+            stamp(attempt.started_at, zone),
+            f"{attempt.road}: {said or attempt.answer_class or 'no answer'}",
+        )
         first = ("", "", "")
     if tried and delivery.due_at:
         yield (*first, f"again {stamp(delivery.due_at, zone)}", words_of(delivery.note or ""))

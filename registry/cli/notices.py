@@ -47,7 +47,9 @@ def notice() -> None:
 @click.option("--announce-at", type=INSTANT, help="When it is announced, with its offset; at publication if left out.")
 @click.option("--entry", "entries", multiple=True, metavar="KEY", help="Only this entry's edit. May be repeated.")
 @click.option("--emergency", metavar="REASON", help="Take effect without waiting for clocks, for this reason (R19).")
-@click.option("--summary", default="", metavar="TEXT", help="The notice in one line; made from the changes if left out.")
+@click.option(
+    "--summary", default="", metavar="TEXT", help="The notice in one line; made from the changes if left out."
+)
 @as_option
 @pass_invocation
 def draft(
@@ -224,7 +226,9 @@ def list_notices(run: Invocation, publisher_slug: str) -> None:
     if run.as_json:
         print_json([_document(each, publisher_slug) for each in found])
     elif not found:
-        click.echo(f"{publisher_slug} has no notice yet. `registry notice draft --publisher {publisher_slug}` makes one.")
+        click.echo(
+            f"{publisher_slug} has no notice yet. `registry notice draft --publisher {publisher_slug}` makes one."
+        )
     else:
         rows = [
             (each.number, words_of(each.state), short_day(each.effective_on or each.planned_on), each.summary)

@@ -49,7 +49,6 @@ def plan_lines(plan: Plan, file: RegistryFile, now: datetime) -> Iterator[str]:
     zone = file.publisher.time_zone
     names = {product.key: product.name for product in file.products}
     yield f"{file.publisher.name} ({plan.publisher}), {show_day(local_date(now, zone), zone)}"
-    yield ""
     if plan.is_founding:
         yield "The first load: the list is stated as it is, without a notice, when this file is applied (R5)."
     elif not (plan.changes or plan.moved or plan.publisher_changes):

@@ -17,7 +17,8 @@ import click
 from babel import Locale
 from babel.dates import format_date
 
-from registry.letters.wording import say_instant
+from registry.domain.notices import SHORTEST_TIME, local_date
+from registry.letters.wording import say_deadline, say_instant
 
 GAP = "  "
 
@@ -80,6 +81,11 @@ def width_of(text: str) -> int:
 def say_at(at: datetime | None, zone: str, otherwise: str = "not yet") -> str:
     """Return an instant in words and ISO, in a zone that is named."""
     return say_instant(at, zone) if at is not None else otherwise
+
+
+def say_end(at: datetime, zone: str) -> str:
+    """Return the end of a period, which is the first instant after it, as the last day that counts (R9)."""
+    return say_deadline(local_date(at - SHORTEST_TIME, zone), zone)
 
 
 def stamp(at: datetime | None, zone: str, otherwise: str = "–") -> str:

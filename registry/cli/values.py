@@ -14,7 +14,7 @@ from registry.cli.invocation import Refusal
 STANDARD_INPUT = "-"
 
 
-class LocalDate(click.ParamType):
+class LocalDate(click.ParamType[date]):
     """A calendar date, written 2026-11-21. Which zone it is local to, the option says."""
 
     name = "date"
@@ -32,7 +32,7 @@ class LocalDate(click.ParamType):
             self.fail(f"“{text}” is no day of the calendar. Write a date that exists.", param, ctx)
 
 
-class Instant(click.ParamType):
+class Instant(click.ParamType[datetime]):
     """An instant with its offset, such as 2026-11-21T09:00+01:00; it becomes UTC (R37)."""
 
     name = "instant"

@@ -18,9 +18,8 @@ class SubscriptionFacts:
 
     `products` and `kinds` are what it is limited to, empty meaning all. `is_address_known`: not erased.
     `shares_address_with_contact`: a standing contact of any customer is written to at the same address; it plays no
-    part for a contact. `was_told`: the notice's announcement went to it, or is going. `joins_now`: it is being
-    confirmed at this moment (R18). `is_customer_concerned`: its customer was frozen with the notice and has not
-    dropped out (R17); it plays no part for a follower.
+    part for a contact. `was_told`: the notice's announcement went to it, or is going. `has_contract_ended`: its
+    customer's contract is over, or it dropped out of the notice (R17); it plays no part for a follower.
     """
 
     audience: Audience
@@ -34,8 +33,7 @@ class SubscriptionFacts:
     wants_effect: bool = False
     shares_address_with_contact: bool = False
     was_told: bool = False
-    joins_now: bool = False
-    is_customer_concerned: bool = True
+    has_contract_ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,8 @@ def choose_recipient(subscription: SubscriptionFacts, notice: NoticeFacts) -> Sk
         return SkipReason.NO_ADDRESS
     if subscription.is_suppressed:
         return SkipReason.SUPPRESSED
-    # A contact who joins is told whether its customer stands in the notice or not: it is told, and does not hold (R17).
-    if is_contact and not subscription.is_customer_concerned and not subscription.joins_now:
+    # A customer who came later does not hold the notice, but is told all of it, like those who stand in it (R17).
+    if is_contact and subscription.has_contract_ended:
         return SkipReason.CONTRACT_ENDED
     if not is_contact and subscription.shares_address_with_contact:
         return SkipReason.SAME_ADDRESS_AS_CONTACT

@@ -13,7 +13,7 @@ from registry.domain.vocabulary import StatementKind
 from registry.steps.draft_notice import set_planned_date
 from registry.steps.letterhead import Letterhead
 from registry.steps.list_periods import touch
-from registry.steps.lookup import list_running_customers, read_facts
+from registry.steps.lookup import list_running_customers, lock_notice, lock_publisher, read_facts
 from registry.steps.make_statement import make_statement
 from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import Event, Notice, NoticeCustomer, Publisher
@@ -31,7 +31,10 @@ def announce_notice(
 
     One transaction: either every delivery stands, or the notice is not announced. Raises `NoticePeriodTooShort`.
     """
+    lock_publisher(session, publisher, notice)
+    state = next_notice_state(NoticeState(notice.state), NoticeEvent.ANNOUNCE)
     facts = read_facts(session, publisher)
+    notice.terms = facts.notice.model_dump(mode="json")
     set_planned_date(session, now, publisher, facts, notice, notice.planned_on)
     for row, customer in list_running_customers(session, publisher, facts.notice, now):
         session.add(
@@ -43,7 +46,7 @@ def announce_notice(
                 state="waiting",
             )
         )
-    notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.ANNOUNCE).value
+    notice.state = state.value
     notice.announced_at = now
     notice.updated_at = now
     touch(publisher, now)
@@ -67,12 +70,14 @@ def announce_due_notices(session: Session, now: datetime, letterhead: Letterhead
     One that may not be announced any more, since a clock grew longer meanwhile, stays published, and the refusal is
     recorded once, for a person to draft it anew.
     """
-    due = session.scalars(
-        select(Notice).where(Notice.state == NoticeState.PUBLISHED.value, Notice.announce_at <= now).order_by(Notice.id)
-    ).all()
+    is_due = (Notice.state == NoticeState.PUBLISHED.value, Notice.announce_at <= now)
+    due = session.scalars(select(Notice.id).where(*is_due).order_by(Notice.publisher_id, Notice.id)).all()
     announced = 0
-    for notice in due:
-        publisher = session.get_one(Publisher, notice.publisher_id)
+    for notice_id in due:
+        publisher, notice = lock_notice(session, notice_id)
+        if notice.state != NoticeState.PUBLISHED.value:
+            # Another tick announced it, or a person withdrew it, while this one waited.
+            continue
         try:
             with session.begin_nested():
                 announce_notice(session, now, publisher, notice, WORKER, letterhead)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.publishers import PublisherFacts
@@ -15,11 +16,24 @@ from registry.tables import Approval, Publisher
 COMMAND_LINE = "command line"
 
 
-def count_approvals(session: Session, publisher: Publisher, subject: str, subject_id: int, digest: str) -> int:
-    """Return how many people have approved exactly this content."""
-    query = select(func.count()).select_from(Approval)
-    same = (Approval.subject == subject, Approval.subject_id == subject_id, Approval.digest == digest)
-    return session.scalar(query.where(Approval.publisher_id == publisher.id, *same)) or 0
+def count_approvals(
+    session: Session,
+    publisher: Publisher,
+    subject: str,
+    subject_id: int,
+    digest: str,
+    *,
+    excluding: Collection[str] = (),
+) -> int:
+    """Return how many people have approved exactly this content, `excluding` those who wrote or changed it since."""
+    query = select(Approval.actor).where(
+        Approval.publisher_id == publisher.id,
+        Approval.subject == subject,
+        Approval.subject_id == subject_id,
+        Approval.digest == digest,
+    )
+    people = {_person(name) for name in session.scalars(query)}
+    return len(people - {_person(name) for name in excluding})
 
 
 def give_approval(
@@ -31,25 +45,24 @@ def give_approval(
     digest: str,
     authors: set[str],
     actor: Actor,
+    *,
+    required: int | None = None,
 ) -> int:
     """Record the actor's approval of `digest` and return how many there are now. Approving twice counts once.
 
-    `subject` is its kind, row and name. Raises `OwnApproval` for anyone in `authors`, and `CommandLineMayNotApprove`
-    where the publisher requires approvals and takes none from the command line, where a name is only claimed (R16).
+    `subject` is its kind, row and name; `required` how many approvals it needs, which the publisher decides unless it
+    is given. Raises `OwnApproval` for anyone in `authors`, and `CommandLineMayNotApprove` where approvals are required
+    and the publisher takes none from the command line, where a name is only claimed (R16).
     """
     kind, row_id, name = subject
-    if facts.approvals_required and actor.via == COMMAND_LINE and not facts.command_line_may_approve:
+    needed = facts.approvals_required if required is None else required
+    if needed and actor.via == COMMAND_LINE and not facts.command_line_may_approve:
         raise CommandLineMayNotApprove(publisher=publisher.slug)
-    if facts.approvals_required and actor.name in authors:
+    if needed and _person(actor.name) in {_person(author) for author in authors}:
         raise OwnApproval(actor=actor.name, subject=name)
-    known = select(Approval).where(
-        Approval.publisher_id == publisher.id,
-        Approval.subject == kind,
-        Approval.subject_id == row_id,
-        Approval.digest == digest,
-        Approval.actor == actor.name,
-    )
-    if session.scalar(known) is None:
+    same = (Approval.subject == kind, Approval.subject_id == row_id, Approval.digest == digest)
+    known = session.scalars(select(Approval.actor).where(Approval.publisher_id == publisher.id, *same))
+    if _person(actor.name) not in {_person(each) for each in known}:
         session.add(
             Approval(
                 publisher_id=publisher.id,
@@ -71,4 +84,9 @@ def give_approval(
             publisher_id=publisher.id,
             digest=digest,
         )
-    return count_approvals(session, publisher, kind, row_id, digest)
+    return count_approvals(session, publisher, kind, row_id, digest, excluding=authors if needed else ())
+
+
+def _person(name: str) -> str:
+    """Fold what one person may write differently: a second spelling of a name makes no second person."""
+    return name.strip().casefold()

@@ -56,7 +56,7 @@ def build_artefacts(session: Session, now: datetime, pages: PageRenderer, letter
         session.execute(
             delete(Artefact).where(
                 Artefact.publisher_id == publisher.id,
-                or_(Artefact.revision != publisher.revision, Artefact.local_on != local_on, Artefact.build != build),
+                or_(Artefact.revision < publisher.revision, Artefact.local_on < local_on, Artefact.build != build),
             )
         )
     return built
@@ -99,7 +99,7 @@ def build_artefact(kind: str, public: PublicList, addresses: Addresses, pages: P
 
 
 def as_built(body: bytes, public: PublicList) -> Built:
-    """Tag bytes by their hash; they hold since the last public change, or since the local day began if that is later."""
+    """Tag bytes by their hash; they hold since the last public change, or since the local day began, if later."""
     since = max(public.changed_at, first_instant(public.today, public.publisher.time_zone))
     return Built(body, hashlib.sha256(body).hexdigest()[:32], since.replace(microsecond=0))
 

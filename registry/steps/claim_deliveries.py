@@ -9,9 +9,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Channel
@@ -36,7 +36,10 @@ OUTSIDE_WAIT = timedelta(hours=1)
 
 # The index of what is due is used only by a query that says these very words.
 IS_WAITING = text(f"deliveries.{DUE_STATES}")
-IS_TO_A_FOLLOWER = Delivery.priority >= delivery_priority(Audience.FOLLOWER, datetime.fromisoformat("1970-01-01T00Z"))
+FIRST_FOLLOWER = delivery_priority(Audience.FOLLOWER, datetime.fromtimestamp(0, UTC))
+
+Due = tuple[Delivery, str, str | None]
+"""A row that is due, with the road and the value of its address."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +67,10 @@ def claim_deliveries(
     """
     if dispatch_pause(session) is not None:
         return []
-    leases: list[Lease] = []
     token = secrets.token_hex(16)
     until = lease_clock(session, now) + LEASE
-    while not leases:
-        due = _find_due(session, now, ~IS_TO_A_FOLLOWER, wanted)
-        if not due:
-            publisher_id = _find_next_publisher(session, now, after_publisher)
-            if publisher_id is None:
-                break
-            is_theirs = and_(IS_TO_A_FOLLOWER, Delivery.publisher_id == publisher_id)
-            due = _find_due(session, now, is_theirs, wanted)
+    leases: list[Lease] = []
+    while not leases and (due := _find_next(session, now, wanted, after_publisher)):
         for delivery, road, value in due:
             if value is not None and not may_write_to(value, mail_only_to):
                 delivery.due_at = now + OUTSIDE_WAIT
@@ -84,26 +80,34 @@ def claim_deliveries(
             delivery.token = token
             delivery.lease_until = until
             delivery.attempt_count += 1
-            session.add(
-                Attempt(
-                    publisher_id=delivery.publisher_id,
-                    delivery_id=delivery.id,
-                    n=delivery.attempt_count,
-                    token=token,
-                    channel=channels[road].name if road in channels else road,
-                    claimed_at=now,
-                )
+            attempt = Attempt(
+                publisher_id=delivery.publisher_id,
+                delivery_id=delivery.id,
+                n=delivery.attempt_count,
+                token=token,
+                channel=channels[road].name if road in channels else road,
+                claimed_at=now,
             )
+            session.add(attempt)
             leases.append(Lease(delivery.id, delivery.publisher_id, delivery.attempt_count, token))
-        if not due:
-            break
         session.flush()
     return leases
 
 
-def _find_due(
-    session: Session, now: datetime, which: ColumnElement[bool], wanted: int
-) -> list[tuple[Delivery, str, str | None]]:
+def _find_next(session: Session, now: datetime, wanted: int, after_publisher: int) -> list[Due]:
+    due = _find_due(session, now, Delivery.priority < FIRST_FOLLOWER, wanted)
+    if due:
+        return due
+    publisher_id = session.scalar(
+        select(Delivery.publisher_id)
+        .where(IS_WAITING, Delivery.due_at <= now)
+        .order_by(Delivery.publisher_id <= after_publisher, Delivery.publisher_id)
+        .limit(1)
+    )
+    return [] if publisher_id is None else _find_due(session, now, Delivery.publisher_id == publisher_id, wanted)
+
+
+def _find_due(session: Session, now: datetime, which: ColumnElement[bool], wanted: int) -> list[Due]:
     # SKIP LOCKED lets workers on PostgreSQL pass each other by. SQLite drops it; there a writing session is alone.
     rows = session.execute(
         select(Delivery, Address.channel, Address.value)
@@ -117,15 +121,6 @@ def _find_due(
     return [(delivery, road, value) for delivery, road, value in rows]
 
 
-def _find_next_publisher(session: Session, now: datetime, after: int) -> int | None:
-    return session.scalar(
-        select(Delivery.publisher_id)
-        .where(IS_WAITING, Delivery.due_at <= now, IS_TO_A_FOLLOWER)
-        .order_by(Delivery.publisher_id <= after, Delivery.publisher_id)
-        .limit(1)
-    )
-
-
 def may_write_to(address: str, mail_only_to: tuple[str, ...]) -> bool:
     """Return whether `REGISTRY_MAIL_ONLY_TO` lets this installation write to `address` (R32)."""
     low = address.lower()
@@ -135,7 +130,8 @@ def may_write_to(address: str, mail_only_to: tuple[str, ...]) -> bool:
 def lease_clock(session: Session, now: datetime) -> datetime:
     """Return the clock that leases are measured by: the database's on PostgreSQL, which all machines share (R37)."""
     if session.get_bind().dialect.name == "postgresql":
-        return session.scalars(select(func.clock_timestamp())).one()
+        at: datetime = session.scalars(select(func.clock_timestamp())).one()
+        return at
     return now
 
 

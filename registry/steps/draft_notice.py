@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from types import EllipsisType
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.domain.changes import EntryChange
 from registry.domain.entries import digest_of
 from registry.domain.errors import InvalidInput, Problem
-from registry.domain.notice_life import NoticeState
-from registry.domain.notices import check_effective_on, first_instant, local_date
+from registry.domain.notice_life import NoticeEvent, NoticeState, next_notice_state
+from registry.domain.notices import (
+    NoSuchDay,
+    NoticePeriodTooShort,
+    check_effective_on,
+    first_instant,
+    is_a_day,
+    local_date,
+)
 from registry.domain.publishers import PublisherFacts
 from registry.domain.text import find_unclean
 from registry.domain.vocabulary import Weight
-from registry.letters.rows import describe_change
-from registry.steps.errors import DateInThePast, EditLocked, NothingToAnnounce
-from registry.steps.lookup import get_entry, read_facts
+from registry.steps.editorial import find_open_notice
+from registry.steps.errors import DateInThePast, EditLocked, NothingToAnnounce, ReasonMissing
+from registry.steps.lookup import get_entry, load_entries_by_key, load_versions, lock_publisher, read_facts
 from registry.steps.plan_dates import find_earliest
 from registry.steps.record import Actor, record_event
-from registry.steps.record_edit import find_open_notice
-from registry.steps.revise_draft import digest_notice, list_changes, pin_changes, weigh_notice
-from registry.tables import Entry, Notice, NoticeChange, PendingEdit, Product, Publisher
+from registry.steps.revise_draft import (
+    digest_notice,
+    list_changes,
+    make_change,
+    mark_revised,
+    pin_changes,
+    summarise,
+    weigh_notice,
+)
+from registry.tables import Entry, Notice, NoticeChange, Publisher
 
 
 def draft_notice(
@@ -37,37 +51,40 @@ def draft_notice(
     emergency_reason: str | None = None,
     summary: str = "",
 ) -> Notice:
-    """Draft a notice of the pending edits, of all that are free or of `entry_keys`.
+    """Draft a notice of the pending edits that bind or inform: of all that are free, or of `entry_keys`.
 
-    `effective_on` is a date of the publisher's zone; None takes the earliest lawful one, for an announcement at
-    `announce_at` (UTC; None is at publication). Raises `NothingToAnnounce`, `EditLocked` for an entry that an open
-    notice has already, `NoticePeriodTooShort` for a date too early, `DateInThePast`.
+    An editorial edit, which needs no notice (R3), is taken only where its entry is named. `effective_on` is a date of
+    the publisher's zone; None takes the earliest lawful one, for an announcement at `announce_at` (UTC; None is at
+    publication). Raises `NothingToAnnounce`, `EditLocked` for an entry that an open notice has already, `ReasonMissing`
+    for an emergency without a reason, `NoticePeriodTooShort` for a date too early, `DateInThePast`, `NoSuchDay`.
     """
     _refuse_unclean(summary=summary, emergency_reason=emergency_reason or "")
+    _refuse_without_reason(emergency_reason)
+    lock_publisher(session, publisher)
     facts = read_facts(session, publisher)
-    entries = _choose_entries(session, publisher, entry_keys)
+    pinned = _choose_changes(session, publisher, entry_keys)
     notice = Notice(
         publisher_id=publisher.id,
         number=_next_number(session, now, publisher, facts),
         state=NoticeState.DRAFT.value,
         summary=summary,
         planned_on=effective_on or local_date(now, facts.time_zone),
-        announce_at=announce_at,
+        announce_at=announce_at.astimezone(UTC) if announce_at else None,
         emergency_reason=emergency_reason,
         terms=facts.notice.model_dump(mode="json"),
         digest=digest_of(None),
         author=actor.name,
+        authors=[actor.name],
         created_at=now,
         updated_at=now,
     )
     session.add(notice)
     session.flush()
-    pin_changes(session, publisher, notice, entries)
+    pin_changes(session, publisher, notice, pinned)
     changes = list_changes(session, notice)
-    if not changes:
-        raise NothingToAnnounce(publisher=publisher.slug)
-    notice.summary = summary or _summarise(session, publisher, changes)
+    notice.summary = summary or summarise(session, publisher, changes)
     set_planned_date(session, max(now, announce_at or now), publisher, facts, notice, effective_on)
+    notice.digest = digest_notice(session, notice)
     record_event(
         session,
         now,
@@ -80,7 +97,49 @@ def draft_notice(
         weight=weigh_notice(changes).value,
         digest=notice.digest,
     )
+    session.flush()
     return notice
+
+
+def revise_notice(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    actor: Actor,
+    *,
+    effective_on: date | None = None,
+    announce_at: datetime | EllipsisType | None = ...,
+    summary: str | None = None,
+    emergency_reason: str | None = None,
+) -> None:
+    """Give a draft another date, announcement, summary or emergency, which voids its approvals (R16).
+
+    What is left out stays as it is, but a date that has become too early meanwhile moves to the earliest lawful one.
+    `effective_on` is a date of the publisher's zone. `announce_at` (UTC) None is at publication. An empty `summary` is
+    made from the changes. Raises as `draft_notice` does, and `IllegalTransition` once the notice is published.
+    """
+    _refuse_unclean(summary=summary or "", emergency_reason=emergency_reason or "")
+    _refuse_without_reason(emergency_reason)
+    lock_publisher(session, publisher, notice)
+    next_notice_state(NoticeState(notice.state), NoticeEvent.EDIT)
+    facts = read_facts(session, publisher)
+    if not isinstance(announce_at, EllipsisType):
+        notice.announce_at = announce_at.astimezone(UTC) if announce_at else None
+    if emergency_reason is not None:
+        notice.emergency_reason = emergency_reason
+    if summary is not None:
+        notice.summary = summary or summarise(session, publisher, list_changes(session, notice))
+    announced_at = max(now, notice.announce_at or now)
+    try:
+        set_planned_date(session, announced_at, publisher, facts, notice, effective_on or notice.planned_on)
+    except (NoticePeriodTooShort, DateInThePast):
+        if effective_on is not None:
+            raise
+        set_planned_date(session, announced_at, publisher, facts, notice, None)
+    if digest_notice(session, notice) != notice.digest:
+        mark_revised(session, now, publisher, notice, actor)
+        session.flush()
 
 
 def set_planned_date(
@@ -101,14 +160,19 @@ def set_planned_date(
     chosen = effective_on or (earliest.effective_on if earliest else today)
     if chosen < today:
         raise DateInThePast(requested_on=chosen, today=today)
+    if not is_a_day(chosen, facts.time_zone):
+        raise NoSuchDay(on=chosen, zone=facts.time_zone)
+    effective_at = check_effective_on(chosen, earliest) if earliest else first_instant(chosen, facts.time_zone)
     notice.planned_on = chosen
     notice.effective_on = chosen
-    notice.effective_at = check_effective_on(chosen, earliest) if earliest else first_instant(chosen, facts.time_zone)
-    notice.digest = digest_notice(session, notice)
+    notice.effective_at = effective_at
     session.flush()
 
 
-def _choose_entries(session: Session, publisher: Publisher, keys: tuple[str, ...]) -> list[Entry]:
+def _choose_changes(
+    session: Session, publisher: Publisher, keys: tuple[str, ...]
+) -> list[tuple[Entry, NoticeChange]]:
+    versions = load_versions(session, publisher)
     if keys:
         entries = [get_entry(session, publisher, key) for key in dict.fromkeys(keys)]
         for entry in entries:
@@ -116,20 +180,25 @@ def _choose_entries(session: Session, publisher: Publisher, keys: tuple[str, ...
             if notice is not None:
                 raise EditLocked(key=entry.key, number=notice.number)
     else:
-        entries = list(
+        taken = set(
             session.scalars(
-                select(Entry)
-                .join(PendingEdit, PendingEdit.entry_id == Entry.id)
-                .where(
-                    Entry.publisher_id == publisher.id,
-                    Entry.id.not_in(select(NoticeChange.entry_id).where(NoticeChange.is_open)),
-                )
-                .order_by(Entry.position, Entry.key)
+                select(NoticeChange.entry_id).where(NoticeChange.publisher_id == publisher.id, NoticeChange.is_open)
             )
         )
-    if not entries:
+        entries = [
+            entry for entry in load_entries_by_key(session, publisher).values() if entry.id not in taken
+        ]
+    chosen = []
+    for entry in dict.fromkeys(entries):
+        known = versions.get(entry.id)
+        change = make_change(entry, known.current, known.pending) if known and known.pending else None
+        if change is None and keys:
+            raise NothingToAnnounce(publisher=publisher.slug, key=entry.key)
+        if change is not None and (keys or Weight(change.weight) is not Weight.EDITORIAL):
+            chosen.append((entry, change))
+    if not chosen:
         raise NothingToAnnounce(publisher=publisher.slug)
-    return entries
+    return chosen
 
 
 def _next_number(session: Session, now: datetime, publisher: Publisher, facts: PublisherFacts) -> str:
@@ -142,12 +211,9 @@ def _next_number(session: Session, now: datetime, publisher: Publisher, facts: P
     return f"{year}-{last + 1:03d}"
 
 
-def _summarise(session: Session, publisher: Publisher, changes: list[NoticeChange]) -> str:
-    """Put the changes into one line, for a notice that its author gave no words."""
-    products = session.scalars(select(Product).where(Product.publisher_id == publisher.id))
-    names = {product.key: product.name for product in products}
-    said = [describe_change(EntryChange.from_document(row.change), names, "en") for row in changes]
-    return "; ".join(f"{change.name}: {change.headline}" for change in said)
+def _refuse_without_reason(emergency_reason: str | None) -> None:
+    if emergency_reason is not None and not emergency_reason.strip():
+        raise ReasonMissing(what="emergency_reason")
 
 
 def _refuse_unclean(**texts: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from registry.tables import Entry, EntryVersion, ListPeriod, PendingEdit, Publisher
@@ -13,19 +14,34 @@ from registry.tables import Entry, EntryVersion, ListPeriod, PendingEdit, Publis
 def put_on_list(
     session: Session, now: datetime, publisher: Publisher, entry: Entry, version: EntryVersion, *, cause: str
 ) -> None:
-    """Make `version` what the list says of `entry` from `now` on; a removal ends its period. One public revision.
+    """Make `version` what the list says of `entry` from `now` on, as `put_all_on_list` does."""
+    put_all_on_list(session, now, publisher, [(entry, version)], cause=cause)
 
-    The edit that led to the version no longer waits. Nothing is ever back-dated: the instant is that of the act (R24).
+
+def put_all_on_list(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    versions: Sequence[tuple[Entry, EntryVersion]],
+    *,
+    cause: str,
+) -> None:
+    """Make each version what the list says of its entry from `now` on; a removal ends its period. One public revision.
+
+    The edits that led to the versions no longer wait. Nothing is ever back-dated: the instant is that of the act (R24).
     """
-    open_period = session.scalar(select(ListPeriod).where(ListPeriod.entry_id == entry.id, ListPeriod.to_at.is_(None)))
-    if open_period is not None:
-        open_period.to_at = now
-        session.flush()
-    if version.document is not None:
-        session.add(
-            ListPeriod(publisher_id=publisher.id, entry_id=entry.id, version_id=version.id, from_at=now, cause=cause)
-        )
-    session.execute(delete(PendingEdit).where(PendingEdit.entry_id == entry.id, PendingEdit.version_id == version.id))
+    session.flush()
+    session.execute(
+        update(ListPeriod)
+        .where(ListPeriod.entry_id.in_([entry.id for entry, _ in versions]), ListPeriod.to_at.is_(None))
+        .values(to_at=now)
+    )
+    session.add_all(
+        ListPeriod(publisher_id=publisher.id, entry_id=entry.id, version_id=version.id, from_at=now, cause=cause)
+        for entry, version in versions
+        if version.document is not None
+    )
+    session.execute(delete(PendingEdit).where(PendingEdit.version_id.in_([version.id for _, version in versions])))
     touch(publisher, now)
     session.flush()
 

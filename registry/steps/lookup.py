@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from registry.domain.entries import EntryContent
@@ -31,14 +32,37 @@ from registry.tables import CustomerTerms as StoredCustomerTerms
 def get_publisher(session: Session, slug: str, *, lock: bool = False) -> Publisher:
     """Return the publisher with this slug, or raise `UnknownPublisher`.
 
-    With `lock`, writers of one publisher go one after the other (on SQLite every writer does anyway).
+    With `lock`, as `lock_publisher`.
     """
-    query = select(Publisher).where(Publisher.slug == slug)
-    publisher = session.scalar(query.with_for_update() if lock else query)
+    publisher = session.scalar(select(Publisher).where(Publisher.slug == slug))
     if publisher is None:
         known = list(session.scalars(select(Publisher.slug).order_by(Publisher.slug)))
         raise UnknownPublisher(slug=slug, near=find_near(slug, known), known=known)
+    if lock:
+        lock_publisher(session, publisher)
     return publisher
+
+
+def lock_publisher(session: Session, publisher: Publisher, *notices: Notice) -> None:
+    """Let the writers of one publisher's list and notices go one after the other, until they commit.
+
+    The rows are read anew, for another writer may have changed them while this one waited. On SQLite every writer
+    waits for every other anyway. Who locks several publishers does so in the order of their ids.
+    """
+    # NO KEY UPDATE: a plain FOR UPDATE would also stop whoever adds a row that refers to the publisher, such as the
+    # attempt of a letter on its way, and could lock both up for good.
+    locked = select(Publisher).where(Publisher.id == publisher.id).with_for_update(key_share=True)
+    session.scalars(locked.execution_options(populate_existing=True)).one()
+    for notice in notices:
+        session.refresh(notice)
+
+
+def lock_notice(session: Session, notice_id: int) -> tuple[Publisher, Notice]:
+    """Lock the publisher of a notice as `lock_publisher` does, and return both as they are now."""
+    notice = session.get_one(Notice, notice_id)
+    publisher = session.get_one(Publisher, notice.publisher_id)
+    lock_publisher(session, publisher, notice)
+    return publisher, notice
 
 
 def read_facts(session: Session, publisher: Publisher) -> PublisherFacts:
@@ -108,6 +132,47 @@ def find_pending_version(session: Session, entry: Entry) -> EntryVersion | None:
     )
 
 
+@dataclass(frozen=True)
+class EntryVersions:
+    """An entry's version on the list now, and its last edit that is not on the list yet; None where there is none."""
+
+    current: EntryVersion | None = None
+    pending: EntryVersion | None = None
+
+    @property
+    def wanted(self) -> EntryVersion | None:
+        """The last edit, or the version on the list where no edit waits."""
+        return self.pending or self.current
+
+
+def load_versions(session: Session, publisher: Publisher) -> dict[int, EntryVersions]:
+    """Return the versions of all entries of the publisher that have any, by the entry's row, in two queries."""
+    on_list = session.scalars(
+        select(EntryVersion)
+        .join(ListPeriod, ListPeriod.version_id == EntryVersion.id)
+        .where(ListPeriod.publisher_id == publisher.id, ListPeriod.to_at.is_(None))
+    )
+    waiting = session.scalars(
+        select(EntryVersion)
+        .join(PendingEdit, PendingEdit.version_id == EntryVersion.id)
+        .where(PendingEdit.publisher_id == publisher.id)
+    )
+    current = {version.entry_id: version for version in on_list}
+    pending = {version.entry_id: version for version in waiting}
+    return {row: EntryVersions(current.get(row), pending.get(row)) for row in current | pending}
+
+
+def load_entries_by_key(session: Session, publisher: Publisher) -> dict[str, Entry]:
+    """Return the publisher's entries by every key they have or had."""
+    rows = session.execute(
+        select(EntryKey.key, Entry)
+        .join(Entry, Entry.id == EntryKey.entry_id)
+        .where(EntryKey.publisher_id == publisher.id)
+        .order_by(Entry.position, Entry.key)
+    )
+    return dict(rows.tuples().all())
+
+
 def read_content(version: EntryVersion | None) -> EntryContent | None:
     """Return a version's content; None for no version and for a removal."""
     if version is None or version.document is None:
@@ -133,10 +198,22 @@ def list_running_customers(
 
     The first and the last day of a contract are dates of the customer's own zone, and both count.
     """
-    customers = session.scalars(select(Customer).where(Customer.publisher_id == publisher.id).order_by(Customer.key))
+    newest = (
+        select(func.max(StoredCustomerTerms.version))
+        .where(StoredCustomerTerms.customer_id == Customer.id)
+        .correlate(Customer)
+        .scalar_subquery()
+    )
+    of_customer = and_(StoredCustomerTerms.customer_id == Customer.id, StoredCustomerTerms.version == newest)
+    rows = session.execute(
+        select(Customer, StoredCustomerTerms.document)
+        .outerjoin(StoredCustomerTerms, of_customer)
+        .where(Customer.publisher_id == publisher.id)
+        .order_by(Customer.key)
+    )
     running = []
-    for customer in customers:
-        terms = read_customer_terms(session, customer, publisher_terms)
+    for customer, document in rows:
+        terms = merge_terms(publisher_terms, document or {})
         today = local_date(now, terms.time_zone)
         if _runs(customer, today):
             value = CustomerTerms(customer.key, customer.name, terms, working_days_for(terms, today))

@@ -15,7 +15,7 @@ from registry.domain.vocabulary import Audience, StatementKind
 from registry.letters.values import FrozenLetter, Sender, StatementFacts
 from registry.steps.fan_out import fan_out
 from registry.steps.letterhead import Letterhead, sender_document
-from registry.steps.lookup import read_facts
+from registry.steps.lookup import lock_publisher, read_facts
 from registry.steps.record import WORKER, record_event
 from registry.steps.revise_draft import list_changes
 from registry.tables import Letter, Notice, Product, Publisher, Statement, Subscription
@@ -81,6 +81,9 @@ def deliver_pending_to(session: Session, now: datetime, subscription: Subscripti
 
     Returns how many letters are due to it. One call again adds nothing.
     """
+    # Who confirms while a notice is being announced would be missed by both: the fan-out does not see the wish yet,
+    # and the wish not the notice. Here the second waits for the first.
+    lock_publisher(session, session.get_one(Publisher, subscription.publisher_id))
     notices = session.scalars(
         select(Notice)
         .where(
@@ -89,19 +92,21 @@ def deliver_pending_to(session: Session, now: datetime, subscription: Subscripti
         )
         .order_by(Notice.id)
     )
-    due = 0
-    for notice in notices:
-        newest: dict[str, Statement] = {}
-        told = session.scalars(
-            select(Statement)
-            .where(Statement.notice_id == notice.id, Statement.kind.in_(TOLD_TO_JOINERS))
-            .order_by(Statement.seq)
-        )
-        for statement in told:
-            newest[statement.kind] = statement
-        for statement in sorted(newest.values(), key=lambda each: each.seq):
-            due += fan_out(session, now, notice, statement, joiner=subscription)["due"]
-    return due
+    return sum(deliver_notice_to(session, now, notice, subscription) for notice in notices.all())
+
+
+def deliver_notice_to(session: Session, now: datetime, notice: Notice, subscription: Subscription) -> int:
+    """Give a subscription one notice's announcement and last postponement; return how many letters are due to it."""
+    newest: dict[str, Statement] = {}
+    told = session.scalars(
+        select(Statement)
+        .where(Statement.notice_id == notice.id, Statement.kind.in_(TOLD_TO_JOINERS))
+        .order_by(Statement.seq)
+    )
+    for statement in told:
+        newest[statement.kind] = statement
+    in_order = sorted(newest.values(), key=lambda each: each.seq)
+    return sum(fan_out(session, now, notice, statement, joiner=subscription)["due"] for statement in in_order)
 
 
 def freeze(

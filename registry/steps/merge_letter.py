@@ -1,7 +1,8 @@
 """What differs per recipient: stored at the first attempt, so that a letter's exact bytes can be made again (R30).
 
-Links are not stored: they follow from the delivery's rows, the base address and the id of the key that signed. So a
-copy of the table opens nothing, and the bytes still come out the same.
+Words are stored as they were said, since names change and wishes are confirmed later. Links are not: they follow from
+the delivery's rows and the id of the key that signed. So a copy of the table opens nothing, and the bytes still come
+out the same. The address stays in its own row, where it can be erased (R36).
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -55,6 +55,15 @@ class Recipient:
     statement: Statement | None
 
 
+@dataclass(frozen=True)
+class _Deadline:
+    """The last local day to object, the instant (UTC) at which it ends, and the zone it is a date of."""
+
+    last_on: date
+    ends_at: datetime
+    zone: str
+
+
 def load_recipient(session: Session, delivery: Delivery) -> Recipient:
     """Load what the letter of `delivery` is made from, in one query."""
     row = session.execute(
@@ -76,37 +85,39 @@ def merge_for(session: Session, now: datetime, recipient: Recipient, letterhead:
     """Store what this recipient's letter will say, counted from the local date of `now` (R30).
 
     The Message-ID is given once and stays over every retry. A contact's objection deadline is the one that follows if
-    this attempt is the receipt, in the customer's own zone.
+    this attempt is the receipt, in the customer's own zone; a letter that does not tell it has none.
     """
     delivery = recipient.delivery
-    installation = letterhead.host
     if delivery.message_id is None:
         number = f"{recipient.notice.number}-" if recipient.notice else ""
         kind = f"{number}{recipient.letter.kind}"
-        delivery.message_id = f"<{kind}.{delivery.id}.{secrets.token_hex(8)}@{installation}>"
-    merge: dict[str, Any] = {
+        delivery.message_id = f"<{kind}.{delivery.id}.{secrets.token_hex(8)}@{letterhead.host}>"
+    wanted = slots_of(_frozen(recipient.letter))
+    deadline = _deadline_for(session, now, recipient) if Slot.OBJECTION_DEADLINE in wanted else None
+    delivery.deadline_at = deadline.ends_at if deadline else None
+    said = _say(recipient, deadline, reference=f"{letterhead.host}/{delivery.id}")
+    delivery.merge = {
         "version": MERGE_VERSION,
         "key_id": keyring.signing_key_id,
-        "base": letterhead.base_url,
         "boundary": f"=_{secrets.token_hex(16)}",
         "date_at": now.replace(microsecond=0).isoformat(),
-        "reference": f"{installation}/{delivery.id}",
+        "zone": deadline.zone if deadline else recipient.letter.sender["time_zone"],
+        "to_name": _name_of(recipient),
+        "can_leave": recipient.subscription.confirmed_at is not None,
+        "slots": {slot.value: words for slot, words in said.items() if slot.value in wanted},
     }
-    deadline = _deadline_for(session, now, recipient)
-    if deadline is not None:
-        last_on, ends_at, zone = deadline
-        delivery.deadline_at = ends_at
-        merge |= {"deadline_on": last_on.isoformat(), "deadline_zone": zone}
-    delivery.merge = merge
 
 
 def is_merge_stale(now: datetime, recipient: Recipient) -> bool:
-    """Return whether the stored deadline was counted from an earlier local date than that of `now`."""
+    """Return whether nothing is stored yet, or what is stored was counted from an earlier local date than `now`'s.
+
+    What another release stored, and this one cannot compose any more, is stale too.
+    """
     merge = recipient.delivery.merge
-    if merge is None:
+    if merge is None or merge["version"] != MERGE_VERSION:
         return True
-    zone = merge.get("deadline_zone") or recipient.letter.sender["time_zone"]
-    return latest_day_begun(datetime.fromisoformat(merge["date_at"]), zone) != latest_day_begun(now, zone)
+    stored_at = datetime.fromisoformat(merge["date_at"])
+    return latest_day_begun(stored_at, merge["zone"]) != latest_day_begun(now, merge["zone"])
 
 
 def make_envelope(session: Session, recipient: Recipient, keyring: Keyring) -> Envelope:
@@ -115,67 +126,72 @@ def make_envelope(session: Session, recipient: Recipient, keyring: Keyring) -> E
     Raises `LetterErased` once the address is gone.
     """
     delivery, address = recipient.delivery, recipient.address
-    if address.value is None or delivery.merge is None or delivery.message_id is None:
-        raise LetterErased(str(delivery.id))
     merge, letter = delivery.merge, recipient.letter
+    if address.value is None or merge is None or delivery.message_id is None:
+        raise LetterErased(str(delivery.id))
     sender = Sender(**letter.sender)
     audience = Audience(recipient.subscription.audience)
-    base = sender.page_url.rstrip("/")
-    manage_url = f"{base}/manage/{keyring.sign('manage', recipient.subscription.id, merge['key_id'])}"
-    leave = keyring.sign("unsubscribe", recipient.subscription.id, merge["key_id"])
-    unsubscribe_url = f"{base}/unsubscribe/{leave}"
-    frozen = FrozenLetter(letter.subject, letter.text, letter.html)
-    values = _slot_values(session, recipient, sender, merge, manage_url, unsubscribe_url, keyring, base, frozen)
-    leaves_by = unsubscribe_url if audience is Audience.FOLLOWER else manage_url
-    is_confirmed = recipient.subscription.confirmed_at is not None
-    headers = list_headers(
-        sender, audience, leaves_by if is_confirmed else None, delivery.message_id.rpartition("@")[2][:-1]
-    )
+    frozen = _frozen(letter)
+    links = _links(session, recipient, sender, merge["key_id"], keyring, slots_of(frozen))
+    leaves_by = links[Slot.UNSUBSCRIBE_URL if audience is Audience.FOLLOWER else Slot.MANAGE_URL]
     filled = Merge(
         recipient=address.value,
-        recipient_name=recipient.subscription.name,
+        recipient_name=merge["to_name"],
         message_id=delivery.message_id,
         boundary=merge["boundary"],
         date_at=datetime.fromisoformat(merge["date_at"]),
-        slots=values,
-        headers=headers,
+        slots=(*merge["slots"].items(), *((slot.value, link) for slot, link in links.items())),
+        headers=list_headers(
+            sender, audience, leaves_by if merge["can_leave"] else None, delivery.message_id.rpartition("@")[2][:-1]
+        ),
         merge_version=merge["version"],
     )
     return Envelope(address.value, sender.from_address, compose(frozen, filled, sender), delivery.message_id)
 
 
-def _slot_values(
+def _frozen(letter: Letter) -> FrozenLetter:
+    return FrozenLetter(letter.subject, letter.text, letter.html)
+
+
+def _name_of(recipient: Recipient) -> str | None:
+    # Until it is confirmed, the name may be anything that a stranger typed for somebody else's address.
+    return recipient.subscription.name if recipient.subscription.confirmed_at is not None else None
+
+
+def _say(recipient: Recipient, deadline: _Deadline | None, reference: str) -> dict[Slot, str]:
+    sender, subscription, customer = recipient.letter.sender, recipient.subscription, recipient.customer
+    said = {
+        Slot.RECIPIENT_NAME: customer.name if customer else _name_of(recipient) or "",
+        Slot.DELIVERY_REFERENCE: reference,
+    }
+    if customer is not None:
+        said[Slot.WHY] = wording.say_why_contact(sender["name"], customer.name)
+    elif subscription.confirmed_at is not None:
+        confirmed_on = local_date(subscription.confirmed_at, sender["time_zone"])
+        said[Slot.WHY] = wording.say_why_follower(sender["name"], confirmed_on)
+    if deadline is not None:
+        said[Slot.OBJECTION_DEADLINE] = wording.say_deadline(deadline.last_on, deadline.zone)
+    return said
+
+
+def _links(
     session: Session,
     recipient: Recipient,
     sender: Sender,
-    merge: dict[str, Any],
-    manage_url: str,
-    unsubscribe_url: str,
+    key_id: str,
     keyring: Keyring,
-    base: str,
-    frozen: FrozenLetter,
-) -> tuple[tuple[str, str], ...]:
-    wanted = slots_of(frozen)
-    subscription, customer = recipient.subscription, recipient.customer
-    known = {
-        Slot.RECIPIENT_NAME: customer.name if customer else (subscription.name or ""),
-        Slot.MANAGE_URL: manage_url,
-        Slot.UNSUBSCRIBE_URL: unsubscribe_url,
-        Slot.DELIVERY_REFERENCE: merge["reference"],
+    wanted: frozenset[str],
+) -> dict[Slot, str]:
+    base = sender.page_url.rstrip("/")
+    number = recipient.subscription.id
+    links = {
+        Slot.MANAGE_URL: f"{base}/manage/{keyring.sign('manage', number, key_id)}",
+        Slot.UNSUBSCRIBE_URL: f"{base}/unsubscribe/{keyring.sign('unsubscribe', number, key_id)}",
     }
-    if customer is not None:
-        known[Slot.WHY] = wording.say_why_contact(sender.name, customer.name)
-    elif subscription.confirmed_at is not None:
-        confirmed_on = local_date(subscription.confirmed_at, sender.time_zone)
-        known[Slot.WHY] = wording.say_why_follower(sender.name, confirmed_on)
-    if "deadline_on" in merge:
-        last_on = date.fromisoformat(merge["deadline_on"])
-        known[Slot.OBJECTION_DEADLINE] = wording.say_deadline(last_on, merge["deadline_zone"])
     if Slot.CONFIRM_URL in wanted:
-        known[Slot.CONFIRM_URL] = (
-            f"{base}/confirm/{_confirm_secret(session, subscription, recipient.delivery, keyring)}"
-        )
-    return tuple((slot.value, value) for slot, value in known.items() if slot.value in wanted)
+        secret = _confirm_secret(session, recipient.subscription, recipient.delivery, keyring)
+        links[Slot.CONFIRM_URL] = f"{base}/confirm/{secret}"
+    return links
 
 
 def _confirm_secret(session: Session, subscription: Subscription, delivery: Delivery, keyring: Keyring) -> str:
@@ -188,7 +204,7 @@ def _confirm_secret(session: Session, subscription: Subscription, delivery: Deli
     return keyring.confirm_secret(token.key_id, token.nonce)
 
 
-def _deadline_for(session: Session, now: datetime, recipient: Recipient) -> tuple[date, datetime, str] | None:
+def _deadline_for(session: Session, now: datetime, recipient: Recipient) -> _Deadline | None:
     if recipient.notice is None or recipient.customer is None:
         return None
     frozen = session.get(NoticeCustomer, (recipient.notice.id, recipient.customer.id))
@@ -196,6 +212,6 @@ def _deadline_for(session: Session, now: datetime, recipient: Recipient) -> tupl
     if frozen is not None and frozen.objection_ends_at is not None:
         # The customer has received the notice: its period runs already, and a later letter repeats the same deadline.
         ends_at = frozen.objection_ends_at
-        return local_date(ends_at - SHORTEST_TIME, terms.time_zone), ends_at, terms.time_zone
+        return _Deadline(local_date(ends_at - SHORTEST_TIME, terms.time_zone), ends_at, terms.time_zone)
     last_on, ends_at = plan_objection_deadline(now, terms, working_days_for(terms, local_date(now, terms.time_zone)))
-    return last_on, ends_at, terms.time_zone
+    return _Deadline(last_on, ends_at, terms.time_zone)

@@ -13,9 +13,10 @@ from registry.steps.approvals import count_approvals, give_approval
 from registry.steps.draft_notice import set_planned_date
 from registry.steps.errors import NotApproved, StaleBase
 from registry.steps.letterhead import Letterhead
-from registry.steps.lookup import find_current_version, read_content, read_facts
+from registry.steps.lookup import find_current_version, lock_publisher, read_content, read_facts
 from registry.steps.record import Actor, record_event
-from registry.steps.revise_draft import list_changes
+from registry.steps.revise_draft import digest_notice, find_authors, list_changes
+from registry.steps.weigh_change import count_approvals_required
 from registry.tables import Entry, EntryVersion, Notice, Publisher
 
 
@@ -27,6 +28,7 @@ def move_notice(notice: Notice, event: NoticeEvent, now: datetime) -> None:
 
 def submit_notice(session: Session, now: datetime, publisher: Publisher, notice: Notice, actor: Actor) -> None:
     """Hand a draft to those who approve."""
+    lock_publisher(session, publisher, notice)
     move_notice(notice, NoticeEvent.SUBMIT, now)
     record_event(session, now, actor, "notice.submitted", subject=("notice", notice.number), publisher_id=publisher.id)
 
@@ -34,17 +36,14 @@ def submit_notice(session: Session, now: datetime, publisher: Publisher, notice:
 def approve_notice(session: Session, now: datetime, publisher: Publisher, notice: Notice, actor: Actor) -> None:
     """Approve exactly this content (R16). A draft is submitted first. The last approval required moves it on.
 
-    Raises `OwnApproval` for who wrote or last changed it or one of its edits.
+    Raises `OwnApproval` for who wrote or changed it or one of its edits, and `CommandLineMayNotApprove`.
     """
-    facts = read_facts(session, publisher)
+    lock_publisher(session, publisher, notice)
+    facts, required = read_facts(session, publisher), count_approvals_required(session, publisher, notice)
     if notice.state == NoticeState.DRAFT.value:
         submit_notice(session, now, publisher, notice, actor)
     if notice.state != NoticeState.APPROVED.value:
         next_notice_state(NoticeState(notice.state), NoticeEvent.APPROVE)
-    authors = {notice.author}
-    for change in list_changes(session, notice):
-        target = session.get_one(EntryVersion, change.target_version_id)
-        authors.add(target.author)
     given = give_approval(
         session,
         now,
@@ -52,10 +51,11 @@ def approve_notice(session: Session, now: datetime, publisher: Publisher, notice
         facts,
         ("notice", notice.id, notice.number),
         notice.digest,
-        authors,
+        find_authors(session, notice),
         actor,
+        required=required,
     )
-    if given >= facts.approvals_required and notice.state == NoticeState.SUBMITTED.value:
+    if given >= required and notice.state == NoticeState.SUBMITTED.value:
         move_notice(notice, NoticeEvent.APPROVE, now)
 
 
@@ -72,21 +72,12 @@ def publish_notice(
     Raises `NotApproved`, `StaleBase` where the list changed under the draft (R4), and `NoticePeriodTooShort` where the
     date has become too early since it was drafted.
     """
-    facts = read_facts(session, publisher)
-    if not facts.approvals_required:
-        if notice.state == NoticeState.DRAFT.value:
-            submit_notice(session, now, publisher, notice, actor)
-        if notice.state == NoticeState.SUBMITTED.value:
-            move_notice(notice, NoticeEvent.APPROVE, now)
-    given = count_approvals(session, publisher, "notice", notice.id, notice.digest)
-    if notice.state in {NoticeState.DRAFT.value, NoticeState.SUBMITTED.value} or given < facts.approvals_required:
-        raise NotApproved(number=notice.number, required=facts.approvals_required, given=given)
+    lock_publisher(session, publisher, notice)
+    _make_sure_it_is_approved(session, now, publisher, notice, actor)
     next_notice_state(NoticeState(notice.state), NoticeEvent.PUBLISH)
     _refuse_stale(session, notice)
-    announced_at = max(now, notice.announce_at or now)
-    approved_digest = notice.digest
-    set_planned_date(session, announced_at, publisher, facts, notice, notice.planned_on)
-    assert notice.digest == approved_digest  # noqa: S101 - checking a date must not change what was approved
+    facts = read_facts(session, publisher)
+    set_planned_date(session, max(now, notice.announce_at or now), publisher, facts, notice, notice.planned_on)
     move_notice(notice, NoticeEvent.PUBLISH, now)
     notice.terms = facts.notice.model_dump(mode="json")
     notice.published_at = now
@@ -102,6 +93,24 @@ def publish_notice(
     session.flush()
     if notice.announce_at is None or notice.announce_at <= now:
         announce_notice(session, now, publisher, notice, actor, letterhead)
+
+
+def _make_sure_it_is_approved(
+    session: Session, now: datetime, publisher: Publisher, notice: Notice, actor: Actor
+) -> None:
+    """Take a notice that has its approvals, or needs none, to `approved`; raise `NotApproved` for any other (R16)."""
+    required = count_approvals_required(session, publisher, notice)
+    # Approvals bind to what the notice says now, whatever was thought to be its digest.
+    notice.digest = digest_notice(session, notice)
+    authors = find_authors(session, notice) if required else set()
+    given = count_approvals(session, publisher, "notice", notice.id, notice.digest, excluding=authors)
+    if notice.state == NoticeState.DRAFT.value and not required:
+        submit_notice(session, now, publisher, notice, actor)
+    if notice.state == NoticeState.SUBMITTED.value and given >= required:
+        move_notice(notice, NoticeEvent.APPROVE, now)
+    is_waiting = notice.state in {NoticeState.DRAFT.value, NoticeState.SUBMITTED.value}
+    if is_waiting or (notice.state == NoticeState.APPROVED.value and given < required):
+        raise NotApproved(number=notice.number, required=required, given=given)
 
 
 def _refuse_stale(session: Session, notice: Notice) -> None:

@@ -8,8 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState, EvidenceGrade, Receipt, choose_grade, choose_receipt_at
-from registry.domain.notice_life import NoticeState
-from registry.domain.notices import local_date, plan_clock
+from registry.domain.notices import CustomerClock, local_date, plan_clock
 from registry.domain.terms import Terms
 from registry.domain.vocabulary import StatementKind
 from registry.steps.record import WORKER, record_event
@@ -18,6 +17,7 @@ from registry.tables import Attempt, Delivery, Installation, Notice, NoticeCusto
 
 OUTBOX = "outbox"
 DECIDED_BY_A_PERSON = ("served", "exempt", "dropped")
+DEEMED = "deemed"
 
 
 def note_receipt(session: Session, now: datetime, delivery: Delivery) -> None:
@@ -26,49 +26,44 @@ def note_receipt(session: Session, now: datetime, delivery: Delivery) -> None:
     if delivery.statement_id is None or subscription.customer_id is None:
         return
     statement = session.get_one(Statement, delivery.statement_id)
-    standing = session.get(NoticeCustomer, (statement.notice_id, subscription.customer_id))
-    if standing is not None and statement.kind == StatementKind.ANNOUNCEMENT.value:
+    if statement.kind != StatementKind.ANNOUNCEMENT.value:
+        return
+    # Locked: two workers settle letters to two contacts at once, and the later one must see what the first one stored.
+    standing = session.get(
+        NoticeCustomer,
+        (statement.notice_id, subscription.customer_id),
+        populate_existing=True,
+        with_for_update=True,
+    )
+    if standing is not None:
         update_clock(session, now, standing)
 
 
 def update_clock(session: Session, now: datetime, standing: NoticeCustomer) -> None:
     """Fold the customer's receipts anew: its clock starts at the earliest that stands and counts (R12).
 
-    A bounce can take the last one away; after effect that is on record as a task, never a reversal. What a person
-    decided (service by other means, exemption) is left as it is.
+    A bounce can take the last one away; after effect that is on record as a task, never a reversal, and what stood at
+    the effect stays. What a person decided (service by other means, exemption) is left as it is, and so is a receipt
+    deemed by a clause unless a real one came before it (R13).
     """
     if standing.state in DECIDED_BY_A_PERSON:
         return
     terms = Terms.model_validate(standing.terms)
     received_at = choose_receipt_at(_receipts(session, standing, terms), terms, _is_demo(session))
-    if received_at == standing.received_at:
+    is_later = standing.received_at is not None and (received_at is None or received_at > standing.received_at)
+    if received_at == standing.received_at or (is_later and standing.state == DEEMED):
         return
     notice = session.get_one(Notice, standing.notice_id)
-    if received_at is None:
-        record_event(
-            session,
-            now,
-            WORKER,
-            "customer.receipt_revoked",
-            subject=("notice", notice.number),
-            publisher_id=notice.publisher_id,
-            customer_id=standing.customer_id,
-            after_effect=notice.state == NoticeState.IN_EFFECT.value,
-        )
-        if notice.state == NoticeState.IN_EFFECT.value:
-            return
+    if is_later and notice.took_effect_at is not None:
+        earliest_at = _plan_clock(received_at, terms).earliest_at if received_at else None
+        if earliest_at is None or earliest_at > notice.took_effect_at:
+            _record(session, now, notice, standing, "customer.receipt_revoked", after_effect=True)
+        return
     start_clock(standing, received_at, state="received" if received_at else "waiting")
-    if received_at is not None:
-        record_event(
-            session,
-            now,
-            WORKER,
-            "customer.received",
-            subject=("notice", notice.number),
-            publisher_id=notice.publisher_id,
-            customer_id=standing.customer_id,
-            received_at=received_at.isoformat(),
-        )
+    if received_at is None:
+        _record(session, now, notice, standing, "customer.receipt_revoked", after_effect=False)
+    else:
+        _record(session, now, notice, standing, "customer.received", received_at=received_at.isoformat())
 
 
 def start_clock(standing: NoticeCustomer, received_at: datetime | None, *, state: str) -> None:
@@ -78,9 +73,12 @@ def start_clock(standing: NoticeCustomer, received_at: datetime | None, *, state
     if received_at is None:
         standing.earliest_at = standing.objection_ends_at = None
         return
-    terms = Terms.model_validate(standing.terms)
-    clock = plan_clock(received_at, terms, working_days_for(terms, local_date(received_at, terms.time_zone)))
+    clock = _plan_clock(received_at, Terms.model_validate(standing.terms))
     standing.earliest_at, standing.objection_ends_at = clock.earliest_at, clock.objection_ends_at
+
+
+def _plan_clock(received_at: datetime, terms: Terms) -> CustomerClock:
+    return plan_clock(received_at, terms, working_days_for(terms, local_date(received_at, terms.time_zone)))
 
 
 def _receipts(session: Session, standing: NoticeCustomer, terms: Terms) -> list[Receipt]:
@@ -113,3 +111,18 @@ def _receipts(session: Session, standing: NoticeCustomer, terms: Terms) -> list[
 
 def _is_demo(session: Session) -> bool:
     return bool(session.scalar(select(Installation.is_demo)))
+
+
+def _record(
+    session: Session, now: datetime, notice: Notice, standing: NoticeCustomer, kind: str, **facts: object
+) -> None:
+    record_event(
+        session,
+        now,
+        WORKER,
+        kind,
+        subject=("notice", notice.number),
+        publisher_id=notice.publisher_id,
+        customer_id=standing.customer_id,
+        **facts,
+    )

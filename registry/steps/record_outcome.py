@@ -12,7 +12,7 @@ from registry.domain.deliveries import REPORTABLE_STATES, DeliveryEvent, Deliver
 from registry.steps.insert_once import insert_once
 from registry.steps.receipts import note_receipt
 from registry.steps.record import Actor, record_event
-from registry.steps.send_deliveries import move_delivery
+from registry.steps.settle_delivery import move_delivery, started_attempts
 from registry.tables import Address, Delivery, Outcome, Subscription, Suppression
 
 
@@ -49,32 +49,44 @@ def record_outcome(
     `message_id` is that of the letter, with its angle brackets. A report that matches no delivery yet, or one that is
     on the wire, is kept, and `match_outcomes` takes it up later.
     """
-    outcome = Outcome(
-        provider=provider,
-        event_id=event_id,
-        message_id=message_id,
-        kind=kind.value,
-        detail=detail,
-        happened_at=happened_at,
-        recorded_at=now,
-    )
-    known = session.scalar(select(Outcome.id).where(Outcome.provider == provider, Outcome.event_id == event_id))
-    if known is not None:
+    values = {
+        "provider": provider,
+        "event_id": event_id,
+        "message_id": message_id,
+        "kind": kind.value,
+        "detail": detail,
+        "happened_at": happened_at,
+        "recorded_at": now,
+    }
+    if not insert_once(session, Outcome, values):
         return False
-    session.add(outcome)
-    session.flush()
+    outcome = session.scalars(select(Outcome).where(Outcome.provider == provider, Outcome.event_id == event_id)).one()
     _match(session, now, outcome, actor)
     return True
 
 
 def match_outcomes(session: Session, now: datetime, actor: Actor) -> int:
-    """Match reports that came before their delivery could take them; return how many found theirs."""
-    open_ones = session.scalars(select(Outcome).where(Outcome.delivery_id.is_(None)).order_by(Outcome.id)).all()
-    return sum(_match(session, now, outcome, actor) for outcome in open_ones)
+    """Match reports that came before their delivery could take them; return how many found theirs.
+
+    Those that match nothing yet are not touched: mail servers also report about letters that are not ours.
+    """
+    found = session.scalars(
+        select(Outcome)
+        .join(Delivery, Delivery.message_id == Outcome.message_id)
+        .where(Outcome.delivery_id.is_(None), Delivery.state.in_([state.value for state in REPORTABLE_STATES]))
+        .order_by(Outcome.id)
+        .with_for_update(of=Outcome, skip_locked=True)
+    ).all()
+    return sum(_match(session, now, outcome, actor) for outcome in found)
 
 
 def _match(session: Session, now: datetime, outcome: Outcome, actor: Actor) -> bool:
-    delivery = session.scalar(select(Delivery).where(Delivery.message_id == outcome.message_id).with_for_update())
+    delivery = session.scalar(
+        select(Delivery)
+        .where(Delivery.message_id == outcome.message_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
     if delivery is None or DeliveryState(delivery.state) not in REPORTABLE_STATES:
         return False
     kind = OutcomeKind(outcome.kind)
@@ -82,7 +94,8 @@ def _match(session: Session, now: datetime, outcome: Outcome, actor: Actor) -> b
     outcome.publisher_id = delivery.publisher_id
     move_delivery(delivery, _EVENTS[kind])
     if delivery.state == DeliveryState.DELIVERED.value:
-        delivery.delivered_at = min(delivery.delivered_at or outcome.happened_at, outcome.happened_at)
+        delivered_at = _when_possible(session, delivery, outcome)
+        delivery.delivered_at = min(delivery.delivered_at or delivered_at, delivered_at)
     if kind in _SUPPRESSING:
         _suppress(session, now, delivery, kind)
     session.flush()
@@ -97,6 +110,17 @@ def _match(session: Session, now: datetime, outcome: Outcome, actor: Actor) -> b
         state=delivery.state,
     )
     return True
+
+
+def _when_possible(session: Session, delivery: Delivery, outcome: Outcome) -> datetime:
+    """Return when the letter was delivered by the report, but not before it was sent nor after the report came.
+
+    A provider whose clock is wrong must not start a customer's period too early (R24).
+    """
+    started = started_attempts(session, delivery)
+    earliest = started[0].send_started_at if started else None
+    reported_at = min(outcome.happened_at, outcome.recorded_at)
+    return max(reported_at, earliest) if earliest is not None else reported_at
 
 
 def _suppress(session: Session, now: datetime, delivery: Delivery, kind: OutcomeKind) -> None:

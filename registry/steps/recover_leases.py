@@ -2,59 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import (
-    MAX_CRASHES,
-    DeliveryEvent,
-    DeliveryState,
-    choose_exhausted_event,
-    may_repeat_ambiguous,
-)
-from registry.domain.vocabulary import Audience
+from registry.domain.deliveries import MAX_CRASHES, DeliveryState
+from registry.steps.claim_deliveries import lease_clock, release
 from registry.steps.record import WORKER, record_event
-from registry.steps.send_deliveries import lease_clock, move_delivery, started_attempts
-from registry.tables import Attempt, Delivery, Subscription
+from registry.steps.settle_delivery import AMBIGUOUS, NOT_TRIED, DeliveryNote, exhaust, settle_ambiguous
+from registry.tables import Attempt, Delivery
 
 
 def recover_leases(session: Session, now: datetime) -> int:
     """Take back every lease that ran out, and record it; return how many there were.
 
-    Three crashes on one row, or a road that cannot be taken twice, and a person must look: nothing is dropped.
+    Three crashes on one row, or a road that cannot be taken twice, and a person must look: nothing is dropped. A crash
+    is put down to the letter that its worker was at, not to the others of the batch, which merely waited for it.
     """
-    lapsed = session.scalars(
-        select(Delivery)
+    rows = session.execute(
+        select(Delivery, Attempt)
+        .join(Attempt, (Attempt.delivery_id == Delivery.id) & (Attempt.n == Delivery.attempt_count))
         .where(Delivery.state == DeliveryState.LEASED.value, Delivery.lease_until < lease_clock(session, now))
-        .order_by(Delivery.id)
-        .with_for_update(skip_locked=True)
+        .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
+        .with_for_update(of=Delivery, skip_locked=True)
     ).all()
-    for delivery in lapsed:
-        attempt = session.scalars(
-            select(Attempt).where(Attempt.delivery_id == delivery.id, Attempt.n == delivery.attempt_count)
-        ).one()
-        audience = Audience(session.get_one(Subscription, delivery.subscription_id).audience)
-        has_begun = attempt.send_started_at is not None
-        delivery.crash_count += 1
-        delivery.due_at = now
-        move_delivery(delivery, DeliveryEvent.LAPSE_SENT if has_begun else DeliveryEvent.LAPSE_UNSENT)
-        started = started_attempts(session, delivery)
-        unclear = sum(each.answer_class in {"ambiguous", None} for each in started)
-        since = now - (started[0].send_started_at or now) if started else now - now
-        is_spent = has_begun and not may_repeat_ambiguous(attempt.channel, unclear, since)
-        if is_spent or delivery.crash_count >= MAX_CRASHES:
-            move_delivery(delivery, choose_exhausted_event(audience))
-        attempt.answer_class = "ambiguous" if has_begun else "not_tried"
-        record_event(
-            session,
-            now,
-            WORKER,
-            "delivery.lease_lapsed",
-            subject=("delivery", str(delivery.id)),
-            publisher_id=delivery.publisher_id,
-            had_begun=has_begun,
-            state=delivery.state,
-        )
-    return len(lapsed)
+    batches: dict[str, list[tuple[Delivery, Attempt]]] = {}
+    for delivery, attempt in rows:
+        batches.setdefault(attempt.token, []).append((delivery, attempt))
+    for batch in batches.values():
+        culprit = _find_culprit(batch)
+        for delivery, attempt in batch:
+            _take_back(session, now, delivery, attempt, is_culprit=delivery is culprit)
+    return len(rows)
+
+
+def _find_culprit(batch: Sequence[tuple[Delivery, Attempt]]) -> Delivery:
+    """Return the letter that had begun, or else the first in turn: it was being made ready when its worker died."""
+    begun = (delivery for delivery, attempt in batch if attempt.send_started_at is not None)
+    return next(begun, batch[0][0])
+
+
+def _take_back(session: Session, now: datetime, delivery: Delivery, attempt: Attempt, *, is_culprit: bool) -> None:
+    has_begun = attempt.send_started_at is not None
+    delivery.crash_count += is_culprit
+    delivery.due_at = now
+    if is_culprit and delivery.crash_count >= MAX_CRASHES:
+        attempt.answer_class = AMBIGUOUS if has_begun else NOT_TRIED
+        exhaust(session, now, delivery, DeliveryNote.CRASHED_REPEATEDLY)
+    elif has_begun:
+        attempt.answer_class = AMBIGUOUS
+        settle_ambiguous(session, now, delivery, attempt.channel, due_at=now)
+    else:
+        release(session, now, delivery, attempt)
+    record_event(
+        session,
+        now,
+        WORKER,
+        "delivery.lease_lapsed",
+        subject=("delivery", str(delivery.id)),
+        publisher_id=delivery.publisher_id,
+        had_begun=has_begun,
+        state=delivery.state,
+    )

@@ -3,64 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from registry.domain.changes import diff_entry
+from registry.domain.changes import EntryChange, diff_entry
 from registry.domain.entries import digest_of
 from registry.domain.notice_life import NoticeEvent, NoticeState, next_notice_state
-from registry.domain.vocabulary import Weight
+from registry.domain.vocabulary import Weight, heavier
+from registry.letters.rows import describe_change
 from registry.steps.lookup import find_current_version, find_pending_version, read_content
 from registry.steps.record import Actor, record_event
-from registry.tables import Entry, EntryVersion, Notice, NoticeChange, Publisher
+from registry.tables import Entry, EntryVersion, ListPeriod, Notice, NoticeChange, Product, Publisher
 
 
-def pin_changes(session: Session, publisher: Publisher, notice: Notice, entries: Iterable[Entry]) -> None:
-    """Write down, per entry, the version the list has, the version wanted, and the typed difference."""
-    for entry in entries:
-        base, target = find_current_version(session, entry), find_pending_version(session, entry)
-        change = diff_entry(entry.key, read_content(base), read_content(target))
-        if target is None or change is None:
-            continue
-        session.add(
-            NoticeChange(
-                notice_id=notice.id,
-                entry_id=entry.id,
-                publisher_id=publisher.id,
-                base_version_id=base.id if base else None,
-                target_version_id=target.id,
-                change=change.as_document(),
-                weight=change.weight.value,
-                is_open=True,
-            )
-        )
+def pin_changes(
+    session: Session, publisher: Publisher, notice: Notice, pinned: Iterable[tuple[Entry, NoticeChange]]
+) -> None:
+    """Put changes made by `make_change` into the notice."""
+    for entry, row in pinned:
+        row.notice_id, row.entry_id, row.publisher_id = notice.id, entry.id, publisher.id
+        session.add(row)
     session.flush()
-    notice.digest = digest_notice(session, notice)
+
+
+def make_change(entry: Entry, base: EntryVersion | None, target: EntryVersion | None) -> NoticeChange | None:
+    """Write down the version the list has, the version wanted, and their typed difference; None where there is none."""
+    change = diff_entry(entry.key, read_content(base), read_content(target))
+    if target is None or change is None:
+        return None
+    return NoticeChange(
+        base_version_id=base.id if base else None,
+        target_version_id=target.id,
+        change=change.as_document(),
+        weight=change.weight.value,
+        is_open=True,
+    )
 
 
 def revise_draft(session: Session, now: datetime, publisher: Publisher, notice: Notice, actor: Actor) -> None:
     """Pin a draft's entries anew after one of them was edited; that voids its approvals (R16).
 
-    A draft that no edit is left in is withdrawn: nobody has seen it. The editor becomes its author, so that nobody
-    approves what they last changed.
+    An entry of which only editorial differences are left leaves the draft, for these need no notice (R3). A draft that
+    no edit is left in is withdrawn: nobody has seen it. A summary that was made from the changes is made again.
     """
-    entries = list(
-        session.scalars(
-            select(Entry)
-            .join(NoticeChange, NoticeChange.entry_id == Entry.id)
-            .where(NoticeChange.notice_id == notice.id)
-        )
-    )
-    session.execute(delete(NoticeChange).where(NoticeChange.notice_id == notice.id))
+    rows = list_changes(session, notice)
+    is_summary_made = notice.summary == summarise(session, publisher, rows)
+    for row in rows:
+        entry = session.get_one(Entry, row.entry_id)
+        fresh = make_change(entry, find_current_version(session, entry), find_pending_version(session, entry))
+        if fresh is None or (Weight(fresh.weight) is Weight.EDITORIAL and not _was_meant_to_be_told(row)):
+            session.delete(row)
+        else:
+            _pin_anew(row, fresh)
     session.flush()
-    pin_changes(session, publisher, notice, entries)
-    notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.EDIT).value
-    notice.author = actor.name
-    notice.updated_at = now
-    record_event(session, now, actor, "notice.revised", subject=("notice", notice.number), publisher_id=publisher.id)
-    if not list_changes(session, notice):
+    rows = list_changes(session, notice)
+    if is_summary_made and rows:
+        notice.summary = summarise(session, publisher, rows)
+    mark_revised(session, now, publisher, notice, actor)
+    if not rows:
         notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.WITHDRAW).value
         notice.withdrawn_at = now
         record_event(
@@ -71,6 +73,79 @@ def revise_draft(session: Session, now: datetime, publisher: Publisher, notice: 
             subject=("notice", notice.number),
             publisher_id=publisher.id,
         )
+    session.flush()
+
+
+def _was_meant_to_be_told(row: NoticeChange) -> bool:
+    """Return whether a person put an editorial change into the notice, or raised what it asks for (R3)."""
+    return Weight.EDITORIAL is EntryChange.from_document(row.change).weight or _is_raised(row)
+
+
+def _is_raised(row: NoticeChange) -> bool:
+    weight, computed = Weight(row.weight), EntryChange.from_document(row.change).weight
+    return weight is not computed and heavier(weight, computed) is weight
+
+
+def _pin_anew(row: NoticeChange, fresh: NoticeChange) -> None:
+    """Take over a fresh comparison. A weight that a person raised stays raised, one that was lowered is computed anew.
+
+    The reason for lowering was about a content that is no more (R3).
+    """
+    if (row.base_version_id, row.target_version_id) == (fresh.base_version_id, fresh.target_version_id):
+        return
+    was_raised = _is_raised(row)
+    row.weight = heavier(Weight(row.weight), Weight(fresh.weight)).value if was_raised else fresh.weight
+    row.weight_reason = row.weight_reason if was_raised else None
+    row.base_version_id, row.target_version_id = fresh.base_version_id, fresh.target_version_id
+    row.change = fresh.change
+
+
+def mark_revised(session: Session, now: datetime, publisher: Publisher, notice: Notice, actor: Actor) -> None:
+    """Note that a draft was revised: its approvals are void, and the actor is one of its authors from now on (R16).
+
+    Raises `IllegalTransition` once it is published.
+    """
+    notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.EDIT).value
+    notice.authors = list(dict.fromkeys([*notice.authors, notice.author, actor.name]))
+    notice.author = actor.name
+    notice.updated_at = now
+    notice.digest = digest_notice(session, notice)
+    record_event(
+        session,
+        now,
+        actor,
+        "notice.revised",
+        subject=("notice", notice.number),
+        publisher_id=publisher.id,
+        digest=notice.digest,
+    )
+
+
+def find_authors(session: Session, notice: Notice) -> set[str]:
+    """Return everybody who wrote or changed the notice or an edit in it, so none of whom may approve it (R16).
+
+    Of an entry these are the authors of all its versions since the last one that was on the list or in a notice.
+    """
+    authors = {notice.author, *notice.authors}
+    for row in list_changes(session, notice):
+        target = session.get_one(EntryVersion, row.target_version_id)
+        was_told = or_(
+            exists().where(ListPeriod.version_id == EntryVersion.id),
+            exists().where(NoticeChange.target_version_id == EntryVersion.id, ~NoticeChange.is_open),
+        )
+        earlier = (EntryVersion.entry_id == row.entry_id, EntryVersion.seq < target.seq)
+        last_told = session.scalar(select(func.max(EntryVersion.seq)).where(*earlier, was_told)) or 0
+        authors |= {target.author}
+        authors |= set(session.scalars(select(EntryVersion.author).where(*earlier, EntryVersion.seq > last_told)))
+    return authors
+
+
+def summarise(session: Session, publisher: Publisher, changes: Iterable[NoticeChange]) -> str:
+    """Put the changes into one line, for a notice that its author gave no words."""
+    products = session.scalars(select(Product).where(Product.publisher_id == publisher.id))
+    names = {product.key: product.name for product in products}
+    said = [describe_change(EntryChange.from_document(row.change), names, "en") for row in changes]
+    return "; ".join(f"{change.name}: {change.headline}" for change in said)
 
 
 def list_changes(session: Session, notice: Notice) -> list[NoticeChange]:
@@ -98,7 +173,7 @@ def digest_notice(session: Session, notice: Notice) -> str:
         {
             "summary": notice.summary,
             "planned_on": notice.planned_on.isoformat(),
-            "announce_at": notice.announce_at.isoformat() if notice.announce_at else None,
+            "announce_at": notice.announce_at.astimezone(UTC).isoformat() if notice.announce_at else None,
             "emergency_reason": notice.emergency_reason,
             "changes": [
                 [row.entry_id, row.base_version_id, target_digest, row.weight, row.weight_reason]

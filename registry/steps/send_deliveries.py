@@ -10,64 +10,42 @@ process dies, `recover_leases` finds the row: before the send began it is due ag
 
 from __future__ import annotations
 
-import random
-import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, TypeVar
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from registry.channels.base import Accepted, Answer, Channel, Envelope, PermanentFailure, TemporaryFailure
-from registry.domain.deliveries import (
-    SENDABLE_STATES,
-    DeliveryEvent,
-    DeliveryState,
-    SkipReason,
-    choose_exhausted_event,
-    may_repeat_ambiguous,
-    next_delivery_state,
-    next_try_after,
-)
-from registry.domain.notice_life import NoticeState
-from registry.domain.vocabulary import Audience, StatementKind
-from registry.letters.compose import sha256_of
-from registry.steps.installation import dispatch_pause
-from registry.steps.keyring import Keyring
-from registry.steps.letterhead import Letterhead
-from registry.steps.merge_letter import Recipient, is_merge_stale, load_recipient, make_envelope, merge_for
-from registry.steps.receipts import note_receipt
-from registry.steps.record import WORKER, record_event
-from registry.tables import Address, Attempt, Delivery, Subscription, Suppression
+from registry.channels.base import Ambiguous, Answer
+from registry.steps.claim_deliveries import Lease, claim_deliveries, find_held, get_attempt, release_leases
+from registry.steps.dispatch import Dispatch
+from registry.steps.keyring import load_keyring
+from registry.steps.settle_delivery import move_delivery, record_answer, settle_delivery
+from registry.steps.start_delivery import ReadyLetter, start_delivery
 from registry.tables.engine import writing
 
-BATCH = 20
-LEASE = timedelta(minutes=20)
-"""Longer than one letter may take on the wire; every start of a letter extends it."""
-AMBIGUOUS_WAIT = timedelta(minutes=1)
-OUTSIDE_WAIT = timedelta(hours=1)
+__all__ = ["Dispatch", "move_delivery", "send_deliveries"]
+
+BATCH: Final = 20
+PAUSES_FOR_THE_DATABASE: Final = (0.1, 0.5, 2.0)
+"""Seconds between tries to store what happened to a letter. On SQLite each try also waits for the lock by itself."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Dispatch:
-    """What sending needs. `mail_only_to` holds addresses and `@domains`, empty for anyone (R32)."""
+class _Answered:
+    """A letter that was on the wire, what came back, and when (UTC)."""
 
-    channels: Mapping[str, Channel]
-    letterhead: Letterhead
-    keyring: Keyring
-    mail_only_to: tuple[str, ...] = ()
-    jitter: Callable[[], float] = field(default=lambda: random.uniform(-1, 1))  # noqa: S311 - spreads retries only
-
-
-@dataclass(frozen=True)
-class Lease:
-    """One claimed delivery: the row, the attempt's number, the fencing token and the road it takes."""
-
-    delivery_id: int
-    attempt_n: int
-    token: str
-    channel: Channel
+    lease: Lease
+    channel_kind: str
+    answer: Answer
+    answered_at: datetime
 
 
 def send_deliveries(
@@ -75,292 +53,122 @@ def send_deliveries(
     clock: Callable[[], datetime],
     dispatch: Dispatch,
     limit: int | None = None,
+    *,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, int]:
     """Send what is due until nothing is, or until `limit` letters; return how many ended in each state.
 
-    `clock` gives aware UTC. Sends nothing while dispatch is paused (R32). Once `should_stop` says so, the letter on
-    the wire is finished and settled, and what was claimed beyond it is due again at once.
+    `clock` gives aware UTC. Sends nothing while dispatch is paused (R32). Between two letters `should_stop` is asked:
+    on True the letter that was on the wire is settled, and what was claimed and not begun is due again at once.
+
+    A letter that cannot be made is put before a person, and the others go on. What a channel raises is an error of the
+    program: its letter counts as ambiguous, the rest of the batch is given back, and the error goes on to the caller.
     """
-    counts: dict[str, int] = {}
-    taken = 0
+    ended: Counter[str] = Counter()
+    taken = last_publisher = 0
     while (limit is None or taken < limit) and not should_stop():
         wanted = BATCH if limit is None else min(BATCH, limit - taken)
         with writing(engine) as session:
-            leases = _claim(session, clock(), dispatch, wanted)
+            now = clock()
+            keyring = load_keyring(session, now)
+            leases = claim_deliveries(
+                session, now, dispatch.channels, dispatch.mail_only_to, wanted, after_publisher=last_publisher
+            )
         if not leases:
             break
         taken += len(leases)
-        for state in _send_batch(engine, clock, dispatch, leases, should_stop):
-            counts[state] = counts.get(state, 0) + 1
-    return counts
+        last_publisher = leases[-1].publisher_id
+        _send_batch(engine, clock, replace(dispatch, keyring=keyring), leases, should_stop, ended)
+    return dict(ended)
 
 
 def _send_batch(
     engine: Engine,
     clock: Callable[[], datetime],
     dispatch: Dispatch,
-    leases: Sequence[Lease],
+    leases: Iterable[Lease],
     should_stop: Callable[[], bool],
-) -> list[str]:
-    states: list[str] = []
-    on_the_wire: tuple[Lease, Answer] | None = None
-    for lease in leases:
-        with writing(engine) as session:
-            if on_the_wire is not None:
-                states += _settle(session, clock(), *on_the_wire, dispatch)
-            if should_stop():
-                envelope = None
-                _give_back(session, clock(), lease)
-            else:
-                envelope = _start(session, clock(), lease, dispatch)
-        on_the_wire = (lease, lease.channel.send(envelope)) if envelope is not None else None
-    if on_the_wire is not None:
-        with writing(engine) as session:
-            states += _settle(session, clock(), *on_the_wire, dispatch)
-    return states
-
-
-def _claim(session: Session, now: datetime, dispatch: Dispatch, wanted: int) -> list[Lease]:
-    if dispatch_pause(session) is not None:
-        return []
-    token = secrets.token_hex(16)
-    # SKIP LOCKED lets workers on PostgreSQL pass each other by; SQLite drops it, but there only one writes at a time.
-    due = (
-        select(Delivery.id)
-        .where(Delivery.state.in_([state.value for state in SENDABLE_STATES]), Delivery.due_at <= now)
-        .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
-        .limit(wanted)
-        .with_for_update(skip_locked=True)
-    )
-    claimed = session.execute(
-        update(Delivery)
-        .where(Delivery.id.in_(due))
-        .values(
-            state=DeliveryState.LEASED.value,
-            token=token,
-            lease_until=lease_clock(session, now) + LEASE,
-            attempt_count=Delivery.attempt_count + 1,
-        )
-        .returning(Delivery.id, Delivery.attempt_count, Delivery.publisher_id, Delivery.priority)
-        .execution_options(synchronize_session=False)
-    ).all()
-    roads = session.execute(
-        select(Delivery.id, Address.channel)
-        .join(Subscription, Subscription.id == Delivery.subscription_id)
-        .join(Address, Address.id == Subscription.address_id)
-        .where(Delivery.token == token)
-    )
-    road_of = {row.id: row.channel for row in roads}
-    leases = []
-    for delivery_id, n, publisher_id, _ in sorted(claimed, key=lambda row: (row.priority, row.id)):
-        channel = dispatch.channels[road_of[delivery_id]]
-        leases.append(Lease(delivery_id, n, token, channel))
-        session.add(
-            Attempt(
-                publisher_id=publisher_id,
-                delivery_id=delivery_id,
-                n=n,
-                token=token,
-                channel=channel.name,
-                claimed_at=now,
-            )
-        )
-    return leases
-
-
-def lease_clock(session: Session, now: datetime) -> datetime:
-    """Return the clock that leases are measured by: the database's on PostgreSQL, which all machines share (R37)."""
-    if session.get_bind().dialect.name == "postgresql":
-        at = session.scalar(select(func.clock_timestamp()))
-        assert isinstance(at, datetime)  # noqa: S101 - narrowing for the type checker
-        return at
-    return now
-
-
-def _held(session: Session, lease: Lease) -> Delivery | None:
-    """Return the row if the lease still holds, locked; None once somebody else has taken it over."""
-    return session.scalar(
-        select(Delivery)
-        .where(
-            Delivery.id == lease.delivery_id,
-            Delivery.token == lease.token,
-            Delivery.state == DeliveryState.LEASED.value,
-        )
-        .with_for_update()
-    )
-
-
-def _attempt(session: Session, lease: Lease) -> Attempt:
-    return session.scalars(
-        select(Attempt).where(Attempt.delivery_id == lease.delivery_id, Attempt.n == lease.attempt_n)
-    ).one()
-
-
-def started_attempts(session: Session, delivery: Delivery) -> list[Attempt]:
-    """Return the attempts whose send began, the first one first."""
-    query = select(Attempt).where(Attempt.delivery_id == delivery.id, Attempt.send_started_at.is_not(None))
-    return list(session.scalars(query.order_by(Attempt.n)))
-
-
-def move_delivery(delivery: Delivery, event: DeliveryEvent) -> None:
-    """Take the delivery one step along its machine, giving up its lease. Raises `IllegalTransition`."""
-    delivery.state = next_delivery_state(DeliveryState(delivery.state), event).value
-    if delivery.state != DeliveryState.LEASED.value:
-        delivery.token = None
-        delivery.lease_until = None
-
-
-def _start(session: Session, now: datetime, lease: Lease, dispatch: Dispatch) -> Envelope | None:
-    """Commit that the send begins, or let the row go where it must not be sent any more (R28, R29)."""
-    delivery = _held(session, lease)
-    if delivery is None:
-        return None
-    attempt = _attempt(session, lease)
-    recipient = load_recipient(session, delivery)
-    earlier = started_attempts(session, delivery)
-    if _let_go(session, now, recipient, attempt, bool(earlier), dispatch):
-        return None
-    may_have_arrived = any(each.answer_class in {"ambiguous", None} for each in earlier)
-    if is_merge_stale(now, recipient) and not may_have_arrived:
-        merge_for(session, now, recipient, dispatch.letterhead, dispatch.keyring)
-    if may_have_arrived:
-        delivery.possible_duplicate = True
-    envelope = make_envelope(session, recipient, dispatch.keyring)
-    attempt.send_started_at = now
-    attempt.sha256 = sha256_of(envelope.message)
-    delivery.lease_until = lease_clock(session, now) + LEASE
-    delivery.note = None
-    return envelope
-
-
-def _give_back(session: Session, now: datetime, lease: Lease) -> None:
-    """Let a claimed letter go that was not begun: the worker stops, and the next one need not wait for the lease."""
-    delivery = _held(session, lease)
-    if delivery is not None:
-        attempt = _attempt(session, lease)
-        attempt.finished_at = now
-        attempt.answer_class = "not_tried"
-        move_delivery(delivery, DeliveryEvent.LAPSE_UNSENT)
-
-
-def _let_go(
-    session: Session, now: datetime, recipient: Recipient, attempt: Attempt, has_started: bool, dispatch: Dispatch
-) -> bool:
-    delivery, subscription, address = recipient.delivery, recipient.subscription, recipient.address
-    statement, notice = recipient.statement, recipient.notice
-    suppressed = session.scalar(
-        select(Suppression.id).where(
-            Suppression.publisher_id == address.publisher_id,
-            Suppression.channel == address.channel,
-            Suppression.lookup_hmac == address.lookup_hmac,
-        )
-    )
-    withdrawn = (
-        notice is not None
-        and notice.state == NoticeState.WITHDRAWN.value
-        and statement is not None
-        and statement.kind != StatementKind.WITHDRAWAL.value
-    )
-    reason: SkipReason | None = None
-    if address.value is None:
-        reason = SkipReason.NO_ADDRESS
-    elif suppressed is not None:
-        reason = SkipReason.SUPPRESSED
-    elif subscription.ended_at is not None and subscription.audience == Audience.FOLLOWER.value:
-        reason = SkipReason.UNSUBSCRIBED
-    outside = address.value is not None and not may_write_to(address.value, dispatch.mail_only_to)
-    if reason is None and not withdrawn and not outside:
-        return False
-    attempt.finished_at = now
-    attempt.answer_class = "not_tried"
-    move_delivery(delivery, DeliveryEvent.LAPSE_UNSENT)
-    if withdrawn:
-        move_delivery(delivery, DeliveryEvent.CANCEL)
-    elif reason is None:
-        delivery.due_at = now + OUTSIDE_WAIT
-        delivery.note = SkipReason.OUTSIDE_MAIL_ONLY_TO.value
-    elif has_started:
-        # An earlier try may have arrived, so "skipped" would say too much.
-        move_delivery(delivery, choose_exhausted_event(Audience(subscription.audience)))
-        delivery.note = reason.value
-    else:
-        move_delivery(delivery, DeliveryEvent.SKIP)
-        delivery.skip_reason = reason.value
-    return True
-
-
-def may_write_to(address: str, mail_only_to: tuple[str, ...]) -> bool:
-    """Return whether `REGISTRY_MAIL_ONLY_TO` lets this installation write to `address` (R32)."""
-    low = address.lower()
-    return not mail_only_to or low in mail_only_to or f"@{low.rpartition('@')[2]}" in mail_only_to
-
-
-def _settle(session: Session, now: datetime, lease: Lease, answer: Answer, dispatch: Dispatch) -> list[str]:
-    delivery = _held(session, lease)
-    attempt = _attempt(session, lease)
-    attempt.finished_at = now
-    attempt.code = answer.code
-    attempt.answer = answer.answer
-    attempt.answer_class = _class_of(answer)
-    attempt.provider_ref = answer.provider_ref if isinstance(answer, Accepted) else None
-    if delivery is None:
-        # The lease ran out meanwhile. What the server said stays on record; whoever holds the row now settles it.
-        return []
-    subscription = session.get_one(Subscription, delivery.subscription_id)
-    exhausted = choose_exhausted_event(Audience(subscription.audience))
-    session.flush()
-    earlier = started_attempts(session, delivery)
-    since_first = now - (earlier[0].send_started_at or now)
-    match answer:
-        case Accepted():
-            move_delivery(delivery, DeliveryEvent.ACCEPT)
-            delivery.accepted_at = now
-            session.flush()
-            note_receipt(session, now, delivery)
-        case TemporaryFailure():
-            wait = next_try_after(
-                lease.channel.kind, len(earlier), dispatch.jitter(), answer.retry_after, waited=since_first
-            )
-            move_delivery(delivery, DeliveryEvent.DEFER if wait is not None else exhausted)
-            delivery.due_at = now + (wait or timedelta())
-        case PermanentFailure():
-            move_delivery(delivery, DeliveryEvent.REFUSE)
-        case _:
-            _settle_ambiguous(now, delivery, lease.channel.name, earlier, exhausted)
-    if delivery.state in {DeliveryState.FAILED.value, DeliveryState.NEEDS_ATTENTION.value}:
-        record_event(
-            session,
-            now,
-            WORKER,
-            f"delivery.{delivery.state}",
-            subject=("delivery", str(delivery.id)),
-            publisher_id=delivery.publisher_id,
-            customer_id=subscription.customer_id,
-            code=answer.code,
-        )
-    return [delivery.state]
-
-
-def _settle_ambiguous(
-    now: datetime, delivery: Delivery, road: str, started: list[Attempt], exhausted: DeliveryEvent
+    ended: Counter[str],
 ) -> None:
-    tries = sum(each.answer_class in {"ambiguous", None} for each in started)
-    since = now - (started[0].send_started_at or now)
-    if may_repeat_ambiguous(road, tries, since):
-        move_delivery(delivery, DeliveryEvent.LOSE_ANSWER)
-        delivery.due_at = now + AMBIGUOUS_WAIT
-    else:
-        move_delivery(delivery, exhausted)
+    waiting = deque(leases)
+    answered: _Answered | None = None
+    try:
+        while waiting and not should_stop():
+            ready = _settle_and_start(engine, clock, dispatch, answered, waiting[0], ended)
+            lease, answered = waiting.popleft(), None
+            if ready is None:
+                continue
+            try:
+                answer = ready.channel.send(ready.envelope)
+            except Exception as defect:
+                # Nobody can say how far it came, so it counts as what may have arrived.
+                unknown = Ambiguous(None, f"the channel failed with {type(defect).__name__}")
+                answered = _Answered(lease, ready.channel.kind, unknown, clock())
+                raise
+            answered = _Answered(lease, ready.channel.kind, answer, clock())
+    finally:
+        try:
+            if waiting:
+                _persist(engine, lambda session: release_leases(session, clock(), waiting))
+        finally:
+            if answered is not None:
+                _settle_and_start(engine, clock, dispatch, answered, None, ended)
 
 
-def _class_of(answer: Answer) -> str:
-    match answer:
-        case Accepted():
-            return "accepted"
-        case TemporaryFailure():
-            return "temporary"
-        case PermanentFailure():
-            return "permanent"
-        case _:
-            return "ambiguous"
+def _settle_and_start(
+    engine: Engine,
+    clock: Callable[[], datetime],
+    dispatch: Dispatch,
+    answered: _Answered | None,
+    lease: Lease | None,
+    ended: Counter[str],
+) -> ReadyLetter | None:
+    """Settle one letter and commit that the next one begins, together; return the next one if it may go out (R29)."""
+
+    def work(session: Session) -> tuple[ReadyLetter | None, list[str]]:
+        states: list[str] = []
+        if answered is not None:
+            states += _settle(session, answered, dispatch)
+        if lease is None:
+            return None, states
+        ready, state = start_delivery(session, clock(), lease, dispatch)
+        return ready, [*states, *([state] if state else [])]
+
+    ready, states = _persist(engine, work)
+    ended.update(states)
+    return ready
+
+
+def _persist(engine: Engine, work: Callable[[Session], Result]) -> Result:
+    """Do `work` in a transaction, and again where the database is locked or was away, until patience ends.
+
+    Then its error is raised, and the leases of whatever was under way run out. Work that was done, but whose commit
+    lost its answer, may be done again: each part asks first whether its lease still holds.
+    """
+    for pause in PAUSES_FOR_THE_DATABASE:
+        try:
+            with writing(engine) as session:
+                return work(session)
+        except (OperationalError, InterfaceError):
+            time.sleep(pause)
+    with writing(engine) as session:
+        return work(session)
+
+
+def _settle(session: Session, answered: _Answered, dispatch: Dispatch) -> list[str]:
+    delivery = find_held(session, answered.lease)
+    attempt = get_attempt(session, answered.lease)
+    if delivery is None:
+        # The lease ran out meanwhile. What the server said stays on record, and whoever holds the row now heeds it.
+        record_answer(attempt, answered.answer, answered.answered_at)
+        return []
+    settle_delivery(
+        session,
+        delivery,
+        attempt,
+        answered.answer,
+        answered.answered_at,
+        channel_kind=answered.channel_kind,
+        jitter=dispatch.jitter(),
+    )
+    return [delivery.state]

@@ -16,7 +16,8 @@ class Notice(Base):
 
     `planned_on` is the date it was published with; `effective_on` the date last told, NULL for "until further
     notice" (R22), with `effective_at` its first instant in the publisher's zone. `terms` are the publisher's at
-    publication. `digest` covers content and targets, so that an approval binds to them (R16).
+    publication. `digest` covers content and targets, so that an approval binds to them; `author` drafted or last
+    revised the notice, and `authors` are all who ever did: none of them approves it (R16).
     """
 
     __tablename__ = "notices"
@@ -44,6 +45,7 @@ class Notice(Base):
     terms: Mapped[dict[str, Any]]
     digest: Mapped[str]
     author: Mapped[str]
+    authors: Mapped[list[str]] = mapped_column(default=list)
     created_at: Mapped[datetime]
 
 

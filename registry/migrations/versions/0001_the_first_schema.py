@@ -203,6 +203,7 @@ def upgrade() -> None:
         sa.Column("terms", sa.JSON(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("authors", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["publisher_id"], ["publishers.id"], name=op.f("fk_notices_publisher_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),

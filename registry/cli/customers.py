@@ -1,0 +1,288 @@
+"""`registry customer` and `registry publisher`: who is under contract, with which contacts; whose lists there are."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import click
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from registry.cli.invocation import Function, Invocation, Refusal, Section, as_option, pass_invocation, publisher_option
+from registry.cli.printing import count_of, plain, print_json, print_lines, short_day, table
+from registry.cli.values import LOCAL_DATE
+from registry.domain.notice_life import PENDING_STATES
+from registry.domain.publishers import CustomerFacts
+from registry.domain.terms import Terms
+from registry.domain.validation import read_model
+from registry.i18n import show_day
+from registry.steps.artefacts import addresses_of
+from registry.steps.contacts import add_contact, end_contact
+from registry.steps.customers import end_contract, record_customer
+from registry.steps.lookup import get_customer, get_publisher, read_customer_terms, read_facts
+from registry.tables import Address, Customer, ListPeriod, Notice, Publisher, Subscription
+from registry.tables.engine import reading, writing
+
+TERM_OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("days", {"type": int}, "Days of notice."),
+    ("objection_days", {"type": int}, "Days to object."),
+    ("counting", {"type": click.Choice(["calendar", "business"])}, "Which days are counted."),
+    ("holidays", {"metavar": "REGION"}, "Whose public holidays count, such as DE-SN."),
+    ("language", {"metavar": "TAG"}, "The language of its letters."),
+    ("authorisation", {"type": click.Choice(["general", "specific"])}, "What its contract gives."),
+    ("objection", {"type": click.Choice(["hold", "record"])}, "What its open objection does."),
+    ("clock_starts_on", {"type": click.Choice(["accepted", "delivered"])}, "The evidence that starts its clock."),
+)
+"""The terms that a command line can state; the others are for a registry file."""
+
+
+def term_options(function: Function) -> Function:
+    """Add an option for each term in which a contract may differ from the publisher's."""
+    decorated: Any = function
+    for name, attributes, text in reversed(TERM_OPTIONS):
+        decorated = click.option(f"--{name.replace('_', '-')}", name, help=text, **attributes)(decorated)
+    result: Function = decorated
+    return result
+
+
+@click.group(cls=Section)
+def customer() -> None:
+    """List and add customers under contract, and their contacts."""
+
+
+@customer.command("list", examples=["registry customer list --publisher antopsis"])
+@publisher_option
+@pass_invocation
+def list_customers(run: Invocation, publisher_slug: str) -> None:
+    """List a publisher's customers with their terms and contacts."""
+    with reading(run.wiring.engine) as session:
+        publisher = get_publisher(session, publisher_slug)
+        terms = read_facts(session, publisher).notice
+        found = session.scalars(
+            select(Customer).where(Customer.publisher_id == publisher.id).order_by(Customer.key)
+        ).all()
+        documents = [_customer_document(session, each, terms) for each in found]
+    if run.as_json:
+        print_json(documents)
+    elif not documents:
+        click.echo(
+            f"{publisher_slug} has no customers yet. `registry customer add KEY --publisher {publisher_slug}` adds one."
+        )
+    else:
+        rows = [
+            (
+                each["key"],
+                each["name"],
+                f"{each['terms']['days']}/{each['terms']['objection_days']} {each['terms']['counting']}",
+                each["terms"]["time_zone"],
+                "ends " + short_day(each["contract_until"]) if each["contract_until"] else "runs",
+                ", ".join(each["contacts"]) or "none: nobody can be told",
+            )
+            for each in documents
+        ]
+        print_lines(table(("Key", "Name", "Notice/objection", "Zone", "Contract", "Contacts"), rows))
+
+
+def _customer_document(session: Session, row: Customer, publisher_terms: Terms) -> dict[str, Any]:
+    contacts = session.scalars(
+        select(Address.value)
+        .join(Subscription, Subscription.address_id == Address.id)
+        .where(
+            Subscription.customer_id == row.id,
+            Subscription.confirmed_at.is_not(None),
+            Subscription.ended_at.is_(None),
+        )
+        .order_by(Subscription.rank, Subscription.id)
+    )
+    return {
+        "key": row.key,
+        "name": row.name,
+        "contract_from": row.contract_from,
+        "contract_until": row.contract_until,
+        "products": row.products,
+        "terms": plain(read_customer_terms(session, row, publisher_terms).model_dump(mode="json")),
+        "contacts": [value for value in contacts if value is not None],
+    }
+
+
+@customer.command(
+    examples=[
+        'registry customer add acme --publisher antopsis --name "Acme GmbH" --contact privacy@acme.example',
+        'registry customer add acme --publisher antopsis --name "Acme GmbH" --days 45 --time-zone Europe/Berlin',
+    ]
+)
+@click.argument("key")
+@publisher_option
+@click.option("--name", required=True, metavar="TEXT", help="The company's name.")
+@click.option("--contact", "contacts", multiple=True, metavar="EMAIL", help="Who is told. May be repeated.")
+@click.option("--product", "products", multiple=True, metavar="KEY", help="A product it uses; all if left out.")
+@click.option("--time-zone", metavar="ZONE", help="Its zone, such as Europe/Berlin; the publisher's if left out.")
+@click.option("--contract-from", type=LOCAL_DATE, help="The contract's first day.")
+@click.option("--contract-until", type=LOCAL_DATE, help="The contract's last day.")
+@term_options
+@as_option
+@pass_invocation
+def add(
+    run: Invocation,
+    /,
+    key: str,
+    publisher_slug: str,
+    name: str,
+    contacts: tuple[str, ...],
+    products: tuple[str, ...],
+    time_zone: str | None,
+    contract_from: date | None,
+    contract_until: date | None,
+    acting_as: str | None,
+    **terms: Any,
+) -> None:
+    """Add a customer under contract. Terms left out are the publisher's (R8).
+
+    One that is on record already is changed by the customers of a registry file, not by this.
+    """
+    actor = run.actor(acting_as)
+    given = {
+        "key": key,
+        "name": name,
+        "contacts": list(contacts),
+        "products": list(products),
+        "notice": {term: value for term, value in terms.items() if value is not None},
+        **({"time_zone": time_zone} if time_zone else {}),
+        **({"contract_from": contract_from} if contract_from else {}),
+        **({"contract_until": contract_until} if contract_until else {}),
+    }
+    facts = read_model(CustomerFacts, given)
+    with writing(run.wiring.engine) as session:
+        publisher = get_publisher(session, publisher_slug, lock=True)
+        if session.scalar(select(Customer.id).where(Customer.publisher_id == publisher.id, Customer.key == key)):
+            raise Refusal(f"{publisher_slug} has a customer {key} already. Change it by `registry apply FILE`.")
+        row = record_customer(session, run.now, publisher, facts, actor)
+        document = _customer_document(session, row, read_facts(session, publisher).notice)
+    if run.as_json:
+        print_json(document)
+    else:
+        told = count_of(len(document["contacts"]), "contact")
+        click.echo(
+            f"{name} ({key}) is on record with {told}: {', '.join(document['contacts']) or 'nobody can be told'}."
+        )
+
+
+@customer.command(
+    "contact-add", examples=["registry customer contact-add acme dpo@acme.example --publisher antopsis --name 'A. Roe'"]
+)
+@click.argument("key")
+@click.argument("email")
+@publisher_option
+@click.option("--name", metavar="TEXT", help="The person's name.")
+@click.option("--language", default="en", show_default=True, metavar="TAG", help="The language of the letters.")
+@as_option
+@pass_invocation
+def contact_add(
+    run: Invocation,
+    key: str,
+    email: str,
+    publisher_slug: str,
+    name: str | None,
+    language: str,
+    acting_as: str | None,
+) -> None:
+    """Add a contact of the customer KEY, who is told of what is pending at once (R18)."""
+    actor = run.actor(acting_as)
+    with writing(run.wiring.engine) as session:
+        row = get_customer(session, get_publisher(session, publisher_slug, lock=True), key)
+        added = add_contact(session, run.now, row, email, actor, name=name, language=language)
+    if run.as_json:
+        print_json({"customer": key, "is_new": added.is_new, "letters_due": added.letters_due})
+    elif added.is_new:
+        letters = count_of(added.letters_due, "letter")
+        click.echo(f"{email} is a contact of {key}; {letters} about what is pending.")
+    else:
+        click.echo(f"Nothing changed: {email} is a contact of {key} already.")
+
+
+@customer.command("contact-end", examples=["registry customer contact-end acme dpo@acme.example --publisher antopsis"])
+@click.argument("key")
+@click.argument("email")
+@publisher_option
+@as_option
+@pass_invocation
+def contact_end(run: Invocation, key: str, email: str, publisher_slug: str, acting_as: str | None) -> None:
+    """End a contact of the customer KEY, where another one stands (R34)."""
+    actor = run.actor(acting_as)
+    with writing(run.wiring.engine) as session:
+        row = get_customer(session, get_publisher(session, publisher_slug, lock=True), key)
+        ended = end_contact(session, run.now, row, email, actor)
+    if run.as_json:
+        print_json({"customer": key, "ended_at": ended.ended_at, "because": ended.ended_because})
+    else:
+        click.echo(f"{email} is no contact of {key} any more.")
+
+
+@customer.command("contract-end", examples=["registry customer contract-end acme --publisher antopsis --on 2026-12-31"])
+@click.argument("key")
+@publisher_option
+@click.option(
+    "--on", "ends_on", type=LOCAL_DATE, required=True, help="The contract's last day, in the customer's zone."
+)
+@as_option
+@pass_invocation
+def contract_end(run: Invocation, key: str, publisher_slug: str, ends_on: date, acting_as: str | None) -> None:
+    """Record the last day of a contract; after it the customer KEY holds nothing (R17)."""
+    actor = run.actor(acting_as)
+    with writing(run.wiring.engine) as session:
+        publisher = get_publisher(session, publisher_slug, lock=True)
+        row = end_contract(session, run.now, publisher, key, ends_on, actor)
+        zone = read_customer_terms(session, row, read_facts(session, publisher).notice).time_zone
+    if run.as_json:
+        print_json({"customer": key, "contract_until": row.contract_until})
+    else:
+        click.echo(f"The contract of {key} ends with {show_day(ends_on, zone)}.")
+
+
+@click.group(cls=Section)
+def publisher() -> None:
+    """Publishers of this installation."""
+
+
+@publisher.command("list", examples=["registry publisher list"])
+@pass_invocation
+def list_publishers(run: Invocation) -> None:
+    """List the publishers with the addresses of their pages."""
+    with reading(run.wiring.engine) as session:
+        documents = [
+            _publisher_document(session, each, run)
+            for each in session.scalars(select(Publisher).order_by(Publisher.slug))
+        ]
+    if run.as_json:
+        print_json(documents)
+    elif not documents:
+        click.echo("There is no publisher yet. `registry apply FILE` adds the one a registry file is about.")
+    else:
+        rows = [
+            (each["slug"], each["name"], str(each["entries"]), str(each["pending_notices"]), each["page"])
+            for each in documents
+        ]
+        print_lines(table(("Slug", "Name", "Entries", "Pending notices", "Page"), rows))
+
+
+def _publisher_document(session: Session, row: Publisher, run: Invocation) -> dict[str, Any]:
+    facts = read_facts(session, row)
+    entries = (
+        select(func.count())
+        .select_from(ListPeriod)
+        .where(ListPeriod.publisher_id == row.id, ListPeriod.to_at.is_(None))
+    )
+    pending = (
+        select(func.count())
+        .select_from(Notice)
+        .where(Notice.publisher_id == row.id, Notice.state.in_([state.value for state in PENDING_STATES]))
+    )
+    return {
+        "slug": row.slug,
+        "name": facts.name,
+        "time_zone": facts.time_zone,
+        "entries": session.scalar(entries) or 0,
+        "pending_notices": session.scalar(pending) or 0,
+        "page": addresses_of(session, row, run.wiring.letterhead).page(),
+    }

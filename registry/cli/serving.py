@@ -1,0 +1,161 @@
+"""`registry serve`, `web` and `worker`: the processes of the service."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+
+import click
+from sqlalchemy import select
+
+from registry.cli.demo import prepare_demo
+from registry.cli.invocation import Command, Invocation, pass_invocation
+from registry.cli.operation import bring_to_newest
+from registry.cli.printing import print_json
+from registry.cli.processes import STOP_SIGNALS, Stops, answers, choose_address, run_together
+from registry.settings import OUTBOX, masked
+from registry.steps.artefacts import addresses_of
+from registry.steps.installation import dispatch_pause
+from registry.steps.lookup import read_facts
+from registry.tables import Publisher
+from registry.tables.engine import reading
+from registry.wiring import Wiring
+from registry.worker import StopRequest, log_to, only_worker, run_worker
+
+APPLICATION = "registry.app:create_app_from_env"
+DEFAULT_PORT = 8000
+HERE = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - a platform that gives a port routes to it from outside
+STOP_WEB_WITHIN = 10
+MOST_THREADS = 8
+
+PORT = click.IntRange(1, 65_535)
+
+
+@click.command(
+    cls=Command, examples=["registry serve", "registry serve --demo", "REGISTRY_INSTANCE=/srv/list registry serve"]
+)
+@click.option("--port", type=PORT, default=DEFAULT_PORT, show_default=True, help="The port of the web.")
+@click.option("--host", default=HERE, show_default=True, help="The address of the web.")
+@click.option("--demo", is_flag=True, help="Load the example publishers, with invented notices that are pending.")
+@pass_invocation
+@click.pass_context
+def serve(context: click.Context, run: Invocation, port: int, host: str, demo: bool) -> None:
+    """Run the web and the worker together, until Ctrl-C.
+
+    On the embedded database the schema is brought to the newest first. If one of the two ends, the other is stopped
+    and the exit code says so.
+    """
+    address = choose_address(host, port)
+    needs_address = port != DEFAULT_PORT and not run.environ.get("REGISTRY_BASE_URL", "").strip()
+    if needs_address:
+        run.environ["REGISTRY_BASE_URL"] = f"http://{HERE}:{port}"
+    wiring = run.unchecked
+    if wiring.uses_sqlite:
+        bring_to_newest(wiring)
+    else:
+        wiring.check_schema()
+    if demo:
+        prepare_demo(wiring, run.now)
+    else:
+        wiring.bind()
+    wiring.engine.dispose()
+    stops = Stops()
+    stops.listen()
+    this = [sys.executable, "-m", "registry.cli"]
+    code = run_together(
+        {"web": [*this, "web", "--host", host, "--port", str(port)], "worker": [*this, "worker"]},
+        run.environ,
+        stops,
+        is_ready=lambda: answers(address, port),
+        announce=lambda: _announce(wiring, as_json=run.as_json, needs_address=needs_address),
+    )
+    context.exit(code)
+
+
+def _announce(wiring: Wiring, *, as_json: bool, needs_address: bool) -> None:
+    root = f"{wiring.letterhead.base_url}/"
+    with reading(wiring.engine) as session:
+        pages = {
+            read_facts(session, publisher).name: addresses_of(session, publisher, wiring.letterhead).page()
+            for publisher in session.scalars(select(Publisher).order_by(Publisher.slug))
+        }
+        paused = dispatch_pause(session)
+        paused_because = paused.paused_because if paused else None
+    wiring.engine.dispose()
+    if wiring.mail_url == OUTBOX:
+        mail = f"Letters are written to {wiring.outbox}, and nothing is sent."
+    else:
+        mail = f"Letters are sent by {masked('MAIL_URL', wiring.mail_url)}."
+    if as_json:
+        outbox = wiring.outbox if wiring.mail_url == OUTBOX else None
+        print_json({"address": root, "pages": pages, "outbox": outbox, "paused_because": paused_because})
+        return
+    click.echo("The registry is up. Open:")
+    for page, name in [(root, "all publishers"), *((page, name) for name, page in pages.items())]:
+        click.echo(f"  {page:<44} {name}")
+    if not pages:
+        click.echo("There is no publisher yet: `registry apply FILE` adds one.")
+    click.echo(mail)
+    if paused_because is not None:
+        click.echo(
+            f"Sending is paused ({paused_because}). If this is the original and no copy: "
+            f"REGISTRY_BASE_URL={wiring.letterhead.base_url} registry resume"
+        )
+    if needs_address:
+        click.echo(f"Other commands on it need: export REGISTRY_BASE_URL={wiring.letterhead.base_url}")
+    click.echo("Ctrl-C stops it.")
+
+
+@click.command(cls=Command, examples=["registry web", "PORT=8080 registry web"])
+@click.option("--port", type=PORT, envvar="PORT", default=DEFAULT_PORT, help="The port; $PORT, or 8000, if left out.")
+@click.option("--host", help="The address; everywhere if the port comes from $PORT, else this machine alone.")
+@pass_invocation
+@click.pass_context
+def web(context: click.Context, run: Invocation, port: int, host: str | None) -> None:
+    """Run the web alone. Any number may run on a database server."""
+    is_on_a_platform = context.get_parameter_source("port") is click.core.ParameterSource.ENVIRONMENT
+    address = choose_address(host or (EVERYWHERE if is_on_a_platform else HERE), port)
+    wiring = run.wiring
+    wiring.bind()
+    # The server forks, and a connection must not be shared.
+    wiring.engine.dispose()
+    # Only this command needs the server.
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    Server(
+        APPLICATION,
+        address=address,
+        port=port,
+        interface=Interfaces.WSGI,
+        factory=True,
+        blocking_threads=min(MOST_THREADS, 2 * multiprocessing.cpu_count() + 1),
+        log_level=LogLevels.warning,
+        workers_kill_timeout=STOP_WEB_WITHIN,
+    ).serve()
+
+
+@click.command(cls=Command, examples=["registry worker"])
+@pass_invocation
+@click.pass_context
+def worker(context: click.Context, run: Invocation) -> None:
+    """Run the worker: announce, send, remind and take effect, when each is due.
+
+    On SIGTERM the letter on the wire is finished first. Its log is JSON, a line for each thing that happened, on
+    standard error. Exits 1 where its clock has died, to be started again.
+    """
+    wiring = run.wiring
+    wiring.bind()
+    stop = StopRequest()
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop.ask)
+    log_to(sys.stderr)
+    if wiring.uses_sqlite:
+        with only_worker(wiring.instance):
+            code = run_worker(wiring, stop)
+    else:
+        code = run_worker(wiring, stop)
+    context.exit(code)

@@ -1,0 +1,56 @@
+"""Setting a customer's hold aside: two people, one reason, on record (R23)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from registry.domain.entries import digest_of
+from registry.steps.approvals import count_approvals, give_approval
+from registry.steps.errors import ReasonMissing
+from registry.steps.lookup import read_facts
+from registry.steps.record import Actor, record_event
+from registry.steps.record_objection import get_standing
+from registry.tables import Notice, Publisher
+
+PEOPLE_NEEDED = 2
+
+
+def override_hold(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    customer_key: str,
+    actor: Actor,
+    *,
+    reason: str,
+) -> bool:
+    """Set a customer's hold aside, with a reason and a second person (R23); return whether it is set aside now.
+
+    The first person asks, the second says the same with the same reason; nothing happens before. It is neither receipt
+    nor consent, and stands on record as what it is.
+    """
+    standing = get_standing(session, publisher, notice, customer_key)
+    if not reason.strip():
+        raise ReasonMissing(what="reason")
+    digest = digest_of([notice.id, standing.customer_id, reason.strip()])
+    facts = read_facts(session, publisher)
+    name = f"{notice.number}/{customer_key}"
+    give_approval(session, now, publisher, facts, ("override", notice.id, name), digest, set(), actor)
+    if count_approvals(session, publisher, "override", notice.id, digest) < PEOPLE_NEEDED:
+        return False
+    standing.state = "overridden"
+    standing.basis = reason.strip()
+    record_event(
+        session,
+        now,
+        actor,
+        "customer.overridden",
+        subject=("notice", notice.number),
+        publisher_id=publisher.id,
+        customer_id=standing.customer_id,
+    )
+    session.flush()
+    return True

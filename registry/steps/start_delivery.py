@@ -1,0 +1,183 @@
+"""The start of one letter: what is committed before it goes on the wire, or why it must not go any more (R28–R30)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from registry.channels.base import Channel, Envelope
+from registry.domain.deliveries import DeliveryEvent, DeliveryState, SkipReason
+from registry.domain.notice_life import NoticeState
+from registry.domain.vocabulary import Audience, StatementKind
+from registry.letters.compose import sha256_of
+from registry.steps.claim_deliveries import Lease, find_held, get_attempt, release, renew_leases
+from registry.steps.dispatch import Dispatch
+from registry.steps.installation import dispatch_pause
+from registry.steps.merge_letter import Recipient, is_merge_stale, load_recipient, make_envelope, merge_for
+from registry.steps.record import WORKER, record_event
+from registry.steps.settle_delivery import (
+    ACCEPTED,
+    DATABASE_TROUBLE,
+    NOT_TRIED,
+    DeliveryNote,
+    accept,
+    exhaust,
+    may_have_arrived,
+    move_delivery,
+    put_before_a_person,
+    started_attempts,
+)
+from registry.tables import Attempt, Delivery, Statement, Suppression
+
+
+@dataclass(frozen=True)
+class ReadyLetter:
+    """A letter whose start is committed, and the channel that carries it."""
+
+    lease: Lease
+    envelope: Envelope
+    channel: Channel
+
+
+def start_delivery(
+    session: Session, now: datetime, lease: Lease, dispatch: Dispatch
+) -> tuple[ReadyLetter | None, str | None]:
+    """Commit that the send begins; or return the state in which the row was let go of, None where it goes on waiting.
+
+    Its savepoint keeps a letter that cannot be made from taking the settling of the one before it along.
+    """
+    delivery = find_held(session, lease)
+    if delivery is None:
+        return None, None
+    attempt = get_attempt(session, lease)
+    if dispatch_pause(session) is not None:
+        release(session, now, delivery, attempt)
+        return None, None
+    try:
+        with session.begin_nested():
+            ready = _make_ready(session, now, lease, delivery, attempt, dispatch)
+    except DATABASE_TROUBLE:
+        raise
+    except Exception as trouble:  # noqa: BLE001 - it goes on record and before a person; raised, it would end every batch at this row
+        _close_untried(attempt, now)
+        put_before_a_person(session, now, delivery, trouble)
+        ready = None
+    return ready, None if ready else delivery.state
+
+
+def _make_ready(
+    session: Session, now: datetime, lease: Lease, delivery: Delivery, attempt: Attempt, dispatch: Dispatch
+) -> ReadyLetter | None:
+    recipient = load_recipient(session, delivery)
+    earlier = [each for each in started_attempts(session, delivery) if each.n < lease.attempt_n]
+    taken = next((each for each in earlier if each.answer_class == ACCEPTED), None)
+    if taken is not None:
+        # Its worker had lost the lease by the time the answer came; to send again would be a copy too many.
+        _close_untried(attempt, now)
+        accept(session, now, delivery, taken.finished_at or now)
+        return None
+    is_unclear = may_have_arrived(earlier)
+    if _let_go(session, now, recipient, is_unclear):
+        _close_untried(attempt, now)
+        return None
+    if not is_unclear and is_merge_stale(now, recipient):
+        merge_for(session, now, recipient, dispatch.letterhead, dispatch.keyring)
+    envelope = make_envelope(session, recipient, dispatch.keyring)
+    delivery.possible_duplicate = delivery.possible_duplicate or is_unclear
+    delivery.note = None
+    attempt.send_started_at = now
+    attempt.sha256 = sha256_of(envelope.message)
+    renew_leases(session, now, delivery)
+    return ReadyLetter(lease, envelope, dispatch.channels[recipient.address.channel])
+
+
+def _close_untried(attempt: Attempt, now: datetime) -> None:
+    attempt.finished_at = now
+    attempt.answer_class = NOT_TRIED
+
+
+def _let_go(session: Session, now: datetime, recipient: Recipient, is_unclear: bool) -> bool:
+    """End a leased row that must not be sent any more, and record why; False for one that may go out (R28).
+
+    `is_unclear`: an earlier try may have arrived. Then "skipped" would say too much.
+    """
+    delivery, subscription, address = recipient.delivery, recipient.subscription, recipient.address
+    reason: SkipReason | None = None
+    event = DeliveryEvent.SKIP
+    if _is_withdrawn(recipient):
+        event = DeliveryEvent.CANCEL
+        if not is_unclear:
+            _spare_the_withdrawal(session, recipient)
+    elif subscription.ended_at is not None:
+        reason = SkipReason.UNSUBSCRIBED
+        # A contact never leaves (R34): another one stands in its place, and what waits is cancelled.
+        if subscription.audience == Audience.CUSTOMER.value or is_unclear:
+            event = DeliveryEvent.CANCEL
+    elif address.value is None:
+        reason = SkipReason.NO_ADDRESS
+    elif _is_suppressed(session, recipient):
+        reason = SkipReason.SUPPRESSED
+    else:
+        return False
+    if event is DeliveryEvent.SKIP and is_unclear:
+        exhaust(session, now, delivery, reason or DeliveryNote.MAY_HAVE_ARRIVED)
+        return True
+    move_delivery(delivery, DeliveryEvent.LAPSE_UNSENT)
+    move_delivery(delivery, event)
+    delivery.skip_reason = reason.value if reason and event is DeliveryEvent.SKIP else None
+    record_event(
+        session,
+        now,
+        WORKER,
+        f"delivery.{delivery.state}",
+        subject=("delivery", str(delivery.id)),
+        publisher_id=delivery.publisher_id,
+        customer_id=subscription.customer_id,
+        because=reason.value if reason else "withdrawn",
+    )
+    return True
+
+
+def _is_withdrawn(recipient: Recipient) -> bool:
+    notice, statement = recipient.notice, recipient.statement
+    return (
+        notice is not None
+        and statement is not None
+        and notice.state == NoticeState.WITHDRAWN.value
+        and statement.kind != StatementKind.WITHDRAWAL.value
+    )
+
+
+def _is_suppressed(session: Session, recipient: Recipient) -> bool:
+    address = recipient.address
+    found = session.scalar(
+        select(Suppression.id).where(
+            Suppression.publisher_id == address.publisher_id,
+            Suppression.channel == address.channel,
+            Suppression.lookup_hmac == address.lookup_hmac,
+        )
+    )
+    return found is not None
+
+
+def _spare_the_withdrawal(session: Session, recipient: Recipient) -> None:
+    """Who was not told of the notice is not told of its withdrawal (R15), which was made while this row was leased."""
+    statement = recipient.statement
+    if statement is None or statement.kind != StatementKind.ANNOUNCEMENT.value:
+        return
+    withdrawals = select(Statement.id).where(
+        Statement.notice_id == statement.notice_id, Statement.kind == StatementKind.WITHDRAWAL.value
+    )
+    session.execute(
+        update(Delivery)
+        .where(
+            Delivery.subscription_id == recipient.subscription.id,
+            Delivery.statement_id.in_(withdrawals),
+            Delivery.state == DeliveryState.PENDING.value,
+        )
+        .values(state=DeliveryState.CANCELLED.value)
+        .execution_options(synchronize_session=False)
+    )

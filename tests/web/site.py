@@ -1,0 +1,118 @@
+"""A world that is served: its pages, its letters, and its tables as they stand."""
+
+from __future__ import annotations
+
+import email
+import re
+from email.message import EmailMessage
+from email.policy import default
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from registry.app import create_app
+from registry.readers.registry_file import RegistryFile, read_registry_file
+from registry.tables import Base
+from tests.world import World, link_in
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+class Site:
+    """An installation behind a web client, with the world's own clock."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.app: Flask = create_app(world.settings)
+        self.app.config["REGISTRY_CLOCK"] = world.clock
+        self.client: FlaskClient = self.app.test_client(use_cookies=False)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.app.extensions["registry"].engine.dispose()
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        """GET a path."""
+        return self.client.get(path, **options)
+
+    def post(self, path: str, data: Any = None, **options: Any) -> TestResponse:
+        """POST a form."""
+        return self.client.post(path, data=data, **options)
+
+    def letters_to(self, address: str) -> list[EmailMessage]:
+        """Send what is due, and return every letter to one address, in order."""
+        self.world.tick()
+        found = []
+        for path in sorted(self.world.wiring.outbox.glob("*.eml")):
+            letter = email.message_from_bytes(path.read_bytes(), policy=default)
+            assert isinstance(letter, EmailMessage)
+            if str(letter["To"]).endswith((address, f"<{address}>")):
+                found.append(letter)
+        return found
+
+    def subscribe(self, address: str, slug: str = "antopsis", **wishes: Any) -> TestResponse:
+        """Ask to follow a list by its form."""
+        return self.post(f"/{slug}/subscribe", {"email": address, **wishes})
+
+    def confirm_link(self, address: str) -> str:
+        """Return the path of the newest confirm link sent to an address."""
+        return path_of(link_in(self.letters_to(address)[-1], "confirm"))
+
+    def follow(self, address: str, slug: str = "antopsis", **wishes: Any) -> str:
+        """Subscribe and confirm; return the manage link that the page then shows."""
+        assert self.subscribe(address, slug, **wishes).status_code == 200
+        answer = self.post(self.confirm_link(address))
+        assert answer.status_code == 200, answer.text
+        (manage,) = [link for link in links_of(answer.text) if "/manage/" in link]
+        return path_of(manage)
+
+    def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return the whole database: every row of every table."""
+        with self.world.reading() as session:
+            return {
+                table.name: sorted((tuple(row) for row in session.execute(select(table))), key=repr)
+                for table in Base.metadata.sorted_tables
+            }
+
+
+def example(name: str, *replacements: tuple[str, str]) -> RegistryFile:
+    """Read one of the example publishers, with pieces of its text replaced."""
+    text = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
+    for old, new in replacements:
+        assert old in text, f"{name}.yaml no longer says {old!r}"
+        text = text.replace(old, new)
+    return read_registry_file(text.encode(), f"{name}.yaml")
+
+
+def path_of(url: str) -> str:
+    """Return the path of an address, as a server on another port serves it."""
+    return urlsplit(url).path
+
+
+def links_of(page: str) -> list[str]:
+    """Return the addresses a page links to."""
+    return [value for tag, name, value in attributes_of(page) if tag == "a" and name == "href"]
+
+
+def attributes_of(page: str) -> list[tuple[str, str, str]]:
+    """Return every attribute of a page: tag, name, value."""
+    found: list[tuple[str, str, str]] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            found.extend((tag, name, value or "") for name, value in attrs)
+
+    Reader().feed(page)
+    return found
+
+
+def words_of(page: str) -> str:
+    """Return what a page's main part says, as one line."""
+    main = re.sub(r"(?s)^.*<main[^>]*>|</main>.*$", "", page)
+    return " ".join(re.sub(r"<[^>]*>", " ", main).split())

@@ -1,0 +1,110 @@
+"""What every answer carries, and what none does: no cookie, no third party."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.web.site import Site, attributes_of
+from tests.world import World, antopsis, settings_for, utc
+
+PATHS = [
+    *("/", "/antopsis", "/antopsis/", "/antopsis/?q=stripe", "/antopsis/?as_of=2026-09-30", "/antopsis/?as_of=x"),
+    *("/antopsis/entries/stripe", "/antopsis/entries/x", "/antopsis/notices/", "/antopsis/notices/2026-001"),
+    *("/antopsis/subprocessors.json", "/antopsis/subprocessors.csv", "/antopsis/feed.rss", "/antopsis/feed.atom"),
+    *("/antopsis/feed.json", "/antopsis/calendar.ics", "/antopsis/schemas/subprocessors-1.json"),
+    *("/antopsis/subscribe", "/antopsis/confirm/x", "/antopsis/manage/x", "/antopsis/unsubscribe/x", "/healthz"),
+    *("/static/registry.css", "/static/nothing.css", "/nowhere/at/all"),
+]
+LOADING = {
+    *(("link", "href"), ("script", "src"), ("img", "src"), ("img", "srcset"), ("iframe", "src"), ("source", "src")),
+    *(
+        ("video", "src"),
+        ("audio", "src"),
+        ("object", "data"),
+        ("embed", "src"),
+        ("input", "src"),
+        ("body", "background"),
+    ),
+}
+RELATIONS_THAT_LOAD = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload"}
+
+
+@pytest.fixture
+def https_site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
+    settings = settings_for(sqlite_url, tmp_path / "instance", REGISTRY_BASE_URL="https://lists.example")
+    world = World(settings, utc("2026-09-30 08:00"))
+    world.apply(antopsis())
+    site = Site(world)
+    yield site
+    site.close()
+    world.close()
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "DELETE"])
+def test_every_answer_carries_the_security_headers_and_no_cookie(light_site: Site, method: str, path: str) -> None:
+    answer = light_site.client.open(path, method=method, headers={"Cookie": "session=x; id=1"})
+    headers = answer.headers
+    assert answer.status_code < 500
+    assert "Set-Cookie" not in headers
+    assert "Cookie" not in headers.get("Vary", "")
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert "Strict-Transport-Security" not in headers
+
+
+def test_browsers_are_told_to_come_by_https_only_where_the_service_is_there_by_https(https_site: Site) -> None:
+    for path in ("/antopsis/", "/nowhere/at/all", "/healthz", "/antopsis/feed.rss"):
+        assert https_site.get(path).headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_page_loads_anything_from_anybody_else_or_runs_a_script(light_site: Site, path: str) -> None:
+    answer = light_site.get(path)
+    if not answer.content_type.startswith("text/html"):
+        return
+    attributes = attributes_of(answer.text)
+    relations = re.findall(r"<link ([^>]*)>", answer.text)
+    for tag, name, value in attributes:
+        assert tag != "script"
+        assert not name.startswith("on"), f"{tag} has {name}"
+        assert name != "style", "the policy allows no inline style"
+        if (tag, name) in LOADING and tag != "link":
+            assert value.startswith(("/", "data:")), value
+    for link in relations:
+        relation = re.search(r'rel="([^"]*)"', link)
+        assert relation is not None
+        if set(relation.group(1).split()) & RELATIONS_THAT_LOAD:
+            assert re.search(r'href="/static/', link), link
+    assert "<style" not in answer.text
+
+
+def test_the_stylesheet_is_served_from_here_and_asks_nobody(light_site: Site) -> None:
+    found = re.search(r'href="(/static/registry\.css\?v=[0-9a-f]+)"', light_site.get("/antopsis/").text)
+    assert found is not None
+    sheet = light_site.get(found.group(1))
+    assert sheet.content_type == "text/css; charset=utf-8"
+    assert "url(" not in sheet.text
+    assert "@import" not in sheet.text
+    assert sheet.headers["Cache-Control"] == "public, max-age=3600"
+
+
+def test_pages_behind_a_link_in_a_letter_are_kept_by_no_cache(light_site: Site) -> None:
+    manage = light_site.follow("fred@reader.example")
+    for answer in (
+        light_site.get(manage),
+        light_site.post(manage, {"action": "save"}),
+        light_site.get("/antopsis/confirm/unknown"),
+        light_site.subscribe("olga@watcher.example"),
+    ):
+        assert answer.headers["Cache-Control"] == "no-store"
