@@ -169,9 +169,7 @@ def set_planned_date(
     session.flush()
 
 
-def _choose_changes(
-    session: Session, publisher: Publisher, keys: tuple[str, ...]
-) -> list[tuple[Entry, NoticeChange]]:
+def _choose_changes(session: Session, publisher: Publisher, keys: tuple[str, ...]) -> list[tuple[Entry, NoticeChange]]:
     versions = load_versions(session, publisher)
     if keys:
         entries = [get_entry(session, publisher, key) for key in dict.fromkeys(keys)]
@@ -185,9 +183,7 @@ def _choose_changes(
                 select(NoticeChange.entry_id).where(NoticeChange.publisher_id == publisher.id, NoticeChange.is_open)
             )
         )
-        entries = [
-            entry for entry in load_entries_by_key(session, publisher).values() if entry.id not in taken
-        ]
+        entries = [entry for entry in load_entries_by_key(session, publisher).values() if entry.id not in taken]
     chosen = []
     for entry in dict.fromkeys(entries):
         known = versions.get(entry.id)

@@ -23,14 +23,16 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from registry.domain.changes import EntryChange
 from registry.domain.deliveries import DeliveryState, SkipReason, delivery_priority
+from registry.domain.notices import local_date
 from registry.domain.vocabulary import Audience, StatementKind, Weight
 from registry.steps.lookup import read_content
 from registry.tables import (
     Address,
+    Customer,
     Delivery,
     EntryVersion,
     Letter,
@@ -44,6 +46,7 @@ from registry.tables import (
     Suppression,
 )
 
+LAST_ZONE_TO_END_A_DAY = "Etc/GMT+12"
 NOT_REACHED = (DeliveryState.SKIPPED.value, DeliveryState.CANCELLED.value)
 
 
@@ -57,10 +60,10 @@ def fan_out(
 ) -> dict[str, int]:
     """Write the deliveries of `statement`, and return how many are due and how many are skipped by which reason.
 
-    With `joiner` only that one subscription is looked at (R18); a contact who joins is told whether its customer
-    stands in the notice or not (R17). Rows that exist stay as they are: a statement goes to a subscription once.
+    With `joiner` only that one subscription is looked at (R18). A contact is told whether its customer stands in the
+    notice or came later (R17). Rows that exist stay as they are: a statement goes to a subscription once.
     """
-    reason = _skip_reason(session, notice, is_joiner=joiner is not None)
+    reason = _skip_reason(session, now, notice, statement)
     chosen = _choose(notice, statement, reason, joiner)
     is_follower = Subscription.audience == Audience.FOLLOWER.value
     rows = chosen.where(or_(~is_follower, reason.is_(None)))
@@ -148,7 +151,7 @@ def _was_told(notice: Notice) -> ColumnElement[bool]:
     )
 
 
-def _skip_reason(session: Session, notice: Notice, *, is_joiner: bool) -> ColumnElement[str | None]:
+def _skip_reason(session: Session, now: datetime, notice: Notice, statement: Statement) -> ColumnElement[str | None]:
     rows = session.scalars(select(NoticeChange).where(NoticeChange.notice_id == notice.id)).all()
     products = [(EntryChange.from_document(row.change), products_of(session, row)) for row in rows]
     is_contact = Subscription.audience == Audience.CUSTOMER.value
@@ -162,22 +165,39 @@ def _skip_reason(session: Session, notice: Notice, *, is_joiner: bool) -> Column
         contact.audience == Audience.CUSTOMER.value,
         contact.confirmed_at.is_not(None),
         contact.ended_at.is_(None),
-    )
-    concerned = exists().where(
-        NoticeCustomer.notice_id == notice.id,
-        NoticeCustomer.customer_id == Subscription.customer_id,
-        NoticeCustomer.state != "dropped",
+        ~_has_contract_ended(contact.customer_id, now, notice),
+        or_(contact.wants_effect, true() if statement.kind != StatementKind.EFFECT.value else false()),
     )
     return case(
         (Address.value.is_(None), SkipReason.NO_ADDRESS.value),
         (Suppression.id.is_not(None), SkipReason.SUPPRESSED.value),
-        (and_(is_contact, ~concerned, true() if not is_joiner else false()), SkipReason.CONTRACT_ENDED.value),
+        (
+            and_(is_contact, _has_contract_ended(Subscription.customer_id, now, notice)),
+            SkipReason.CONTRACT_ENDED.value,
+        ),
         (and_(~is_contact, also_contact), SkipReason.SAME_ADDRESS_AS_CONTACT.value),
         (unfiltered, null()),
         (~product_fits, SkipReason.FILTERED_BY_PRODUCT.value),
         (~both_fit, SkipReason.FILTERED_BY_KIND.value),
         else_=null(),
     )
+
+
+def _has_contract_ended(
+    customer_id: InstrumentedAttribute[int | None], now: datetime, notice: Notice
+) -> ColumnElement[bool]:
+    """Return whether a customer dropped out of the notice, or its contract's last day is over everywhere on earth.
+
+    The last day is one of the customer's own zone (R17). Where it is not over in the last zone to end a day, the
+    customer is told: once too often does no harm.
+    """
+    dropped = exists().where(
+        NoticeCustomer.notice_id == notice.id,
+        NoticeCustomer.customer_id == customer_id,
+        NoticeCustomer.state == "dropped",
+    )
+    over = exists().where(Customer.id == customer_id, Customer.contract_until < local_date(now, LAST_ZONE_TO_END_A_DAY))
+    return or_(dropped, over)
 
 
 def products_of(session: Session, row: NoticeChange) -> frozenset[str]:

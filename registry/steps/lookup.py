@@ -170,7 +170,7 @@ def load_entries_by_key(session: Session, publisher: Publisher) -> dict[str, Ent
         .where(EntryKey.publisher_id == publisher.id)
         .order_by(Entry.position, Entry.key)
     )
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 def read_content(version: EntryVersion | None) -> EntryContent | None:

@@ -50,15 +50,15 @@ def load_public_list(session: Session, now: datetime, publisher: Publisher, as_o
     facts = read_facts(session, publisher)
     today = local_date(now, facts.time_zone)
     at = now
-    if as_of is not None:
-        if as_of > today:
-            raise FutureAsOf(on=as_of, today=today)
-        at = now if as_of == today else first_instant(as_of + timedelta(days=1), facts.time_zone)
+    if as_of is not None and as_of > today:
+        raise FutureAsOf(on=as_of, today=today)
+    is_past = as_of is not None and as_of < today
+    if as_of is not None and is_past:
+        at = first_instant(as_of + timedelta(days=1), facts.time_zone)
         founded_at = _founded_at(session, publisher)
         if founded_at is None or founded_at >= at:
             founded_on = local_date(founded_at, facts.time_zone) if founded_at else None
             raise BeforeFounding(on=as_of, founded_on=founded_on)
-    is_past = as_of is not None and as_of != today
     entries, removed = _entries_at(session, publisher, at, is_past=is_past)
     return PublicList(
         publisher=load_public_publisher(session, publisher),

@@ -2,6 +2,12 @@
 
 R21–R24. The sweep is idempotent: it may run every minute, twice at once, or after a day of silence. What comes late
 takes effect late; nothing is back-dated.
+
+```
+announced ── its date has come ──▶ holds? ── none ──▶ in effect
+    ▲                                └── some ──▶ held: a postponement with a date, or "until further notice"
+    └──── nobody holds it any more ◀──────────────┘
+```
 """
 
 from __future__ import annotations
@@ -13,22 +19,18 @@ from sqlalchemy.orm import Session
 
 from registry.domain.effect import CustomerStanding, Hold, choose_holds, find_possible_at
 from registry.domain.notice_life import PENDING_STATES, NoticeEvent, NoticeState, next_notice_state
-from registry.domain.notices import (
-    first_instant,
-    is_postponement_due,
-    next_told_date,
-)
+from registry.domain.notices import first_instant, is_postponement_due, next_told_date
 from registry.domain.objections import OPEN_OBJECTION_STATES
-from registry.domain.publishers import PublisherFacts
 from registry.domain.terms import Terms
-from registry.domain.vocabulary import StatementKind
+from registry.domain.vocabulary import StatementKind, Weight
+from registry.steps.editorial import settle_waiting_edits
 from registry.steps.letterhead import Letterhead
-from registry.steps.list_periods import put_on_list, touch
-from registry.steps.lookup import read_facts
+from registry.steps.list_periods import put_all_on_list, touch
+from registry.steps.lookup import lock_notice, read_facts
 from registry.steps.make_statement import make_statement
 from registry.steps.notice_customers import deem_receipts, drop_ended_contracts
 from registry.steps.record import WORKER, record_event
-from registry.steps.revise_draft import list_changes
+from registry.steps.revise_draft import list_changes, weigh_notice
 from registry.tables import (
     Customer,
     Entry,
@@ -40,37 +42,61 @@ from registry.tables import (
     Statement,
 )
 
+NO_LONGER_HOLDING = ("exempt", "overridden")
+"""States of a customer whom a person took out of waiting (R23)."""
+
+TELLS_A_DATE = (
+    StatementKind.ANNOUNCEMENT.value,
+    StatementKind.CORRECTION.value,
+    StatementKind.POSTPONEMENT.value,
+)
+
 
 def take_effect(session: Session, now: datetime, letterhead: Letterhead) -> dict[str, int]:
-    """Look at every announced or held notice: let what is due take effect, hold what must wait; return the counts."""
-    counts = {"in_effect": 0, "held": 0}
-    notices = session.scalars(
-        select(Notice)
+    """Look at every announced or held notice: let what is due take effect, hold what must wait.
+
+    Returns how many took effect, and how many are held now.
+    """
+    pending = (
+        select(Notice.id)
         .where(Notice.state.in_([state.value for state in PENDING_STATES]))
-        .order_by(Notice.effective_at, Notice.id)
-        .with_for_update(skip_locked=True)
-    ).all()
-    for notice in notices:
-        publisher = session.get_one(Publisher, notice.publisher_id)
-        drop_ended_contracts(session, now, publisher, notice)
-        deem_receipts(session, now, notice)
-        holds = find_holds(session, now, notice)
-        if notice.state == NoticeState.HELD.value and not _release_if_free(session, now, publisher, notice, holds):
-            counts["held"] += _hold_longer(session, now, publisher, notice, holds, letterhead)
+        .order_by(Notice.publisher_id, Notice.effective_at, Notice.id)
+    )
+    counts = {NoticeState.IN_EFFECT.value: 0, NoticeState.HELD.value: 0}
+    for notice_id in session.scalars(pending).all():
+        publisher, notice = lock_notice(session, notice_id)
+        if NoticeState(notice.state) not in PENDING_STATES:
+            # Another tick was here, or a person withdrew it, while this one waited.
             continue
-        if notice.effective_at is None or notice.effective_at > now:
-            continue
-        if holds:
-            _hold(session, now, publisher, notice, holds, letterhead)
-            counts["held"] += 1
-        else:
-            _take(session, now, publisher, notice, letterhead)
-            counts["in_effect"] += 1
+        _look_at(session, now, publisher, notice, letterhead)
+        if notice.state in counts:
+            counts[notice.state] += 1
     return counts
 
 
+def _look_at(session: Session, now: datetime, publisher: Publisher, notice: Notice, letterhead: Letterhead) -> None:
+    drop_ended_contracts(session, now, publisher, notice)
+    deem_receipts(session, now, notice)
+    session.flush()
+    holds = find_holds(session, now, notice)
+    if notice.state == NoticeState.HELD.value:
+        if holds:
+            _hold_longer(session, now, publisher, notice, holds, letterhead)
+            return
+        _release(session, now, publisher, notice)
+    if notice.effective_at is None or notice.effective_at > now:
+        return
+    if holds:
+        _hold(session, now, publisher, notice, holds, letterhead)
+    else:
+        _take(session, now, publisher, notice, letterhead)
+
+
 def find_holds(session: Session, now: datetime, notice: Notice) -> tuple[Hold, ...]:
-    """Return who keeps the notice from taking effect now, or on its day as things stand, each by name and reason."""
+    """Return who keeps the notice from taking effect, each by name and reason.
+
+    Before its day this is the outlook for it as things stand, for a held notice who holds it now.
+    """
     open_objections = (
         select(func.count())
         .select_from(Objection)
@@ -93,25 +119,31 @@ def find_holds(session: Session, now: datetime, notice: Notice) -> tuple[Hold, .
             name=name,
             terms=Terms.model_validate(row.terms),
             earliest_at=row.earliest_at,
-            exempt=row.state == "exempt",
+            exempt=row.state in NO_LONGER_HOLDING,
             dropped=row.state == "dropped",
             approved=row.approved_at is not None,
             open_in_time_objections=objections,
         )
         for row, key, name, objections in rows
     ]
-    emergency = notice.emergency_reason is not None
-    binds = any(change.weight == "binding" for change in list_changes(session, notice))
-    if not binds:
+    if weigh_notice(list_changes(session, notice)) is not Weight.BINDING:
         return ()
-    return choose_holds(standings, now, notice.effective_at or now, emergency=emergency)
+    at = now if notice.state == NoticeState.HELD.value else notice.effective_at or now
+    return choose_holds(standings, now, at, emergency=notice.emergency_reason is not None)
 
 
 def _take(session: Session, now: datetime, publisher: Publisher, notice: Notice, letterhead: Letterhead) -> None:
-    for change in list_changes(session, notice):
-        entry = session.get_one(Entry, change.entry_id)
-        target = session.get_one(EntryVersion, change.target_version_id)
-        put_on_list(session, now, publisher, entry, target, cause=f"notice:{notice.number}")
+    changes = list_changes(session, notice)
+    entries = {
+        entry.id: entry
+        for entry in session.scalars(select(Entry).where(Entry.id.in_([row.entry_id for row in changes])))
+    }
+    targets = session.scalars(
+        select(EntryVersion).where(EntryVersion.id.in_([row.target_version_id for row in changes]))
+    )
+    versions = [(entries[target.entry_id], target) for target in targets]
+    put_all_on_list(session, now, publisher, versions, cause=f"notice:{notice.number}")
+    for change in changes:
         change.is_open = False
     notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.TAKE_EFFECT).value
     notice.took_effect_at = now
@@ -127,6 +159,7 @@ def _take(session: Session, now: datetime, publisher: Publisher, notice: Notice,
         told_on=notice.effective_on.isoformat() if notice.effective_on else None,
     )
     make_statement(session, now, publisher, notice, StatementKind.EFFECT, letterhead)
+    settle_waiting_edits(session, now, publisher, notice, WORKER)
 
 
 def _hold(
@@ -138,16 +171,11 @@ def _hold(
     letterhead: Letterhead,
 ) -> None:
     notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.HOLD).value
-    record_event(
-        session,
-        now,
-        WORKER,
-        "notice.held",
-        subject=("notice", notice.number),
-        publisher_id=publisher.id,
-        holds=[[hold.customer_key, hold.reason.value] for hold in holds],
-    )
-    _tell_new_date(session, now, publisher, notice, holds, letterhead)
+    touch(publisher, now)
+    _record_hold(session, now, publisher, notice, "notice.held", holds)
+    told_on, last_told_on = _find_told_dates(session, notice)
+    next_on = _next_date(session, now, publisher, holds, last_told_on)
+    _tell_date(session, now, publisher, notice, next_on, told_on, last_told_on, letterhead)
 
 
 def _hold_longer(
@@ -157,30 +185,35 @@ def _hold_longer(
     notice: Notice,
     holds: tuple[Hold, ...],
     letterhead: Letterhead,
-) -> int:
-    """Tell a later date once the date told has come and the notice is held still (R22)."""
-    if notice.effective_at is not None and notice.effective_at <= now:
-        _tell_new_date(session, now, publisher, notice, holds, letterhead)
-    return 1
+) -> None:
+    """Find the date of a held notice anew, as those who hold it come and go (R22).
+
+    A date that was told stands until it comes. One that was not told, after "until further notice", moves with its
+    reasons, and only the page shows it.
+    """
+    told_on, last_told_on = _find_told_dates(session, notice)
+    stands = notice.effective_at is not None and notice.effective_at > now and notice.effective_on == told_on
+    next_on = _next_date(session, now, publisher, holds, last_told_on)
+    if stands or next_on == notice.effective_on:
+        return
+    _record_hold(session, now, publisher, notice, "notice.redated", holds, next_on)
+    _tell_date(session, now, publisher, notice, next_on, told_on, last_told_on, letterhead)
 
 
-def _tell_new_date(
+def _tell_date(
     session: Session,
     now: datetime,
     publisher: Publisher,
     notice: Notice,
-    holds: tuple[Hold, ...],
+    next_on: date | None,
+    told_on: date | None,
+    last_told_on: date,
     letterhead: Letterhead,
 ) -> None:
-    facts = read_facts(session, publisher)
-    told_on = notice.effective_on
-    last_date = told_on or notice.planned_on
-    next_on = next_told_date(find_possible_at(holds, now), last_date, now, facts.time_zone)
+    """Set the date, and send a postponement where this is the first hold or the date told moves later (R22)."""
+    _set_date(session, now, publisher, notice, next_on)
     postponed_before = _has_postponed(session, notice)
-    _set_date(notice, facts, next_on, now)
     if is_postponement_due(next_on, told_on, postponed_before=postponed_before):
-        touch(publisher, now)
-        session.flush()
         make_statement(
             session,
             now,
@@ -188,41 +221,49 @@ def _tell_new_date(
             notice,
             StatementKind.POSTPONEMENT,
             letterhead,
-            previous_effective_on=last_date,
+            previous_effective_on=last_told_on,
         )
 
 
-def _release_if_free(
-    session: Session, now: datetime, publisher: Publisher, notice: Notice, holds: tuple[Hold, ...]
-) -> bool:
+def _release(session: Session, now: datetime, publisher: Publisher, notice: Notice) -> None:
     """Release a held notice that nobody holds any more: its effect falls on the next local midnight (R22).
 
-    Where a date was told already, that date stays, and holds are asked again when it comes.
+    A date that was told stays, and holds are asked again when it comes.
     """
-    if holds:
-        return False
-    facts = read_facts(session, publisher)
-    if notice.effective_on is None:
-        next_on = next_told_date(now, notice.planned_on, now, facts.time_zone)
-        _set_date(notice, facts, next_on, now)
-        touch(publisher, now)
+    told_on, last_told_on = _find_told_dates(session, notice)
+    has_come = notice.effective_at is not None and notice.effective_at <= now
+    if not has_come and (notice.effective_on is None or notice.effective_on != told_on):
+        _set_date(session, now, publisher, notice, _next_date(session, now, publisher, (), last_told_on))
     notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.RELEASE).value
-    record_event(
-        session,
-        now,
-        WORKER,
-        "notice.released",
-        subject=("notice", notice.number),
-        publisher_id=publisher.id,
-        effective_on=notice.effective_on.isoformat() if notice.effective_on else None,
-    )
-    return True
+    touch(publisher, now)
+    _record_hold(session, now, publisher, notice, "notice.released", (), notice.effective_on)
 
 
-def _set_date(notice: Notice, facts: PublisherFacts, on: date | None, now: datetime) -> None:
+def _next_date(
+    session: Session, now: datetime, publisher: Publisher, holds: tuple[Hold, ...], last_told_on: date
+) -> date | None:
+    zone = read_facts(session, publisher).time_zone
+    return next_told_date(find_possible_at(holds, now), last_told_on, now, zone)
+
+
+def _set_date(session: Session, now: datetime, publisher: Publisher, notice: Notice, on: date | None) -> None:
+    zone = read_facts(session, publisher).time_zone
     notice.effective_on = on
-    notice.effective_at = first_instant(on, facts.time_zone) if on else None
+    notice.effective_at = first_instant(on, zone) if on else None
     notice.updated_at = now
+    touch(publisher, now)
+    session.flush()
+
+
+def _find_told_dates(session: Session, notice: Notice) -> tuple[date | None, date]:
+    """Return the date told last, None for "until further notice", and the last date that was told at all."""
+    told = session.scalars(
+        select(Statement.effective_on)
+        .where(Statement.notice_id == notice.id, Statement.kind.in_(TELLS_A_DATE))
+        .order_by(Statement.seq)
+    ).all()
+    dates = [on for on in told if on is not None]
+    return (told[-1] if told else notice.planned_on), (dates[-1] if dates else notice.planned_on)
 
 
 def _has_postponed(session: Session, notice: Notice) -> bool:
@@ -230,3 +271,24 @@ def _has_postponed(session: Session, notice: Notice) -> bool:
         Statement.notice_id == notice.id, Statement.kind == StatementKind.POSTPONEMENT.value
     )
     return session.scalar(query.limit(1)) is not None
+
+
+def _record_hold(
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    kind: str,
+    holds: tuple[Hold, ...],
+    effective_on: date | None = None,
+) -> None:
+    record_event(
+        session,
+        now,
+        WORKER,
+        kind,
+        subject=("notice", notice.number),
+        publisher_id=publisher.id,
+        holds=[[hold.customer_key, hold.reason.value] for hold in holds],
+        effective_on=effective_on.isoformat() if effective_on else None,
+    )

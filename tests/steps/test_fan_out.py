@@ -59,7 +59,7 @@ facts = st.builds(
     wants_effect=st.booleans(),
     shares_address_with_contact=st.integers(0, 4).map(lambda n: n == 0),
     was_told=st.booleans(),
-    is_customer_concerned=st.integers(0, 4).map(bool),
+    has_contract_ended=st.integers(0, 4).map(lambda n: n == 0),
 )
 changes = st.lists(st.builds(ConcernedBy, products=limits, kinds=kinds.filter(bool)), min_size=1, max_size=3)
 

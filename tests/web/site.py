@@ -39,11 +39,11 @@ class Site:
 
     def get(self, path: str, **options: Any) -> TestResponse:
         """GET a path."""
-        return self.client.get(path, **options)
+        return self.client.get(path, buffered=True, **options)
 
     def post(self, path: str, data: Any = None, **options: Any) -> TestResponse:
         """POST a form."""
-        return self.client.post(path, data=data, **options)
+        return self.client.post(path, data=data, buffered=True, **options)
 
     def letters_to(self, address: str) -> list[EmailMessage]:
         """Send what is due, and return every letter to one address, in order."""

@@ -98,7 +98,7 @@ def test_a_publishers_own_host_shows_nothing_of_other_publishers(site: Site, str
 
 @pytest.mark.parametrize("host", ["", "a b", "[::1", "[::1]:80", "x" * 300, "legal.streams.example\x00", "%00"])
 def test_a_host_header_that_is_none_chooses_nobody(light_site: Site, host: str) -> None:
-    assert light_site.get("/antopsis/", headers={"Host": host}).status_code == 200
+    assert light_site.get("/antopsis/", headers={"Host": host}).status_code in {200, 400}
 
 
 def test_as_of_shows_what_the_page_showed_at_the_end_of_that_day(site: Site) -> None:
