@@ -86,10 +86,12 @@ def create_app(settings: Settings) -> Flask:
 def _count_requests(app: Flask, parts: Wiring) -> None:
     try:
         limiter.init_app(app)
-    except ConfigurationError as error:
+    except ConfigurationError:
+        # Its own message holds the address with the password.
         shown = masked("LIMITER_URL", parts.limiter_url)
-        remedy = "install the client library of that store, or use memory:// with a single web process"
-        raise BadSettings([f"REGISTRY_LIMITER_URL is {shown}: {error}; {remedy}."]) from error
+        cause = "there is no such store, or the library to reach it is not installed"
+        remedy = "install that library, or use memory:// with a single web process"
+        raise BadSettings([f"REGISTRY_LIMITER_URL is {shown}: {cause}; {remedy}."]) from None
 
 
 def create_app_from_env() -> Flask:

@@ -21,6 +21,8 @@ from registry.cli.notices import notice
 from registry.cli.operation import pause, resume, tick, upgrade
 from registry.cli.serving import serve, web, worker
 
+PROGRAM = "registry"
+
 
 class RegistryCommandLine(Section):
     """The whole of it: every error becomes one clear message and an exit code."""
@@ -44,7 +46,7 @@ class RegistryCommandLine(Section):
         try:
             code = super().main(
                 given,
-                prog_name or "registry",
+                PROGRAM,
                 complete_var=complete_var,
                 standalone_mode=False,
                 windows_expand_args=windows_expand_args,

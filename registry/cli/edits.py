@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import click
+from sqlalchemy.orm import Session
 
 from registry.cli.invocation import Invocation, Refusal, Section, as_option, pass_invocation, publisher_option
 from registry.cli.plan_lines import change_document
 from registry.cli.printing import print_json
-from registry.domain.changes import diff_entry
-from registry.domain.vocabulary import Weight
-from registry.steps.approvals import give_approval
-from registry.steps.lookup import (
-    find_current_version,
-    find_pending_version,
-    get_entry,
-    get_publisher,
-    read_content,
-    read_facts,
-)
-from registry.steps.record_edit import EditFate, find_open_notice, take_editorial_effect
+from registry.steps.editorial import EditFate, approve_edit, find_open_notice
+from registry.steps.lookup import find_pending_version, get_entry, get_publisher
+from registry.tables import Publisher
 from registry.tables.engine import writing
 
 
@@ -37,38 +29,38 @@ def approve(run: Invocation, key: str, publisher_slug: str, acting_as: str | Non
     actor = run.actor(acting_as)
     with writing(run.wiring.engine) as session:
         publisher = get_publisher(session, publisher_slug, lock=True)
-        facts = read_facts(session, publisher)
-        found = get_entry(session, publisher, key)
-        version = find_pending_version(session, found)
-        if version is None:
-            raise Refusal(f"No edit of {key} waits for anything.")
-        change = diff_entry(found.key, read_content(find_current_version(session, found)), read_content(version))
-        notice = find_open_notice(session, found)
-        if notice is not None:
-            raise Refusal(
-                f"The edit of {key} belongs to notice {notice.number}, and is approved with it: "
-                f"`registry notice approve {notice.number} --publisher {publisher_slug} --as EMAIL`."
-            )
-        if change is None or change.weight is not Weight.EDITORIAL:
-            raise Refusal(
-                f"The edit of {key} is not editorial, so customers are told of it first: "
-                f"`registry notice draft --publisher {publisher_slug} --entry {key}`."
-            )
-        given = give_approval(
-            session,
-            run.now,
-            publisher,
-            facts,
-            ("edit", version.id, found.key),
-            version.digest,
-            {version.author},
-            actor,
-        )
-        edit = take_editorial_effect(session, run.now, publisher, found, actor)
-    is_in_effect = edit.fate is EditFate.IN_EFFECT
+        edit = approve_edit(session, run.now, publisher, key, actor)
+        if edit.fate in {EditFate.UNCHANGED, EditFate.WAITS}:
+            raise Refusal(_say_why_not(session, publisher, key, edit.fate))
     if run.as_json:
-        document = {"key": key, "fate": edit.fate, "approvals_given": given, "change": change_document(change)}
-        print_json(document | {"approvals_required": facts.approvals_required})
+        print_json({"key": key, "fate": edit.fate, "change": change_document(edit.change) if edit.change else None})
     else:
-        outcome = "it is in effect" if is_in_effect else "it waits for more"
-        click.echo(f"The edit of {key} has {given} of {facts.approvals_required} approvals: {outcome}.")
+        click.echo(f"Approved by {actor}: {_say_fate(edit.fate)}")
+
+
+def _say_fate(fate: EditFate) -> str:
+    match fate:
+        case EditFate.IN_EFFECT:
+            return "the edit is in effect."
+        case EditFate.NEEDS_APPROVAL:
+            return "the edit waits for more approvals."
+        case _:
+            return "the edit differs from the list in nothing any more, and is dropped."
+
+
+def _say_why_not(session: Session, publisher: Publisher, key: str, fate: EditFate) -> str:
+    found = get_entry(session, publisher, key)
+    notice = find_open_notice(session, found)
+    if notice is not None and fate is EditFate.WAITS:
+        return f"The edit of {key} touches what notice {notice.number} says, and waits until that has ended."
+    if notice is not None:
+        return (
+            f"The edit of {key} belongs to notice {notice.number}, and is approved with it: "
+            f"`registry notice approve {notice.number} --publisher {publisher.slug} --as EMAIL`."
+        )
+    if find_pending_version(session, found) is None:
+        return f"No edit of {key} waits for anything."
+    return (
+        f"The edit of {key} is not editorial, so customers are told of it first: "
+        f"`registry notice draft --publisher {publisher.slug} --entry {key}`."
+    )

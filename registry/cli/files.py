@@ -17,9 +17,9 @@ from registry.readers.registry_file import RegistryFile, read_registry_file
 from registry.readers.schema import registry_file_schema
 from registry.steps.apply_file import apply_file, plan_file
 from registry.steps.artefacts import addresses_of
+from registry.steps.editorial import find_open_notice
 from registry.steps.lookup import find_entry, get_publisher
 from registry.steps.published import load_public_list
-from registry.steps.record_edit import find_open_notice
 from registry.tables.engine import reading, writing
 from registry.writers.csv_list import build_csv
 from registry.writers.json_list import build_json

@@ -17,6 +17,7 @@ from registry.domain.notices import first_instant, local_date
 from registry.i18n import show_day
 from registry.steps.errors import UnknownDelivery
 from registry.steps.lookup import get_notice, get_publisher
+from registry.steps.override_hold import override_hold
 from registry.steps.record_objection import (
     CURES,
     approve_for_customer,
@@ -116,6 +117,33 @@ def exempt(run: Invocation, number: str, publisher_slug: str, customer: str, bas
         exempt_customer(session, run.now, publisher, notice, customer, actor, basis=basis)
         standing = get_standing(session, publisher, notice, customer)
     _tell_standing(run, standing, customer, f"{customer} no longer holds notice {number}: {basis}.")
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        'registry notice override 2026-003 --publisher antopsis --customer acme --reason "Unreachable since May"'
+    ],
+)
+@click.argument("number")
+@publisher_option
+@customer_option
+@click.option("--reason", required=True, metavar="TEXT", help="Why. The second person gives the same one.")
+@as_option
+@pass_invocation
+def override(
+    run: Invocation, number: str, publisher_slug: str, customer: str, reason: str, acting_as: str | None
+) -> None:
+    """Set a customer's hold aside, once a second person says the same (R23). It is neither receipt nor consent."""
+    actor = run.actor(acting_as)
+    with _open_notice(run, publisher_slug, number) as (session, publisher, notice):
+        is_aside = override_hold(session, run.now, publisher, notice, customer, actor, reason=reason)
+        standing = get_standing(session, publisher, notice, customer)
+    if is_aside:
+        said = f"The hold of {customer} on notice {number} is set aside: {reason}."
+    else:
+        said = f"Asked for by {actor}. The hold of {customer} on notice {number} stands until a second person agrees."
+    _tell_standing(run, standing, customer, said)
 
 
 @click.command(
@@ -278,4 +306,4 @@ def outcome(
         click.echo(f"Nothing changed: this report is on record already; the delivery is {words_of(state)}.")
 
 
-COMMANDS = (served, exempt, approve_for, object_to, resolve)
+COMMANDS = (served, exempt, override, approve_for, object_to, resolve)

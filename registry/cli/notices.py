@@ -15,6 +15,7 @@ from registry.cli.invocation import Invocation, Section, as_option, pass_invocat
 from registry.cli.notice_lines import is_on_its_way, status_document, status_lines
 from registry.cli.printing import count_of, plain, print_json, print_lines, say_at, short_day, table, words_of
 from registry.cli.values import INSTANT, LOCAL_DATE
+from registry.domain.vocabulary import Weight
 from registry.i18n import show_day
 from registry.steps.approvals import count_approvals
 from registry.steps.draft_notice import draft_notice
@@ -22,6 +23,8 @@ from registry.steps.installation import dispatch_pause
 from registry.steps.lookup import get_notice, get_publisher, read_facts
 from registry.steps.notice_status import NoticeStatus, load_notice_status
 from registry.steps.publish_notice import approve_notice, publish_notice
+from registry.steps.revise_draft import find_authors
+from registry.steps.weigh_change import count_approvals_required, weigh_change
 from registry.steps.withdraw_notice import withdraw_notice
 from registry.tables import Delivery, Notice, Statement
 from registry.tables.engine import reading, writing
@@ -80,14 +83,14 @@ def draft(
             emergency_reason=emergency,
             summary=summary,
         )
-        facts = read_facts(session, publisher)
+        zone = read_facts(session, publisher).time_zone
+        required = count_approvals_required(session, publisher, drafted)
     if run.as_json:
         print_json(_document(drafted, publisher_slug))
         return
     click.echo(drafted.number)
-    click.echo(f"{drafted.summary}\nTakes effect on {show_day(drafted.planned_on, facts.time_zone)}.", err=True)
-    act = "approve" if facts.approvals_required else "publish"
-    by = " --as EMAIL" if facts.approvals_required else ""
+    click.echo(f"{drafted.summary}\nTakes effect on {show_day(drafted.planned_on, zone)}.", err=True)
+    act, by = ("approve", " --as EMAIL") if required else ("publish", "")
     click.echo(f"Next: registry notice {act} {drafted.number} --publisher {publisher_slug}{by}", err=True)
 
 
@@ -103,14 +106,49 @@ def approve(run: Invocation, number: str, publisher_slug: str, acting_as: str | 
         publisher = get_publisher(session, publisher_slug, lock=True)
         found = get_notice(session, publisher, number)
         approve_notice(session, run.now, publisher, found, actor)
-        required = read_facts(session, publisher).approvals_required
-        given = count_approvals(session, publisher, "notice", found.id, found.digest)
+        required = count_approvals_required(session, publisher, found)
+        authors = find_authors(session, found) if required else set()
+        given = count_approvals(session, publisher, "notice", found.id, found.digest, excluding=authors)
     if run.as_json:
         print_json(_document(found, publisher_slug) | {"approvals_given": given, "approvals_required": required})
         return
     click.echo(f"Notice {number} is {words_of(found.state)}: {given} of {required} approvals, by {actor}.")
     if given >= required:
         click.echo(f"Next: registry notice publish {number} --publisher {publisher_slug}")
+
+
+@notice.command(
+    examples=[
+        "registry notice weigh 2026-003 --publisher antopsis --entry stripe --weight binding",
+        "registry notice weigh 2026-003 --publisher antopsis --entry stripe --weight informing "
+        '--reason "The legal form changed, the entity did not"',
+    ]
+)
+@click.argument("number")
+@publisher_option
+@click.option("--entry", "key", required=True, metavar="KEY", help="The entry whose change is weighed.")
+@click.option("--weight", type=click.Choice([each.value for each in Weight]), required=True, help="What it asks for.")
+@click.option("--reason", metavar="TEXT", help="Why, where it is less than what was computed.")
+@as_option
+@pass_invocation
+def weigh(
+    run: Invocation, number: str, publisher_slug: str, key: str, weight: str, reason: str | None, acting_as: str | None
+) -> None:
+    """Raise or lower what a change in a draft asks for (R3).
+
+    Lowering needs a reason, and a second person's approval of the notice. Approvals given before are void.
+    """
+    actor = run.actor(acting_as)
+    with writing(run.wiring.engine) as session:
+        publisher = get_publisher(session, publisher_slug, lock=True)
+        found = get_notice(session, publisher, number)
+        weigh_change(session, run.now, publisher, found, key, Weight(weight), actor, reason=reason)
+        required = count_approvals_required(session, publisher, found)
+    if run.as_json:
+        print_json(_document(found, publisher_slug) | {"entry": key, "weight": weight, "approvals_required": required})
+        return
+    needs = f"it needs {count_of(required, 'approval')}" if required else "it needs no approval"
+    click.echo(f"The change of {key} in notice {number} is {weight}; {needs}.")
 
 
 @notice.command(examples=["registry notice publish 2026-003 --publisher antopsis"])

@@ -14,7 +14,7 @@ from registry.i18n import show_day
 from registry.letters.rows import Member, describe_change
 from registry.readers.registry_file import RegistryFile
 from registry.steps.apply_file import Applied, Plan, PlannedChange
-from registry.steps.record_edit import Edit, EditFate
+from registry.steps.editorial import Edit, EditFate
 
 MEANINGS = {
     Weight.BINDING: "Binding: customers are told first, and their clocks must run",

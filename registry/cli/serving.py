@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
+from contextlib import nullcontext
 
 import click
 from sqlalchemy import select
@@ -149,13 +150,10 @@ def worker(context: click.Context, run: Invocation) -> None:
     """
     wiring = run.wiring
     wiring.bind()
-    stop = StopRequest()
-    for number in STOP_SIGNALS:
-        signal.signal(number, stop.ask)
-    log_to(sys.stderr)
-    if wiring.uses_sqlite:
-        with only_worker(wiring.instance):
-            code = run_worker(wiring, stop)
-    else:
+    with only_worker(wiring.instance) if wiring.uses_sqlite else nullcontext():
+        stop = StopRequest()
+        for number in STOP_SIGNALS:
+            signal.signal(number, stop.ask)
+        log_to(sys.stderr)
         code = run_worker(wiring, stop)
     context.exit(code)

@@ -18,8 +18,9 @@ class SubscriptionFacts:
 
     `products` and `kinds` are what it is limited to, empty meaning all. `is_address_known`: not erased.
     `shares_address_with_contact`: a standing contact of a customer whose contract runs gets this statement at the same
-    address; it plays no part for a contact. `was_told`: the notice's announcement went to it, or is going. `has_contract_ended`: its
-    customer's contract is over, or it dropped out of the notice (R17); it plays no part for a follower.
+    address; it plays no part for a contact. `was_told`: the notice's announcement went to it, or is going.
+    `has_contract_ended`: its customer's contract is over, or it dropped out of the notice (R17); it plays no part for
+    a follower.
     """
 
     audience: Audience

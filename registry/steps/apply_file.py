@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from registry.domain.changes import EntryChange, diff_entry
-from registry.domain.entries import EntryContent, digest_of
+from registry.domain.entries import EntryContent, EntryInternals, digest_of
+from registry.domain.errors import InvalidInput, Problem
 from registry.domain.notices import EarliestEffect
 from registry.domain.publishers import FileEntry
-from registry.domain.terms import find_shortened
 from registry.domain.vocabulary import Weight
 from registry.readers.registry_file import RegistryFile
 from registry.steps.customers import record_customers
-from registry.steps.errors import ApprovalNeeded, UnknownPublisher
-from registry.steps.list_periods import put_on_list, touch
-from registry.steps.lookup import find_current_version, find_entry, find_pending_version, read_content, read_facts
+from registry.steps.editorial import find_open_change
+from registry.steps.errors import UnknownPublisher
+from registry.steps.list_periods import put_all_on_list, touch
+from registry.steps.lookup import (
+    EntryVersions,
+    load_entries_by_key,
+    load_versions,
+    lock_publisher,
+    read_content,
+)
 from registry.steps.plan_dates import find_earliest
 from registry.steps.record import Actor, record_event
-from registry.steps.record_edit import Edit, EditFate, find_open_notice, record_edit, record_internals
-from registry.tables import Entry, Product, Publisher, PublisherTerms
+from registry.steps.record_edit import (
+    Edit,
+    EditFate,
+    load_internals,
+    record_edit,
+    record_internals,
+    write_internals,
+)
+from registry.steps.record_publisher import (
+    create_publisher,
+    find_publisher_differences,
+    refuse_host_of_another,
+    update_publisher,
+)
+from registry.tables import (
+    Entry,
+    EntryKey,
+    EntryVersion,
+    ListPeriod,
+    Notice,
+    NoticeChange,
+    Publisher,
+)
 
 
 @dataclass(frozen=True)
@@ -51,18 +80,26 @@ class Plan:
 
 @dataclass(frozen=True)
 class Applied:
-    """What applying a file did: the fate of each entry that was not as wanted, and of publisher and customers."""
+    """What applying a file did: the fate of each entry that was not as wanted, and of publisher and customers.
+
+    `moved` are entries that got another key, `is_reordered` whether what the public sees stands in another order, and
+    `internals_changed` of how many entries the private facts differ.
+    """
 
     publisher: str
     is_founding: bool
     edits: tuple[Edit, ...]
     publisher_changes: tuple[str, ...]
     customers: dict[str, int]
+    moved: tuple[tuple[str, str], ...] = ()
+    is_reordered: bool = False
+    internals_changed: int = 0
 
     @property
     def changed_anything(self) -> bool:
         """Whether anything is otherwise than before."""
-        return bool(self.is_founding or self.edits or self.publisher_changes or any(self.customers.values()))
+        beside = self.moved or self.is_reordered or self.internals_changed or any(self.customers.values())
+        return bool(self.is_founding or self.edits or self.publisher_changes or beside)
 
 
 def plan_file(session: Session, now: datetime, file: RegistryFile) -> Plan:
@@ -76,16 +113,17 @@ def plan_file(session: Session, now: datetime, file: RegistryFile) -> Plan:
             if (change := diff_entry(entry.key, None, entry.content)) is not None
         )
         return Plan(slug, True, additions, (), (), None)
+    versions = load_versions(session, publisher)
     planned, moved = [], []
-    for wanted, entry in _pair(session, publisher, file):
+    for wanted, entry in _pair(session, publisher, file, versions):
         if wanted is not None and entry is not None and entry.key != wanted.key:
             moved.append((entry.key, wanted.key))
-        planned_change = _plan_entry(session, wanted, entry)
+        planned_change = _plan_entry(session, wanted, entry, versions)
         if planned_change is not None:
             planned.append(planned_change)
-    binds = any(item.change.weight is Weight.BINDING for item in planned)
-    earliest = find_earliest(session, now, publisher) if binds else None
-    differing = tuple(_publisher_differences(session, publisher, file))
+    binds = any(item.change.weight is Weight.BINDING and item.stands_in is None for item in planned)
+    earliest = find_earliest(session, now, publisher, file.publisher, file.customers or ()) if binds else None
+    differing = tuple(find_publisher_differences(session, publisher, file))
     return Plan(slug, False, tuple(planned), tuple(moved), differing, earliest)
 
 
@@ -97,34 +135,54 @@ def apply_file(session: Session, now: datetime, file: RegistryFile, actor: Actor
     """
     if only is not None and file.publisher.slug != only:
         raise UnknownPublisher(slug=file.publisher.slug, near=[only], known=[only])
-    publisher = session.scalar(select(Publisher).where(Publisher.slug == file.publisher.slug).with_for_update())
+    publisher = session.scalar(select(Publisher).where(Publisher.slug == file.publisher.slug))
+    refuse_host_of_another(session, file)
     if publisher is None:
-        publisher = _create(session, now, file, actor)
+        publisher = create_publisher(session, now, file, actor)
         differing: list[str] = []
     else:
-        differing = _update_publisher(session, now, publisher, file, actor)
-    is_founding = publisher.revision == 0
-    edits = _found(session, now, publisher, file, actor) if is_founding else _edit(session, now, publisher, file, actor)
+        lock_publisher(session, publisher)
+        differing = update_publisher(session, now, publisher, file, actor)
+    if publisher.revision == 0:
+        applied = _found(session, now, publisher, file, actor)
+    else:
+        applied = _edit(session, now, publisher, file, actor)
     customers: dict[str, int] = {}
     if file.customers is not None:
         counts = record_customers(session, now, publisher, file.customers, actor)
         customers = {name: count for name, count in counts.items() if isinstance(count, int)}
-    return Applied(publisher.slug, is_founding, tuple(edits), tuple(differing), customers)
+    return replace(applied, publisher_changes=tuple(differing), customers=customers)
 
 
-def _found(session: Session, now: datetime, publisher: Publisher, file: RegistryFile, actor: Actor) -> list[Edit]:
-    edits = []
-    for position, wanted in enumerate(file.entries):
-        record_edit(session, now, publisher, wanted.key, wanted.content, actor, position=position)
-        entry = find_entry(session, publisher, wanted.key)
-        version = find_pending_version(session, entry) if entry else None
-        if entry is None or version is None:
-            continue
-        put_on_list(session, now, publisher, entry, version, cause="founding")
-        record_internals(session, publisher, wanted.key, wanted.internals, now=now, actor=actor)
-        edits.append(Edit(wanted.key, EditFate.IN_EFFECT, diff_entry(wanted.key, None, wanted.content)))
+def _found(session: Session, now: datetime, publisher: Publisher, file: RegistryFile, actor: Actor) -> Applied:
+    """State the list as the file has it: each entry with its first version, on the list at once (R5)."""
+    entries = [
+        Entry(publisher_id=publisher.id, key=wanted.key, position=position, created_at=now)
+        for position, wanted in enumerate(file.entries)
+    ]
+    session.add_all(entries)
+    session.flush()
+    versions = []
+    for wanted, entry in zip(file.entries, entries, strict=True):
+        document = wanted.content.as_document()
+        session.add(EntryKey(publisher_id=publisher.id, entry_id=entry.id, key=wanted.key))
+        versions.append(
+            EntryVersion(
+                publisher_id=publisher.id,
+                entry_id=entry.id,
+                seq=1,
+                document=document,
+                digest=digest_of(document),
+                author=actor.name,
+                created_at=now,
+            )
+        )
+        if wanted.internals != EntryInternals():
+            write_internals(session, publisher, entry, wanted.internals, now=now, actor=actor)
+    session.add_all(versions)
+    session.flush()
+    put_all_on_list(session, now, publisher, list(zip(entries, versions, strict=True)), cause="founding")
     publisher.revision = 1
-    publisher.changed_at = now
     record_event(
         session,
         now,
@@ -132,159 +190,125 @@ def _found(session: Session, now: datetime, publisher: Publisher, file: Registry
         "publisher.founded",
         subject=("publisher", publisher.slug),
         publisher_id=publisher.id,
-        entries=len(edits),
+        entries={version.entry_id: version.digest for version in versions},
     )
-    return edits
+    session.flush()
+    edits = tuple(
+        Edit(wanted.key, EditFate.IN_EFFECT, diff_entry(wanted.key, None, wanted.content)) for wanted in file.entries
+    )
+    return Applied(publisher.slug, True, edits, (), {})
 
 
-def _edit(session: Session, now: datetime, publisher: Publisher, file: RegistryFile, actor: Actor) -> list[Edit]:
-    edits = []
+def _edit(session: Session, now: datetime, publisher: Publisher, file: RegistryFile, actor: Actor) -> Applied:
+    edits, moved, internals_changed = [], [], 0
     positions = {wanted.key: position for position, wanted in enumerate(file.entries)}
-    for wanted, entry in _pair(session, publisher, file):
+    versions = load_versions(session, publisher)
+    internals = load_internals(session, publisher)
+    order = _public_order(session, publisher)
+    for wanted, entry in _pair(session, publisher, file, versions):
         if wanted is None:
             assert entry is not None  # noqa: S101 - _pair gives at least one of the two
-            edit = record_edit(session, now, publisher, entry.key, None, actor)
-        else:
-            edit = record_edit(
-                session,
-                now,
-                publisher,
-                wanted.key,
-                wanted.content,
-                actor,
-                former_keys=wanted.former_keys,
-                position=positions[wanted.key],
-            )
-            record_internals(session, publisher, wanted.key, wanted.internals, now=now, actor=actor)
-        if edit.fate is not EditFate.UNCHANGED:
-            edits.append(edit)
-    return edits
-
-
-def _pair(session: Session, publisher: Publisher, file: RegistryFile) -> list[tuple[FileEntry | None, Entry | None]]:
-    """Pair what the file has with what is on record; a key that vanished from the file is a removal."""
-    pairs: list[tuple[FileEntry | None, Entry | None]] = []
-    seen: set[int] = set()
-    for wanted in file.entries:
-        entry = find_entry(session, publisher, wanted.key)
-        for former in wanted.former_keys if entry is None else ():
-            entry = entry or find_entry(session, publisher, former)
+            edits.append(record_edit(session, now, publisher, entry.key, None, actor))
+            continue
+        former_key = entry.key if entry else wanted.key
+        position = positions[wanted.key]
         if entry is not None:
-            seen.add(entry.id)
-        pairs.append((wanted, entry))
-    on_record = session.scalars(
-        select(Entry).where(Entry.publisher_id == publisher.id).order_by(Entry.position, Entry.key)
+            entry.position = position
+        if entry is None or former_key != wanted.key or _is_otherwise(wanted, versions.get(entry.id)):
+            edits.append(
+                record_edit(
+                    session,
+                    now,
+                    publisher,
+                    wanted.key,
+                    wanted.content,
+                    actor,
+                    former_keys=wanted.former_keys,
+                    position=position,
+                )
+            )
+        if former_key != wanted.key:
+            moved.append((former_key, wanted.key))
+        if entry is None or wanted.internals != internals.get(entry.id, EntryInternals()):
+            internals_changed += record_internals(
+                session, publisher, wanted.key, wanted.internals, now=now, actor=actor
+            )
+    session.flush()
+    is_reordered = _public_order(session, publisher) != order
+    if is_reordered:
+        touch(publisher, now)
+    return Applied(
+        publisher=publisher.slug,
+        is_founding=False,
+        edits=tuple(edit for edit in edits if edit.fate is not EditFate.UNCHANGED),
+        publisher_changes=(),
+        customers={},
+        moved=tuple(moved),
+        is_reordered=is_reordered,
+        internals_changed=internals_changed,
     )
-    for entry in on_record:
-        is_wanted_now = find_pending_version(session, entry) or find_current_version(session, entry)
-        if entry.id not in seen and is_wanted_now is not None and is_wanted_now.document is not None:
+
+
+def _is_otherwise(wanted: FileEntry, known: EntryVersions | None) -> bool:
+    """Return whether an entry is wanted otherwise than its last edit has it, or an edit of it may take effect now."""
+    if known is None or known.wanted is None or known.pending is not None:
+        return True
+    return known.wanted.digest != digest_of(wanted.content.as_document())
+
+
+def _public_order(session: Session, publisher: Publisher) -> list[int]:
+    """Return the entries that the public knows of, in their order; the place of all others is nobody's business."""
+    was_listed = exists().where(ListPeriod.entry_id == Entry.id)
+    was_told = exists().where(
+        NoticeChange.entry_id == Entry.id, NoticeChange.notice_id == Notice.id, Notice.announced_at.is_not(None)
+    )
+    known = select(Entry.id).where(Entry.publisher_id == publisher.id, or_(was_listed, was_told))
+    return list(session.scalars(known.order_by(Entry.position, Entry.key)))
+
+
+def _pair(
+    session: Session, publisher: Publisher, file: RegistryFile, versions: Mapping[int, EntryVersions]
+) -> list[tuple[FileEntry | None, Entry | None]]:
+    """Pair what the file has with what is on record; a key that vanished from the file is a removal.
+
+    Raises `InvalidInput` for two entries of the file that lead to one on record, the one by a key that the other had.
+    """
+    known = load_entries_by_key(session, publisher)
+    pairs: list[tuple[FileEntry | None, Entry | None]] = []
+    problems: list[Problem] = []
+    seen: dict[int, str] = {}
+    for place, wanted in enumerate(file.entries):
+        entry = next((known[key] for key in (wanted.key, *wanted.former_keys) if key in known), None)
+        if entry is not None and entry.id in seen:
+            first = f"it leads to the same entry as {seen[entry.id]}"
+            problems.append(Problem(f"entries.{place}.key", wanted.key, "repeated-key", {"first": first}))
+        if entry is not None:
+            seen.setdefault(entry.id, wanted.key)
+        pairs.append((wanted, entry))
+    if problems:
+        raise InvalidInput(problems)
+    for entry in dict.fromkeys(known.values()):
+        wanted_now = versions[entry.id].wanted if entry.id in versions else None
+        if entry.id not in seen and wanted_now is not None and wanted_now.document is not None:
             pairs.append((None, entry))
     return pairs
 
 
-def _plan_entry(session: Session, wanted: FileEntry | None, entry: Entry | None) -> PlannedChange | None:
+def _plan_entry(
+    session: Session, wanted: FileEntry | None, entry: Entry | None, versions: Mapping[int, EntryVersions]
+) -> PlannedChange | None:
     content: EntryContent | None = wanted.content if wanted else None
     key = wanted.key if wanted else entry.key if entry else ""
-    if entry is None:
-        change = diff_entry(key, None, content)
-        return PlannedChange(change, is_drafted=False, stands_in=None) if change else None
-    change = diff_entry(key, read_content(find_current_version(session, entry)), content)
+    known = versions.get(entry.id, EntryVersions()) if entry else EntryVersions()
+    document = content.as_document() if content else None
+    if document == (known.current.document if known.current else None):
+        return None
+    change = diff_entry(key, read_content(known.current), content)
     if change is None:
         return None
-    pending = find_pending_version(session, entry)
-    is_drafted = pending is not None and pending.digest == digest_of(content.as_document() if content else None)
-    notice = find_open_notice(session, entry) if is_drafted else None
+    pending = known.pending
+    is_drafted = pending is not None and pending.digest == digest_of(document)
+    row = find_open_change(session, entry) if entry and is_drafted else None
+    stands = row is not None and pending is not None and row.target_version_id == pending.id
+    notice = session.get_one(Notice, row.notice_id) if row and stands else None
     return PlannedChange(change, is_drafted, notice.number if notice else None)
-
-
-def _facts_document(file: RegistryFile) -> dict[str, object]:
-    return file.publisher.model_dump(mode="json", exclude={"notice"})
-
-
-def _create(session: Session, now: datetime, file: RegistryFile, actor: Actor) -> Publisher:
-    publisher = Publisher(
-        slug=file.publisher.slug,
-        host=file.publisher.host,
-        facts=_facts_document(file),
-        revision=0,
-        changed_at=now,
-        created_at=now,
-    )
-    session.add(publisher)
-    session.flush()
-    _add_terms(session, now, publisher, file, 1)
-    _update_products(session, publisher, file)
-    record_event(
-        session,
-        now,
-        actor,
-        "publisher.created",
-        subject=("publisher", publisher.slug),
-        publisher_id=publisher.id,
-    )
-    return publisher
-
-
-def _add_terms(session: Session, now: datetime, publisher: Publisher, file: RegistryFile, version: int) -> None:
-    document = file.publisher.notice.model_dump(mode="json")
-    session.add(PublisherTerms(publisher_id=publisher.id, version=version, document=document, from_at=now))
-    session.flush()
-
-
-def _publisher_differences(session: Session, publisher: Publisher, file: RegistryFile) -> list[str]:
-    wanted = _facts_document(file)
-    differing = sorted(name for name in wanted if wanted[name] != publisher.facts.get(name))
-    if read_facts(session, publisher).notice != file.publisher.notice:
-        differing.append("notice")
-    products = session.scalars(select(Product).where(Product.publisher_id == publisher.id).order_by(Product.position))
-    known = {product.key: (product.name, product.position) for product in products}
-    wanted_products = {product.key: (product.name, at) for at, product in enumerate(file.products)}
-    if any(known.get(key) != value for key, value in wanted_products.items()):
-        differing.append("products")
-    return differing
-
-
-def _update_publisher(
-    session: Session, now: datetime, publisher: Publisher, file: RegistryFile, actor: Actor
-) -> list[str]:
-    differing = _publisher_differences(session, publisher, file)
-    if not differing:
-        return []
-    known = read_facts(session, publisher)
-    shortened = find_shortened(file.publisher.notice, known.notice)
-    loosened = known.approvals_required > file.publisher.approvals_required
-    if known.approvals_required and (shortened or loosened):
-        what = ", ".join([*(f"notice.{name}" for name in shortened), *(["approvals_required"] if loosened else [])])
-        raise ApprovalNeeded(publisher=publisher.slug, what=what)
-    if "notice" in differing:
-        versions = session.scalars(select(PublisherTerms.version).where(PublisherTerms.publisher_id == publisher.id))
-        _add_terms(session, now, publisher, file, max(versions) + 1)
-    publisher.facts = _facts_document(file)
-    publisher.host = file.publisher.host
-    _update_products(session, publisher, file)
-    if publisher.revision:
-        touch(publisher, now)
-    record_event(
-        session,
-        now,
-        actor,
-        "publisher.updated",
-        subject=("publisher", publisher.slug),
-        publisher_id=publisher.id,
-        fields=differing,
-    )
-    return differing
-
-
-def _update_products(session: Session, publisher: Publisher, file: RegistryFile) -> None:
-    """Add and rename products. One that vanished stays on record, since subscriptions may name it."""
-    known = {
-        product.key: product for product in session.scalars(select(Product).where(Product.publisher_id == publisher.id))
-    }
-    for position, wanted in enumerate(file.products):
-        product = known.get(wanted.key)
-        if product is None:
-            session.add(Product(publisher_id=publisher.id, key=wanted.key, name=wanted.name, position=position))
-        else:
-            product.name, product.position = wanted.name, position
-    session.flush()

@@ -65,14 +65,12 @@ def lock_notice(session: Session, notice_id: int) -> tuple[Publisher, Notice]:
     return publisher, notice
 
 
-def read_facts(session: Session, publisher: Publisher) -> PublisherFacts:
-    """Return what is known of the publisher, with the newest version of its notice terms."""
-    terms = session.scalars(
-        select(PublisherTerms)
-        .where(PublisherTerms.publisher_id == publisher.id)
-        .order_by(PublisherTerms.version.desc())
-        .limit(1)
-    ).one()
+def read_facts(session: Session, publisher: Publisher, before: datetime | None = None) -> PublisherFacts:
+    """Return what is known of the publisher, with its newest notice terms, or those it had just before an instant."""
+    versions = select(PublisherTerms).where(PublisherTerms.publisher_id == publisher.id)
+    if before is not None:
+        versions = versions.where(PublisherTerms.from_at < before)
+    terms = session.scalars(versions.order_by(PublisherTerms.version.desc()).limit(1)).one()
     return PublisherFacts.model_validate(publisher.facts | {"notice": terms.document})
 
 
@@ -215,13 +213,12 @@ def list_running_customers(
     for customer, document in rows:
         terms = merge_terms(publisher_terms, document or {})
         today = local_date(now, terms.time_zone)
-        if _runs(customer, today):
+        if runs_on(today, customer.contract_from, customer.contract_until):
             value = CustomerTerms(customer.key, customer.name, terms, working_days_for(terms, today))
             running.append((customer, value))
     return running
 
 
-def _runs(customer: Customer, today: date) -> bool:
-    begun = customer.contract_from is None or customer.contract_from <= today
-    ended = customer.contract_until is not None and customer.contract_until < today
-    return begun and not ended
+def runs_on(on: date, contract_from: date | None, contract_until: date | None) -> bool:
+    """Return whether a contract runs on a date of the customer's zone. Its first and its last day both count (R17)."""
+    return (contract_from is None or contract_from <= on) and (contract_until is None or on <= contract_until)

@@ -1,4 +1,4 @@
-"""Customers of a notice whom time or a clause takes out of waiting: contracts that ended, receipt that is deemed."""
+"""Customers of a notice who come and go: contracts that ended, receipt that is deemed, and one that was forgotten."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState
+from registry.domain.errors import IllegalTransition
+from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.notices import local_date, plan_deemed_receipt_at
 from registry.domain.terms import Terms
 from registry.domain.vocabulary import StatementKind
-from registry.steps.receipts import start_clock
-from registry.steps.record import WORKER, record_event
+from registry.steps.errors import UnknownCustomer
+from registry.steps.lookup import get_customer, list_running_customers, lock_publisher, read_facts
+from registry.steps.make_statement import deliver_notice_to
+from registry.steps.receipts import start_clock, update_clock
+from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import Attempt, Customer, Delivery, Notice, NoticeCustomer, Publisher, Statement, Subscription
 
 FINAL_WITHOUT_RECEIPT = (
@@ -33,6 +38,8 @@ def drop_ended_contracts(session: Session, now: datetime, publisher: Publisher, 
             NoticeCustomer.state != "dropped",
             Customer.contract_until.is_not(None),
         )
+        # A letter may be settling at this moment, and must not undo what is written here.
+        .with_for_update(of=NoticeCustomer, key_share=True)
     ).all()
     for standing, customer in rows:
         zone = Terms.model_validate(standing.terms).time_zone
@@ -53,7 +60,9 @@ def drop_ended_contracts(session: Session, now: datetime, publisher: Publisher, 
 def deem_receipts(session: Session, now: datetime, notice: Notice) -> None:
     """Start the clock of customers nobody can reach, where their contract has a clause for it (R13)."""
     waiting = session.scalars(
-        select(NoticeCustomer).where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.state == "waiting")
+        select(NoticeCustomer)
+        .where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.state == "waiting")
+        .with_for_update(key_share=True)
     ).all()
     for standing in waiting:
         terms = Terms.model_validate(standing.terms)
@@ -86,3 +95,53 @@ def deem_receipts(session: Session, now: datetime, notice: Notice) -> None:
                 publisher_id=notice.publisher_id,
                 customer_id=standing.customer_id,
             )
+
+
+def add_forgotten_customer(
+    session: Session, now: datetime, publisher: Publisher, notice: Notice, customer_key: str, actor: Actor
+) -> NoticeCustomer:
+    """Add a customer that a pending notice should have concerned, and tell its contacts (R17).
+
+    It holds the notice from now on, with the terms that count for it now; a letter that reached it already counts. One
+    that stands in the notice stays as it is, and one that dropped out is back. Raises `IllegalTransition` for a notice
+    that is not pending, and `UnknownCustomer` also where the customer's contract does not run.
+    """
+    lock_publisher(session, publisher, notice)
+    if NoticeState(notice.state) not in PENDING_STATES:
+        raise IllegalTransition(machine="notice", state=notice.state, event="add_customer")
+    customer = get_customer(session, publisher, customer_key)
+    standing = session.get(NoticeCustomer, (notice.id, customer.id))
+    if standing is not None and standing.state != "dropped":
+        return standing
+    running = list_running_customers(session, publisher, read_facts(session, publisher).notice, now)
+    terms = next((value.terms for row, value in running if row.id == customer.id), None)
+    if terms is None:
+        raise UnknownCustomer(key=customer_key, publisher=publisher.slug, near=[])
+    if standing is None:
+        standing = NoticeCustomer(
+            notice_id=notice.id,
+            customer_id=customer.id,
+            publisher_id=publisher.id,
+            terms=terms.model_dump(mode="json"),
+            state="waiting",
+        )
+        session.add(standing)
+    standing.state, standing.basis = "waiting", None
+    session.flush()
+    record_event(
+        session,
+        now,
+        actor,
+        "customer.added_to_notice",
+        subject=("notice", notice.number),
+        publisher_id=publisher.id,
+        customer_id=customer.id,
+    )
+    contacts = session.scalars(
+        select(Subscription).where(Subscription.customer_id == customer.id).order_by(Subscription.rank, Subscription.id)
+    ).all()
+    for contact in contacts:
+        deliver_notice_to(session, now, notice, contact)
+    update_clock(session, now, standing)
+    session.flush()
+    return standing

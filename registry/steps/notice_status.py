@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from registry.domain.changes import EntryChange
 from registry.domain.effect import Hold
 from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.steps.approvals import COMMAND_LINE
 from registry.steps.lookup import read_facts
 from registry.steps.revise_draft import list_changes
 from registry.steps.take_effect import find_holds
@@ -112,7 +113,7 @@ def load_notice_status(session: Session, now: datetime, publisher: Publisher, no
     facts = read_facts(session, publisher)
     is_pending = NoticeState(notice.state) in PENDING_STATES
     approvals = session.scalars(
-        select(Approval.actor)
+        select(Approval)
         .where(Approval.subject == "notice", Approval.subject_id == notice.id, Approval.digest == notice.digest)
         .order_by(Approval.id)
     )
@@ -142,7 +143,7 @@ def load_notice_status(session: Session, now: datetime, publisher: Publisher, no
         withdrawn_at=notice.withdrawn_at,
         emergency_reason=notice.emergency_reason,
         digest=notice.digest,
-        approved_by=tuple(approvals),
+        approved_by=tuple(_approver(approval) for approval in approvals),
         changes=tuple(EntryChange.from_document(row.change) for row in list_changes(session, notice)),
         holds=find_holds(session, now, notice) if is_pending else (),
         customers=_customers(session, notice),
@@ -151,6 +152,11 @@ def load_notice_status(session: Session, now: datetime, publisher: Publisher, no
         objections=tuple((name, row.state, row.is_in_time, row.received_at) for row, name in objections),
         events=tuple((event.at, event.actor, event.kind, event.payload) for event in events),
     )
+
+
+def _approver(approval: Approval) -> str:
+    """Name who approved, marked where the name was only claimed, on the command line (R16)."""
+    return f"{approval.actor} ({COMMAND_LINE})" if approval.via == COMMAND_LINE else approval.actor
 
 
 def _customers(session: Session, notice: Notice) -> tuple[CustomerStatus, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from registry.domain.changes import EntryChange, diff_entry
@@ -14,6 +14,8 @@ from registry.domain.entries import EntryContent
 from registry.domain.notice_life import PUBLIC_STATES, NoticeState
 from registry.domain.notices import first_instant, local_date, plan_clock
 from registry.domain.terms import Terms
+from registry.domain.validation import find_near
+from registry.domain.vocabulary import Weight
 from registry.pages.values import (
     PastVersion,
     PublicEntry,
@@ -24,12 +26,15 @@ from registry.pages.values import (
     RemovedEntry,
     ToldStatement,
 )
-from registry.steps.errors import BeforeFounding, FutureAsOf
-from registry.steps.lookup import get_entry, read_content, read_facts
+from registry.steps.errors import BeforeFounding, FutureAsOf, UnknownEntry
+from registry.steps.lookup import find_entry, read_content, read_facts
+from registry.steps.revise_draft import weigh_notice
 from registry.steps.working_days import working_days_for
 from registry.tables import (
     Entry,
+    EntryKey,
     EntryVersion,
+    Event,
     Installation,
     ListPeriod,
     Notice,
@@ -39,7 +44,15 @@ from registry.tables import (
     Statement,
 )
 
+Key = TypeVar("Key")
 Value = TypeVar("Value")
+
+STATES_BY_MOVE = {
+    "notice.held": NoticeState.HELD,
+    "notice.redated": NoticeState.HELD,
+    "notice.released": NoticeState.ANNOUNCED,
+}
+"""The record's word for each move of an announced notice short of its end, and the state it leads to (R22)."""
 
 
 def load_public_list(session: Session, now: datetime, publisher: Publisher, as_of: date | None = None) -> PublicList:
@@ -61,22 +74,22 @@ def load_public_list(session: Session, now: datetime, publisher: Publisher, as_o
             raise BeforeFounding(on=as_of, founded_on=founded_on)
     entries, removed = _entries_at(session, publisher, at, is_past=is_past)
     return PublicList(
-        publisher=load_public_publisher(session, publisher),
+        publisher=load_public_publisher(session, publisher, at if is_past else None),
         revision=publisher.revision,
         today=today,
         as_of=as_of if is_past else None,
         changed_at=publisher.changed_at,
         entries=entries,
         removed=removed,
-        notices=_notices_at(session, publisher, at, is_past=is_past),
+        notices=_notices_at(session, publisher, facts.time_zone, at, is_past=is_past),
         is_demo=is_demonstration(session),
         founded_at=_founded_at(session, publisher),
     )
 
 
-def load_public_publisher(session: Session, publisher: Publisher) -> PublicPublisher:
-    """Load what the public knows of the publisher itself, for pages that do not show its list."""
-    facts = read_facts(session, publisher)
+def load_public_publisher(session: Session, publisher: Publisher, before: datetime | None = None) -> PublicPublisher:
+    """Load what the public knows of the publisher itself, with the terms it had just before an instant, or has now."""
+    facts = read_facts(session, publisher, before)
     products = session.scalars(
         select(Product).where(Product.publisher_id == publisher.id).order_by(Product.position, Product.key)
     )
@@ -115,6 +128,17 @@ def is_demonstration(session: Session) -> bool:
 
 
 def _founded_at(session: Session, publisher: Publisher) -> datetime | None:
+    """Return when the list was founded, from the record: one that was founded empty has no period to tell it (R5)."""
+    founded_at = session.scalar(
+        select(func.min(Event.at)).where(
+            Event.publisher_id == publisher.id,
+            Event.subject_kind == "publisher",
+            Event.subject == publisher.slug,
+            Event.kind == "publisher.founded",
+        )
+    )
+    if founded_at is not None:
+        return founded_at
     return session.scalar(select(func.min(ListPeriod.from_at)).where(ListPeriod.publisher_id == publisher.id))
 
 
@@ -158,7 +182,9 @@ def _listed_at(history: list[tuple[Entry, EntryVersion, ListPeriod]]) -> datetim
     return listed_at
 
 
-def _notices_at(session: Session, publisher: Publisher, at: datetime, *, is_past: bool) -> tuple[PublicNotice, ...]:
+def _notices_at(
+    session: Session, publisher: Publisher, zone: str, at: datetime, *, is_past: bool
+) -> tuple[PublicNotice, ...]:
     """Load the notices announced by `at`, each with the date and state it had then."""
     begun = Notice.announced_at < at if is_past else Notice.announced_at <= at
     public = or_(
@@ -171,9 +197,9 @@ def _notices_at(session: Session, publisher: Publisher, at: datetime, *, is_past
         .order_by(Notice.announced_at, Notice.id)
     ).all()
     ids = [notice.id for notice in notices]
-    changes: dict[int, list[dict[str, Any]]] = _group(
+    changes = _group(
         session.execute(
-            select(NoticeChange.notice_id, NoticeChange.change)
+            select(NoticeChange.notice_id, NoticeChange)
             .join(Entry, Entry.id == NoticeChange.entry_id)
             .where(NoticeChange.notice_id.in_(ids))
             .order_by(Entry.position, Entry.key)
@@ -184,70 +210,95 @@ def _notices_at(session: Session, publisher: Publisher, at: datetime, *, is_past
             select(Statement.notice_id, Statement).where(Statement.notice_id.in_(ids)).order_by(Statement.seq)
         )
     )
+    moves = _group(
+        session.execute(
+            select(Event.subject, Event)
+            .where(Event.publisher_id == publisher.id, Event.subject_kind == "notice", Event.kind.in_(STATES_BY_MOVE))
+            .order_by(Event.id)
+        )
+    )
     return tuple(
-        _notice_at(notice, changes.get(notice.id, []), statements.get(notice.id, []), at, is_past=is_past)
+        _notice_at(
+            notice,
+            changes.get(notice.id, []),
+            statements.get(notice.id, []),
+            moves.get(notice.number, []),
+            zone,
+            at if is_past else None,
+        )
         for notice in notices
     )
 
 
-def _group(rows: Iterable[tuple[int, Value]]) -> dict[int, list[Value]]:
-    grouped: dict[int, list[Value]] = {}
+def _group(rows: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
+    grouped: dict[Key, list[Value]] = {}
     for key, value in rows:
         grouped.setdefault(key, []).append(value)
     return grouped
 
 
 def _notice_at(
-    notice: Notice, changes: list[dict[str, Any]], told: list[Statement], at: datetime, *, is_past: bool
+    notice: Notice,
+    changes: list[NoticeChange],
+    told: list[Statement],
+    moves: list[Event],
+    zone: str,
+    before: datetime | None,
 ) -> PublicNotice:
+    """Make the public notice as it is, or as it was just before the instant `before`.
+
+    What it was follows from the record of its holds, not from what is known of it now.
+    """
     assert notice.announced_at is not None  # noqa: S101 - the query takes announced notices only
 
     def by_then(instant: datetime | None) -> datetime | None:
-        return None if instant is None or (is_past and instant >= at) else instant
+        return None if instant is None or (before is not None and instant >= before) else instant
 
     statements = [statement for statement in told if by_then(statement.made_at) is not None]
+    moves = [move for move in moves if by_then(move.at) is not None]
     took_effect_at, withdrawn_at = by_then(notice.took_effect_at), by_then(notice.withdrawn_at)
-    terms = Terms.model_validate(notice.terms)
     effective_on, effective_at, state = notice.effective_on, notice.effective_at, notice.state
-    if is_past:
-        effective_on = statements[-1].effective_on if statements else notice.planned_on
-        effective_at = first_instant(effective_on, terms.time_zone) if effective_on else None
-        postponed = any(statement.kind == "postponement" for statement in statements)
-        state = (
-            NoticeState.IN_EFFECT
-            if took_effect_at
-            else NoticeState.WITHDRAWN
-            if withdrawn_at
-            else NoticeState.HELD
-            if postponed and effective_on is None
-            else NoticeState.ANNOUNCED
-        ).value
+    if before is not None:
+        effective_on = _date_after(moves[-1]) if moves else notice.planned_on
+        effective_at = first_instant(effective_on, zone) if effective_on else None
+        state = STATES_BY_MOVE[moves[-1].kind] if moves else NoticeState.ANNOUNCED
+        state = NoticeState.IN_EFFECT if took_effect_at else NoticeState.WITHDRAWN if withdrawn_at else state
+    terms = Terms.model_validate(notice.terms)
     announced_on = local_date(notice.announced_at, terms.time_zone)
     clock = plan_clock(notice.announced_at, terms, working_days_for(terms, announced_on))
-    binds = any(EntryChange.from_document(change).weight == "binding" for change in changes)
     return PublicNotice(
         number=notice.number,
-        state=state,
+        state=NoticeState(state).value,
         summary=notice.summary,
         announced_at=notice.announced_at,
-        updated_at=max([notice.announced_at, *(each.made_at for each in statements)]),
+        updated_at=max([notice.announced_at, *(each.made_at for each in statements), *(move.at for move in moves)]),
         effective_on=effective_on,
         effective_at=effective_at,
-        objection_until_on=clock.objection_ends_on if binds else None,
+        objection_until_on=clock.objection_ends_on if weigh_notice(changes) is Weight.BINDING else None,
         took_effect_at=took_effect_at,
         withdrawn_at=withdrawn_at,
         emergency_reason=notice.emergency_reason,
-        changes=tuple(EntryChange.from_document(change) for change in changes),
+        changes=tuple(EntryChange.from_document(row.change) for row in changes),
         statements=tuple(ToldStatement(each.seq, each.kind, each.made_at, each.effective_on) for each in statements),
     )
+
+
+def _date_after(move: Event) -> date | None:
+    told = move.payload.get("effective_on")
+    return date.fromisoformat(told) if isinstance(told, str) else None
 
 
 def load_entry_history(session: Session, publisher: Publisher, key: str) -> tuple[str, tuple[PastVersion, ...]]:
     """Return the entry's present key and every version that was on the list, the newest first.
 
-    A removal is a version without content. Raises `UnknownEntry`, also for an entry that never was on the list.
+    A removal is a version without content. Raises `UnknownEntry`, also for an entry that never was on the list: what
+    waits for its announcement is as unknown to the public as what never was (R14).
     """
-    entry = get_entry(session, publisher, key)
+    entry = find_entry(session, publisher, key)
+    if entry is None or not session.scalar(select(exists().where(ListPeriod.entry_id == entry.id))):
+        listed = exists().where(ListPeriod.entry_id == EntryKey.entry_id)
+        known = session.scalars(select(EntryKey.key).where(EntryKey.publisher_id == publisher.id, listed))
+        raise UnknownEntry(key=key, publisher=publisher.slug, near=find_near(key, known))
     rows = session.execute(
         select(ListPeriod, EntryVersion)
         .join(EntryVersion, EntryVersion.id == ListPeriod.version_id)

@@ -121,6 +121,13 @@ def record_internals(
     return entry is not None and write_internals(session, publisher, entry, internals, now=now, actor=actor)
 
 
+def load_internals(session: Session, publisher: Publisher) -> dict[int, EntryInternals]:
+    """Return the private facts of the publisher's entries that have any, by the entry's row (R1)."""
+    rows = session.scalars(select(EntryInternal).where(EntryInternal.publisher_id == publisher.id))
+    names = EntryInternals.model_fields
+    return {row.entry_id: EntryInternals(**{name: getattr(row, name) for name in names}) for row in rows}
+
+
 def write_internals(
     session: Session, publisher: Publisher, entry: Entry, internals: EntryInternals, *, now: datetime, actor: Actor
 ) -> bool:

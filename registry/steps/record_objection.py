@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from registry.domain.notice_life import NoticeState
 from registry.domain.objections import (
     OPEN_OBJECTION_STATES,
     ObjectionEvent,
@@ -15,7 +16,7 @@ from registry.domain.objections import (
     next_objection_state,
 )
 from registry.steps.errors import ReasonMissing, UnknownCustomer, UnknownObjection
-from registry.steps.lookup import get_customer
+from registry.steps.lookup import get_customer, lock_publisher
 from registry.steps.receipts import start_clock
 from registry.steps.record import Actor, record_event
 from registry.tables import Delivery, Notice, NoticeCustomer, Objection, Publisher, Statement, Subscription
@@ -27,6 +28,10 @@ CURES = {
     "refunded": ObjectionEvent.REFUND,
     "other": ObjectionEvent.RESOLVE_OTHERWISE,
 }
+
+
+HOLDING = ("waiting", "received", "deemed", "served")
+"""States of a customer that can hold a notice still."""
 
 
 def record_objection(
@@ -43,8 +48,10 @@ def record_objection(
     """Record that a customer objected at `received_at` (UTC). It holds the notice while open, if it came in time.
 
     In time is by the later of the deadline its letters printed and the one that follows from receipt. A late
-    objection is recorded as late. Raises `UnknownCustomer` for one the notice does not concern.
+    objection is recorded as late, one to a withdrawn notice as moot. Raises `UnknownCustomer` for one the notice does
+    not concern.
     """
+    lock_publisher(session, publisher, notice)
     standing = get_standing(session, publisher, notice, customer_key)
     printed = session.scalar(
         select(func.max(Delivery.deadline_at))
@@ -54,15 +61,19 @@ def record_objection(
     )
     computed = standing.objection_ends_at
     in_time = is_in_time(received_at, printed, computed)
+    state = ObjectionState.RECEIVED
+    if notice.state == NoticeState.WITHDRAWN.value:
+        state = next_objection_state(state, ObjectionEvent.NOTICE_WITHDRAWN)
     objection = Objection(
         publisher_id=publisher.id,
         notice_id=notice.id,
         customer_id=standing.customer_id,
-        state=ObjectionState.RECEIVED.value,
+        state=state.value,
         ground=ground,
         received_at=received_at,
         deadline_at=max((at for at in (printed, computed) if at is not None), default=None),
         is_in_time=in_time,
+        resolved_at=None if state in OPEN_OBJECTION_STATES else now,
     )
     session.add(objection)
     session.flush()
@@ -94,6 +105,7 @@ def resolve_objection(
 
     Raises `UnknownObjection` where none is open.
     """
+    lock_publisher(session, publisher, notice)
     standing = get_standing(session, publisher, notice, customer_key)
     open_ones = session.scalars(
         select(Objection).where(
@@ -132,10 +144,11 @@ def exempt_customer(
     basis: str,
 ) -> None:
     """Record that the customer no longer holds the notice, with its basis; neither receipt nor consent (R23)."""
+    lock_publisher(session, publisher, notice)
     standing = get_standing(session, publisher, notice, customer_key)
     _need(basis, "basis")
     standing.state = "exempt"
-    standing.basis = basis
+    _add_basis(standing, basis)
     _record_standing(session, now, publisher, notice, standing, actor, "customer.exempted")
 
 
@@ -150,11 +163,16 @@ def record_service(
     served_at: datetime,
     document: str,
 ) -> None:
-    """Record service by other means (post, courier) at `served_at` (UTC), with its document; the clock runs (R13)."""
+    """Record service by other means (post, courier) at `served_at` (UTC), with its document; the clock runs (R13).
+
+    A customer that does not hold the notice any more goes on not holding it.
+    """
+    lock_publisher(session, publisher, notice)
     standing = get_standing(session, publisher, notice, customer_key)
     _need(document, "document")
-    start_clock(standing, served_at, state="served")
-    standing.basis = document
+    state = "served" if standing.state in HOLDING else standing.state
+    start_clock(standing, served_at, state=state)
+    _add_basis(standing, document)
     _record_standing(session, now, publisher, notice, standing, actor, "customer.served")
 
 
@@ -169,10 +187,11 @@ def approve_for_customer(
     basis: str,
 ) -> None:
     """Record a customer's own approval, which terms with specific authorisation ask for (R21)."""
+    lock_publisher(session, publisher, notice)
     standing = get_standing(session, publisher, notice, customer_key)
     _need(basis, "basis")
     standing.approved_at = now
-    standing.basis = basis
+    _add_basis(standing, basis)
     _record_standing(session, now, publisher, notice, standing, actor, "customer.approved")
 
 
@@ -183,6 +202,12 @@ def get_standing(session: Session, publisher: Publisher, notice: Notice, custome
     if standing is None:
         raise UnknownCustomer(key=customer_key, publisher=publisher.slug, near=[], number=notice.number)
     return standing
+
+
+def _add_basis(standing: NoticeCustomer, text: str) -> None:
+    """Put down one more basis; what was decided before stays on record beside it."""
+    known = standing.basis.split("; ") if standing.basis else []
+    standing.basis = "; ".join(dict.fromkeys([*known, text.strip()]))
 
 
 def _need(text: str, what: str) -> None:

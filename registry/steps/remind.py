@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import NoticeState
 from registry.domain.notices import local_date
 from registry.domain.vocabulary import StatementKind
 from registry.steps.letterhead import Letterhead
-from registry.steps.lookup import read_facts
+from registry.steps.lookup import lock_notice, read_facts
 from registry.steps.make_statement import make_statement
 from registry.tables import Notice, Publisher, Statement
 
@@ -21,25 +21,32 @@ def send_reminders(session: Session, now: datetime, letterhead: Letterhead) -> i
 
     None is made for a notice told within the reminder's own span, since its announcement is as fresh as a reminder.
     """
-    reminded = select(Statement.notice_id).where(Statement.kind == StatementKind.REMINDER.value)
-    notices = session.scalars(
-        select(Notice)
-        .where(
-            Notice.state == NoticeState.ANNOUNCED.value,
-            Notice.effective_at > now,
-            Notice.id.not_in(reminded),
-        )
-        .order_by(Notice.id)
-        .with_for_update(skip_locked=True)
+    candidates = session.scalars(
+        select(Notice.id)
+        .where(Notice.state == NoticeState.ANNOUNCED.value, Notice.effective_at > now, ~_was_reminded())
+        .order_by(Notice.publisher_id, Notice.id)
     ).all()
     made = 0
-    for notice in notices:
-        publisher = session.get_one(Publisher, notice.publisher_id)
-        facts = read_facts(session, publisher)
-        if facts.reminder_days is None or notice.effective_on is None or notice.announced_at is None:
-            continue
-        from_on = notice.effective_on - timedelta(days=facts.reminder_days)
-        if local_date(notice.announced_at, facts.time_zone) < from_on <= local_date(now, facts.time_zone):
+    for notice_id in candidates:
+        publisher, notice = lock_notice(session, notice_id)
+        if _is_due(session, now, publisher, notice):
             make_statement(session, now, publisher, notice, StatementKind.REMINDER, letterhead)
             made += 1
     return made
+
+
+def _was_reminded() -> ColumnElement[bool]:
+    return exists().where(Statement.notice_id == Notice.id, Statement.kind == StatementKind.REMINDER.value)
+
+
+def _is_due(session: Session, now: datetime, publisher: Publisher, notice: Notice) -> bool:
+    # Asked again under the lock: another tick may have reminded, or a person withdrawn, while this one waited.
+    if session.scalar(select(Notice.id).where(Notice.id == notice.id, _was_reminded())) is not None:
+        return False
+    facts = read_facts(session, publisher)
+    if notice.state != NoticeState.ANNOUNCED.value or notice.announced_at is None or facts.reminder_days is None:
+        return False
+    if notice.effective_on is None or notice.effective_at is None or notice.effective_at <= now:
+        return False
+    from_on = notice.effective_on - timedelta(days=facts.reminder_days)
+    return local_date(notice.announced_at, facts.time_zone) < from_on <= local_date(now, facts.time_zone)

@@ -171,10 +171,9 @@ def _hold(
     letterhead: Letterhead,
 ) -> None:
     notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.HOLD).value
-    touch(publisher, now)
-    _record_hold(session, now, publisher, notice, "notice.held", holds)
     told_on, last_told_on = _find_told_dates(session, notice)
     next_on = _next_date(session, now, publisher, holds, last_told_on)
+    _record_hold(session, now, publisher, notice, "notice.held", holds, next_on)
     _tell_date(session, now, publisher, notice, next_on, told_on, last_told_on, letterhead)
 
 
@@ -212,8 +211,7 @@ def _tell_date(
 ) -> None:
     """Set the date, and send a postponement where this is the first hold or the date told moves later (R22)."""
     _set_date(session, now, publisher, notice, next_on)
-    postponed_before = _has_postponed(session, notice)
-    if is_postponement_due(next_on, told_on, postponed_before=postponed_before):
+    if is_postponement_due(next_on, told_on, postponed_before=_has_postponed(session, notice)):
         make_statement(
             session,
             now,
@@ -235,6 +233,7 @@ def _release(session: Session, now: datetime, publisher: Publisher, notice: Noti
     if not has_come and (notice.effective_on is None or notice.effective_on != told_on):
         _set_date(session, now, publisher, notice, _next_date(session, now, publisher, (), last_told_on))
     notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.RELEASE).value
+    notice.updated_at = now
     touch(publisher, now)
     _record_hold(session, now, publisher, notice, "notice.released", (), notice.effective_on)
 
@@ -280,7 +279,7 @@ def _record_hold(
     notice: Notice,
     kind: str,
     holds: tuple[Hold, ...],
-    effective_on: date | None = None,
+    effective_on: date | None,
 ) -> None:
     record_event(
         session,

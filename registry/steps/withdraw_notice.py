@@ -11,8 +11,10 @@ from registry.domain.deliveries import DeliveryEvent, DeliveryState
 from registry.domain.notice_life import PENDING_STATES, NoticeEvent, NoticeState, next_notice_state
 from registry.domain.objections import OPEN_OBJECTION_STATES, ObjectionEvent, ObjectionState, next_objection_state
 from registry.domain.vocabulary import StatementKind
+from registry.steps.editorial import settle_waiting_edits
 from registry.steps.letterhead import Letterhead
 from registry.steps.list_periods import touch
+from registry.steps.lookup import lock_publisher
 from registry.steps.make_statement import make_statement
 from registry.steps.record import Actor, record_event
 from registry.steps.revise_draft import list_changes
@@ -36,17 +38,15 @@ def withdraw_notice(
     Its edits no longer wait; the entries are free for another notice. A draft vanishes without a word, since nobody
     has seen it; its number is not given again. Letters on the wire settle first, then their readers get the withdrawal.
     """
+    lock_publisher(session, publisher, notice)
     was_told = NoticeState(notice.state) in PENDING_STATES
     notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.WITHDRAW).value
     notice.withdrawn_at = now
     notice.updated_at = now
-    for change in list_changes(session, notice):
+    changes = list_changes(session, notice)
+    for change in changes:
         change.is_open = False
-        session.execute(
-            delete(PendingEdit).where(
-                PendingEdit.entry_id == change.entry_id, PendingEdit.version_id == change.target_version_id
-            )
-        )
+    session.execute(delete(PendingEdit).where(PendingEdit.version_id.in_([row.target_version_id for row in changes])))
     counts: dict[str, int] = {}
     if was_told:
         touch(publisher, now)
@@ -58,7 +58,7 @@ def withdraw_notice(
         session.flush()
         counts = make_statement(session, now, publisher, notice, StatementKind.WITHDRAWAL, letterhead, reason=reason)
         counts["cancelled"] = len(cancelled)
-        _close_objections(session, now, notice)
+        _close_objections(session, now, publisher, notice, actor)
     record_event(
         session,
         now,
@@ -69,6 +69,8 @@ def withdraw_notice(
         was_told=was_told,
         **counts,
     )
+    session.flush()
+    settle_waiting_edits(session, now, publisher, notice, actor)
     return counts
 
 
@@ -78,12 +80,12 @@ def _untold(session: Session, notice: Notice) -> list[Delivery]:
             select(Delivery)
             .join(Statement, Statement.id == Delivery.statement_id)
             .where(Statement.notice_id == notice.id, Delivery.state.in_(CANCELLABLE))
-            .with_for_update()
+            .with_for_update(of=Delivery, key_share=True)
         )
     )
 
 
-def _close_objections(session: Session, now: datetime, notice: Notice) -> None:
+def _close_objections(session: Session, now: datetime, publisher: Publisher, notice: Notice, actor: Actor) -> None:
     open_ones = session.scalars(
         select(Objection).where(
             Objection.notice_id == notice.id,
@@ -93,3 +95,12 @@ def _close_objections(session: Session, now: datetime, notice: Notice) -> None:
     for objection in open_ones:
         objection.state = next_objection_state(ObjectionState(objection.state), ObjectionEvent.NOTICE_WITHDRAWN).value
         objection.resolved_at = now
+        record_event(
+            session,
+            now,
+            actor,
+            "objection.moot",
+            subject=("notice", notice.number),
+            publisher_id=publisher.id,
+            customer_id=objection.customer_id,
+        )

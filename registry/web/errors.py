@@ -9,7 +9,7 @@ from flask import Flask, Response, g, jsonify, request
 from flask_limiter import RateLimitExceeded
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound
 
 from registry.domain.errors import RegistryError
 from registry.tables.engine import reading
@@ -31,6 +31,14 @@ def add_error_pages(app: Flask) -> None:
     app.register_error_handler(HTTPException, _answer_status)
     for unavailable in (OperationalError, InterfaceError, NoConnectionFree):
         app.register_error_handler(unavailable, _answer_unavailable)
+    app.before_request(_refuse_bytes_that_are_no_text)
+
+
+def _refuse_bytes_that_are_no_text() -> None:
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError:
+        raise BadRequest from None
 
 
 def _answer_condition(error: RegistryError) -> Response:

@@ -97,9 +97,6 @@ def _find_history(
             present, history = key, ()
         if present in told:
             return present, history
-        if key in told:
-            # Its key was changed while it waits: the notice still calls it by the one it had.
-            return key, history
     raise UnknownEntry(key=key[:LONGEST_NAME], publisher=chosen.public.slug, near=find_near(key[:LONGEST_NAME], told))
 
 

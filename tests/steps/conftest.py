@@ -24,3 +24,11 @@ def world(database_url: str, tmp_path: Path, mail_server: MailServer) -> Iterato
     world = World(settings_for(database_url, tmp_path / "instance", mail_server.url), utc("2026-09-30 08:00"))
     yield world
     world.close()
+
+
+@pytest.fixture
+def sqlite_world(sqlite_url: str, tmp_path: Path, mail_server: MailServer) -> Iterator[World]:
+    """As `world`, on SQLite alone: for long tables whose database has nothing to say in them."""
+    world = World(settings_for(sqlite_url, tmp_path / "instance", mail_server.url), utc("2026-09-30 08:00"))
+    yield world
+    world.close()

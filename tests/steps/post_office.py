@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select, update
@@ -23,6 +24,8 @@ from tests.world import BREMEN, World, antopsis
 SHORT = SmtpTimeouts(connect=2, command=0.3, data_block=0.3, after_dot=0.3, before_dot=2)
 """Time-outs for a server on this machine that hangs on purpose."""
 
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
 DPO = "dpo@bremen.example"
 HANOI_PRIVACY = "privacy@hanoi.example"
 
@@ -36,10 +39,11 @@ def announce_to(world: World, *followers: str, customers: str = BREMEN) -> str:
 
 def add_followers(world: World, emails: Iterable[str], slug: str = "antopsis") -> None:
     """Have people follow a publisher's list, confirmed."""
+    keyring = world.wiring.keyring
     with world.writing() as session:
         publisher = get_publisher(session, slug)
         for email in emails:
-            address = record_address(session, world.at, publisher, world.wiring.keyring, email)
+            address = record_address(session, world.at, publisher, keyring, email)
             session.add(
                 Subscription(
                     publisher_id=publisher.id,
@@ -64,22 +68,21 @@ def use_channel(world: World, channel: Channel) -> None:
 
 
 class Intercepting:
-    """A real channel with something that happens while a letter is on the wire: after it was taken, before its answer.
+    """A real channel with something that happens while a letter is on the wire: it was taken, the answer is not in yet.
 
-    What happens once is given as `once`; it may raise.
+    Each of `happenings` is for one letter, in turn, and may raise; after the last there is only the channel.
     """
 
-    def __init__(self, channel: Channel, once: Callable[[Envelope], None]) -> None:
+    def __init__(self, channel: Channel, happenings: Iterable[Callable[[Envelope], None]]) -> None:
         self._channel = channel
-        self._once: Callable[[Envelope], None] | None = once
+        self._happenings = deque(happenings)
         self.name, self.kind, self.is_real = channel.name, channel.kind, channel.is_real
 
     def send(self, envelope: Envelope) -> Answer:
         """Send for real, then let it happen."""
         answer = self._channel.send(envelope)
-        happens, self._once = self._once, None
-        if happens is not None:
-            happens(envelope)
+        if self._happenings:
+            self._happenings.popleft()(envelope)
         return answer
 
     def close(self) -> None:
@@ -87,9 +90,9 @@ class Intercepting:
         self._channel.close()
 
 
-def meanwhile(world: World, once: Callable[[Envelope], None]) -> None:
-    """Let something happen while the next letter is on the wire."""
-    world.channels["email"] = Intercepting(world.channels["email"], once)
+def meanwhile(world: World, *happenings: Callable[[Envelope], None]) -> None:
+    """Let something happen while the next letters are on the wire, one happening for each."""
+    world.channels["email"] = Intercepting(world.channels["email"], happenings)
 
 
 def send(world: World, mail_only_to: tuple[str, ...] = (), **options: Any) -> dict[str, int]:

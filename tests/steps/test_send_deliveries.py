@@ -144,7 +144,7 @@ def test_while_the_server_is_down_everything_waits_and_afterwards_goes_out_once(
     ]
 
 
-@pytest.mark.parametrize("stage", ["connect", "ehlo", "mail", "rcpt", "data", "letter"])
+@pytest.mark.parametrize("stage", ["connect", "ehlo", "mail", "rcpt", "data"])
 def test_a_server_that_hangs_or_cuts_before_the_final_dot_has_not_taken_the_letter(world: World, stage: str) -> None:
     with ScriptedServer({stage: [HANG, CUT]}) as server:
         use_server(world, server.url)

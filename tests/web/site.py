@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import json
 import re
 from email.message import EmailMessage
 from email.policy import default
@@ -20,6 +21,20 @@ from registry.app import create_app
 from registry.readers.registry_file import RegistryFile, read_registry_file
 from registry.tables import Base
 from tests.world import World, link_in
+
+STREAMS = """
+registry: 1
+publisher:
+  slug: streams
+  name: Streams & Söhne
+  contact: privacy@streams.example
+  time_zone: Asia/Ho_Chi_Minh
+  notice: {days: 30, objection_days: 30}
+  host: legal.streams.example
+entries:
+  - {key: mail-delivery, name: Mail delivery, role: category, purposes: [E-mail]}
+"""
+
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -49,7 +64,9 @@ class Site:
         """Send what is due, and return every letter to one address, in order."""
         self.world.tick()
         found = []
-        for path in sorted(self.world.wiring.outbox.glob("*.eml")):
+        # By the time of writing: the stamps in their names are all of the world's one instant.
+        written = sorted(self.world.wiring.outbox.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+        for path in written:
             letter = email.message_from_bytes(path.read_bytes(), policy=default)
             assert isinstance(letter, EmailMessage)
             if str(letter["To"]).endswith((address, f"<{address}>")):
@@ -88,6 +105,16 @@ def example(name: str, *replacements: tuple[str, str]) -> RegistryFile:
         assert old in text, f"{name}.yaml no longer says {old!r}"
         text = text.replace(old, new)
     return read_registry_file(text.encode(), f"{name}.yaml")
+
+
+def streams_file(more_entries: str = "") -> RegistryFile:
+    """Return the file of a publisher in another zone, without customers, and with a host of its own."""
+    return read_registry_file((STREAMS + more_entries).encode(), "streams.yaml")
+
+
+def json_of(answer: TestResponse) -> Any:
+    """Return the document that an answer is."""
+    return json.loads(answer.data)
 
 
 def path_of(url: str) -> str:

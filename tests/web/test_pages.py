@@ -7,19 +7,19 @@ from datetime import date
 import pytest
 
 from registry.readers.registry_file import RegistryFile
-from tests.web.site import Site, example, links_of, words_of
+from tests.web.site import Site, example, json_of, links_of, streams_file, words_of
 from tests.world import antopsis, utc
 
 EXAMPLES = ("antopsis", "apexstream", "nextapi", "streamonapi")
-FINLAND = (
-    "\n  - {key: nordic-backup, name: Nordic Backup, purposes: [Backups], locations: [{country: FI, function: backup}]}"
-)
+NORDIC = """
+  - {key: nordic-backup, name: Nordic Backup, purposes: [Backups], locations: [{country: FI, function: backup}]}
+"""
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_example_has_its_page_with_each_entry_and_an_invented_pending_notice(site: Site, name: str) -> None:
+def test_every_example_has_its_page_with_each_entry_and_an_invented_pending_notice(empty_site: Site, name: str) -> None:
+    site, world = empty_site, empty_site.world
     file = example(name)
-    world = site.world
     world.apply(file)
     # One purpose more for the first entry that has one.
     entry = next(entry for entry in file.entries if entry.content.purposes)
@@ -101,23 +101,31 @@ def test_a_host_header_that_is_none_chooses_nobody(light_site: Site, host: str) 
     assert light_site.get("/antopsis/", headers={"Host": host}).status_code in {200, 400}
 
 
-def test_as_of_shows_what_the_page_showed_at_the_end_of_that_day(site: Site) -> None:
+def test_as_of_shows_what_the_page_showed_at_the_end_of_that_day(site: Site, streams: RegistryFile) -> None:
     world = site.world
-    number = world.announce(antopsis(more_entries=FINLAND), effective_on=date(2026, 11, 16))
-    site.letters_to("privacy@hanoi.example")
-    world.at = utc("2026-11-16 00:00")
+    world.apply(streams)
+    number = world.announce(streams_file(NORDIC), effective_on=date(2026, 11, 16))
+    # The last instant of 15 November in Viet Nam, then the first of the 16th.
+    world.at = utc("2026-11-15 16:59:59")
     world.tick()
-    assert world.notice(number).state == "in_effect"
-    assert "Nordic Backup" in words_of(site.get("/antopsis/").text)
-    past = words_of(site.get("/antopsis/?as_of=2026-11-15").text)
-    assert "Sunday, 15 November 2026" in past
-    assert "Takes effect" in past
-    assert 'id="nordic-backup"' not in site.get("/antopsis/?as_of=2026-11-15").text
-    assert 'id="nordic-backup"' in site.get("/antopsis/?as_of=2026-11-16").text
-    keys = [entry["key"] for entry in site.get("/antopsis/subprocessors.json?as_of=2026-11-15").json["entries"]]
-    assert keys == ["hetzner-falkenstein", "stripe"]
-    assert b"Nordic" not in site.get("/antopsis/subprocessors.csv?as_of=2026-11-15").data
-    assert b"Nordic" in site.get("/antopsis/subprocessors.csv?as_of=2026-11-16").data
+    assert 'id="nordic-backup"' not in site.get("/streams/").text
+    world.at = utc("2026-11-15 17:00")
+    world.tick()
+    assert world.notice(number, "streams").state == "in_effect"
+    assert 'id="nordic-backup"' in site.get("/streams/").text
+    past = site.get("/streams/?as_of=2026-11-15")
+    assert "Sunday, 15 November 2026 (2026-11-15), Asia/Ho_Chi_Minh" in words_of(past.text)
+    assert "Takes effect" in words_of(past.text)
+    assert 'id="nordic-backup"' not in past.text
+    assert 'id="nordic-backup"' in site.get("/streams/?as_of=2026-11-16").text
+
+    def keys(day: str) -> list[str]:
+        return [entry["key"] for entry in json_of(site.get(f"/streams/subprocessors.json?as_of={day}"))["entries"]]
+
+    assert keys("2026-11-15") == ["mail-delivery"]
+    assert keys("2026-11-16") == ["mail-delivery", "nordic-backup"]
+    assert b"Nordic" not in site.get("/streams/subprocessors.csv?as_of=2026-11-15").data
+    assert b"Nordic" in site.get("/streams/subprocessors.csv?as_of=2026-11-16").data
 
 
 def test_as_of_today_and_an_empty_as_of_are_the_present_page(light_site: Site) -> None:
@@ -152,8 +160,8 @@ def test_a_day_that_cannot_be_shown_is_refused_with_field_value_and_remedy(
         assert word in words_of(page.text)
     file = light_site.get("/antopsis/subprocessors.json", query_string={"as_of": asked})
     assert file.status_code == status
-    assert file.json["error"]["code"] == code
-    assert file.json["error"]["field"] == "as_of"
+    assert json_of(file)["error"]["code"] == code
+    assert json_of(file)["error"]["field"] == "as_of"
 
 
 def test_a_day_to_come_leads_to_what_is_upcoming(light_site: Site) -> None:
@@ -174,8 +182,8 @@ def test_the_list_is_searched_and_narrowed_to_a_product(light_site: Site) -> Non
 def test_an_unknown_product_is_refused_with_the_known_ones(light_site: Site) -> None:
     answer = light_site.get("/antopsis/?product=steaming", headers={"Accept": "application/json"})
     assert answer.status_code == 400
-    assert answer.json["error"]["field"] == "product"
-    assert "streaming" in answer.json["error"]["message"]
+    assert json_of(answer)["error"]["field"] == "product"
+    assert "streaming" in json_of(answer)["error"]["message"]
 
 
 def test_a_very_long_search_is_cut_and_answered(light_site: Site) -> None:
@@ -199,7 +207,7 @@ def test_a_former_key_leads_to_the_present_one(site: Site) -> None:
 
 def test_an_entry_that_is_only_announced_has_a_page_and_one_only_drafted_has_none(site: Site) -> None:
     world = site.world
-    world.apply(antopsis(more_entries=FINLAND))
+    world.apply(antopsis(more_entries=NORDIC))
     number = world.draft(effective_on=date(2026, 12, 1))
     for path in ("/antopsis/entries/nordic-backup", f"/antopsis/notices/{number}"):
         assert site.get(path).status_code == 404
@@ -217,7 +225,7 @@ def test_an_entry_that_was_announced_and_withdrawn_has_no_page(site: Site) -> No
     from tests.world import ANNA
 
     world = site.world
-    number = world.announce(antopsis(more_entries=FINLAND), effective_on=date(2026, 12, 1))
+    number = world.announce(antopsis(more_entries=NORDIC), effective_on=date(2026, 12, 1))
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
         notice = get_notice(session, publisher, number)

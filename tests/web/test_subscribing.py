@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import select
 
@@ -14,7 +11,7 @@ from registry.steps.keyring import load_keyring
 from registry.steps.lookup import get_publisher
 from registry.tables import Subscription, SubscriptionProduct, Suppression
 from tests.web.site import Site, attributes_of, words_of
-from tests.world import World, antopsis, settings_for, text_of, utc
+from tests.world import antopsis, text_of, utc
 
 
 def suppress(site: Site, address: str) -> None:
@@ -89,19 +86,19 @@ def test_subscribing_twice_sends_one_letter_and_once_confirmed_says_that_it_stan
 @pytest.mark.parametrize(
     ("given", "field", "told"),
     [
-        ({}, "email", "is no e-mail address"),
-        ({"email": ""}, "email", "is no e-mail address"),
-        ({"email": "fred"}, "email", "is no e-mail address"),
-        ({"email": "fred@reader.example, olga@reader.example"}, "email", "is no e-mail address"),
+        ({}, "email", "cannot be an e-mail address"),
+        ({"email": ""}, "email", "cannot be an e-mail address"),
+        ({"email": "fred"}, "email", "cannot be an e-mail address"),
+        ({"email": "fred@reader.example, olga@reader.example"}, "email", "cannot be an e-mail address"),
         ({"email": "fred@reader.example\r\nBcc: all@reader.example"}, "email", "cannot stand in text"),
         ({"email": "fred\x00@reader.example"}, "email", "cannot stand in text"),
         ({"email": "f" * 300 + "@reader.example"}, "email", "too long"),
-        ({"email": "f" * 40_000}, "email", "too long"),
+        ({"email": "f" * 40_000}, "email", "an e-mail address"),
         ({"email": "fred@reader.example", "name": "Fred\nSmith"}, "name", "several lines"),
         ({"email": "fred@reader.example", "name": "Fred\u202e"}, "name", "cannot stand in text"),
         ({"email": "fred@reader.example", "name": "F" * 501}, "name", "too long"),
         ({"email": "fred@reader.example", "products": ["steaming"]}, "products", "streaming"),
-        ({"email": "fred@reader.example", "products": ["\x00"]}, "products", "no product"),
+        ({"email": "fred@reader.example", "products": ["\x00"]}, "products", "cannot stand in text"),
     ],
 )
 def test_what_cannot_be_taken_is_said_at_its_field_and_nothing_typed_is_lost(
@@ -201,17 +198,6 @@ def test_a_network_is_counted_as_one_and_so_is_an_ipv6_household(light_site: Sit
     assert [ask(f"2001:db8::{number:x}", number) for number in range(21)] == [200] * 20 + [429]
     assert [ask(f"198.51.100.{number}", number) for number in range(101)] == [200] * 100 + [429]
     assert ask("198.51.101.1", 0) == 200
-
-
-@pytest.fixture
-def proxied_site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
-    settings = settings_for(sqlite_url, tmp_path / "instance", REGISTRY_TRUSTED_PROXIES="1")
-    world = World(settings, utc("2026-09-30 08:00"))
-    world.apply(antopsis())
-    site = Site(world)
-    yield site
-    site.close()
-    world.close()
 
 
 def ask_as(site: Site, forwarded_for: str) -> int:

@@ -1,0 +1,147 @@
+"""`registry tick`, `pause`, `resume` and `doctor`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, update
+
+from registry.tables import Delivery, Installation, Notice
+from registry.tables.engine import writing
+from tests.channels.smtp_server import MailServer
+from tests.cli.conftest import LIST, Terminal, environ_for
+
+OF = ("--publisher", "antopsis")
+
+
+def outbox(terminal: Terminal) -> list[Path]:
+    return list((terminal.folder / "instance" / "outbox").glob("*.eml"))
+
+
+def test_a_second_tick_does_nothing_more(terminal: Terminal) -> None:
+    terminal.publish_a_move()
+    first = terminal.run("tick").stdout
+    assert "1 accepted" in first
+    assert "TIME TRAVEL" not in first
+    again = terminal.ask("tick")
+    assert again["sweeps"]["send"] == {}
+    assert again["is_evidence"] is True
+    assert len(outbox(terminal)) == 1
+
+
+def test_time_is_travelled_only_where_that_is_allowed_and_the_database_is_marked(terminal: Terminal) -> None:
+    number = terminal.publish_a_move()
+    far = (datetime.now(UTC) + timedelta(days=200)).isoformat(timespec="seconds")
+    refused = terminal.run("tick", "--at", far, exit_code=2)
+    assert "REGISTRY_ALLOW_TIME_TRAVEL=1" in refused.stderr
+    travelled = terminal.run("tick", "--at", far, REGISTRY_ALLOW_TIME_TRAVEL="1").stdout
+    assert "TIME TRAVEL: this database is marked as no evidence" in travelled
+    # Nobody has proved receipt, so the day that came holds the notice and says so.
+    assert terminal.ask("notice", "status", number, *OF)["state"] == "held"
+    assert "so it proves nothing" in terminal.run("doctor", exit_code=1).stdout
+
+
+def test_time_is_never_travelled_in_production(sqlite_url: str, tmp_path: Path) -> None:
+    production = {
+        "REGISTRY_ENV": "production",
+        "REGISTRY_BASE_URL": "https://list.example.com",
+        "REGISTRY_MAIL_URL": "smtp://127.0.0.1:2525",
+        "REGISTRY_MAIL_FROM": "notices@example.com",
+    }
+    terminal = Terminal(environ_for(sqlite_url, tmp_path / "instance") | production, tmp_path)
+    refused = terminal.run("tick", "--at", "2030-01-01T00:00Z", exit_code=2)
+    assert "this is production" in refused.stderr
+
+
+def test_pausing_stops_letters_and_resuming_lets_them_go(terminal: Terminal) -> None:
+    terminal.publish_a_move()
+    refused = terminal.run("pause", exit_code=2)
+    assert "belongs to no installation yet" in refused.stderr
+    terminal.run("tick", REGISTRY_MAIL_ONLY_TO="nobody@example.com")
+    assert outbox(terminal) == []
+    paused = terminal.run("pause", "--reason", "The mail server moves").stdout
+    assert "The mail server moves" in paused
+    told = terminal.run("tick").stdout
+    assert "Sending is paused (The mail server moves)" in told
+    assert outbox(terminal) == []
+    assert "it was paused: The mail server moves" in terminal.run("resume").stdout
+    assert "was not paused" in terminal.run("resume").stdout
+
+
+def test_a_copy_started_at_another_address_pauses_itself(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.run("tick")
+    sqlite_terminal.publish_a_move()
+    elsewhere = "https://staging.example.com"
+    assert "Sending is paused (other-base-url)" in sqlite_terminal.run("tick", REGISTRY_BASE_URL=elsewhere).stdout
+    assert outbox(sqlite_terminal) == []
+    assert (
+        "Letters link to https://staging.example.com."
+        in sqlite_terminal.run("resume", REGISTRY_BASE_URL=elsewhere).stdout
+    )
+    sqlite_terminal.run("tick", REGISTRY_BASE_URL=elsewhere)
+    assert len(outbox(sqlite_terminal)) == 1
+
+
+def findings(sqlite_terminal: Terminal, exit_code: int = 1, **environ: str) -> dict[str, dict[str, Any]]:
+    sqlite_terminal.environ |= environ
+    told = sqlite_terminal.ask("doctor", exit_code=exit_code)
+    return {finding["about"]: finding for finding in told["findings"]}
+
+
+def test_the_doctor_says_what_is_not_fit_and_what_to_do(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST)
+    told = sqlite_terminal.run("doctor", exit_code=1).stdout
+    assert "Set REGISTRY_MAIL_URL to your mail server" in told
+    assert "Set REGISTRY_BASE_URL to the public https address." in told
+    assert "Not fit to go live" in told
+    found = findings(sqlite_terminal)
+    assert found["Installation"]["grade"] == "wrong"
+    sqlite_terminal.run("tick")
+    found = findings(sqlite_terminal)
+    assert (found["Installation"]["grade"], found["Worker"]["grade"]) == ("ok", "ok")
+
+
+def test_the_doctor_finds_an_installation_fit(terminal: Terminal) -> None:
+    with MailServer() as mail:
+        terminal.environ |= {
+            "REGISTRY_BASE_URL": "https://list.example.com",
+            "REGISTRY_MAIL_URL": mail.url,
+            "REGISTRY_MAIL_FROM": "notices@example.com",
+        }
+        terminal.apply(LIST)
+        terminal.run("tick")
+    assert "Fit to go live." in terminal.run("doctor").stdout
+
+
+def test_the_doctor_sees_a_silent_worker_overdue_notices_and_letters_that_need_a_person(
+    terminal: Terminal, engine: Engine
+) -> None:
+    number = terminal.publish_a_move()
+    terminal.run("tick")
+    long_ago = datetime.now(UTC) - timedelta(hours=2)
+    with writing(engine) as session:
+        session.execute(update(Installation).values(heartbeat_at=long_ago))
+        session.execute(update(Notice).values(effective_at=long_ago))
+        session.execute(update(Delivery).values(state="needs_attention"))
+    found = findings(terminal)
+    assert "last seen" in found["Worker"]["says"]
+    assert f"{number} of antopsis should be in effect or held by now." in found["Notice"]["says"]
+    assert f"1 letter about notice {number} of antopsis could not be brought" in found["Letters"]["says"]
+    with writing(engine) as session:
+        session.execute(update(Delivery).values(state="pending", due_at=long_ago))
+    assert "1 letter should have been tried by now." in findings(terminal)["Letters"]["says"]
+
+
+def test_the_doctor_names_customers_nobody_can_be_told_for(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST)
+    sqlite_terminal.run("customer", "add", "bremen", *OF, "--name", "Bremen Media GmbH")
+    found = findings(sqlite_terminal)["Customers"]
+    assert "bremen" in found["says"]
+    assert "registry customer contact-add bremen EMAIL --publisher antopsis" in found["remedy"]
+
+
+def test_the_doctor_examines_a_database_it_cannot_reach(tmp_path: Path) -> None:
+    terminal = Terminal(environ_for("postgresql://registry@127.0.0.1:1/registry", tmp_path / "instance"), tmp_path)
+    assert "cannot be opened" in findings(terminal)["Database"]["says"]

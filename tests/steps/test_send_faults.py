@@ -1,0 +1,387 @@
+"""What goes wrong in this house: lost leases, broken rows, faulty channels, a locked database (R26, R29)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, select, text, update
+from sqlalchemy.engine import make_url
+
+import registry.steps.send_deliveries as sending
+import registry.tables.engine as engines
+from registry.channels.base import Answer, Envelope
+from registry.steps.claim_deliveries import claim_deliveries
+from registry.steps.record import WORKER
+from registry.steps.record_outcome import OutcomeKind, record_outcome
+from registry.steps.recover_leases import recover_leases
+from registry.tables import Address, Attempt, Delivery, NoticeCustomer
+from tests.channels.smtp_server import MailServer
+from tests.steps.post_office import (
+    DPO,
+    HANOI_PRIVACY,
+    announce_to,
+    attempts_at,
+    change,
+    check_that_every_accepted_letter_can_be_made_again,
+    delivery_to,
+    events,
+    let_leases_run_out,
+    meanwhile,
+    send,
+    standing_of,
+    states_of,
+)
+from tests.world import BREMEN, HANOI, World, letters_to, settings_for
+
+ADA, BOB, EVE = "ada@reader.example", "bob@reader.example", "eve@reader.example"
+
+
+def claim(world: World, wanted: int = 20) -> int:
+    """Claim as a worker does that then dies."""
+    with world.writing() as session:
+        return len(claim_deliveries(session, world.at, world.channels, (), wanted))
+
+
+def begin(world: World, email: str) -> None:
+    """Commit that the send of a claimed letter begins, as a worker does that then dies."""
+    delivery = delivery_to(world, email)
+    with world.writing() as session:
+        session.execute(
+            update(Attempt)
+            .where(Attempt.delivery_id == delivery.id, Attempt.n == delivery.attempt_count)
+            .values(send_started_at=world.at)
+        )
+
+
+def recover(world: World) -> int:
+    with world.writing() as session:
+        return recover_leases(session, world.at)
+
+
+# Leases
+
+
+def test_a_lease_that_runs_is_left_alone(world: World) -> None:
+    announce_to(world, ADA)
+    assert claim(world) == 1
+    assert recover(world) == 0
+    assert delivery_to(world, DPO).state == "leased"
+    assert send(world) == {"accepted": 1}
+    assert states_of(world) == {DPO: "leased", ADA: "accepted"}
+
+
+def test_a_letter_whose_worker_died_before_its_send_began_is_due_again(world: World, mail_server: MailServer) -> None:
+    announce_to(world)
+    claim(world)
+    let_leases_run_out(world)
+    assert recover(world) == 1
+    delivery = delivery_to(world, DPO)
+    assert (delivery.state, delivery.token, delivery.possible_duplicate) == ("pending", None, False)
+    assert send(world) == {"accepted": 1}
+    assert len(mail_server.messages) == 1
+    assert [each.answer_class for each in attempts_at(world, delivery)] == ["not_tried", "accepted"]
+    (event,) = events(world, "delivery.lease_lapsed")
+    assert event.payload["had_begun"] is False
+
+
+def test_a_letter_whose_worker_died_after_its_send_began_may_have_arrived(
+    world: World, mail_server: MailServer
+) -> None:
+    announce_to(world)
+    claim(world)
+    begin(world, DPO)
+    let_leases_run_out(world)
+    recover(world)
+    assert delivery_to(world, DPO).state == "ambiguous"
+    with world.writing() as session:
+        row = session.scalars(select(Delivery)).one()
+        row.merge, row.message_id = None, None
+        row.state = "pending"
+    # A worker that dies has stored the merge values before; this one had none, so they are made now.
+    with world.writing() as session:
+        session.scalars(select(Delivery)).one().state = "ambiguous"
+    assert send(world) == {"needs_attention": 1}
+
+
+def test_three_crashes_on_one_letter_put_it_before_a_person(world: World, mail_server: MailServer) -> None:
+    announce_to(world)
+    for crash in (1, 2, 3):
+        assert claim(world) == 1, crash
+        let_leases_run_out(world)
+        assert recover(world) == 1
+        assert delivery_to(world, DPO).crash_count == crash
+    delivery = delivery_to(world, DPO)
+    assert (delivery.state, delivery.note) == ("needs_attention", "crashed_repeatedly")
+    assert send(world) == {}
+    assert mail_server.messages == []
+
+
+def test_a_crash_is_put_down_to_the_letter_its_worker_was_at(world: World, mail_server: MailServer) -> None:
+    announce_to(world, ADA, BOB, EVE, customers="")
+    for _ in range(3):
+        assert claim(world) == 3
+        let_leases_run_out(world)
+        assert recover(world) == 3
+    assert states_of(world) == {ADA: "failed", BOB: "pending", EVE: "pending"}
+    assert [delivery_to(world, email).crash_count for email in (ADA, BOB, EVE)] == [3, 0, 0]
+    assert send(world) == {"accepted": 2}
+
+
+def test_a_letter_that_was_begun_is_the_one_a_crash_is_put_down_to(world: World) -> None:
+    announce_to(world, ADA, BOB, EVE, customers="")
+    claim(world)
+    begin(world, BOB)
+    let_leases_run_out(world)
+    recover(world)
+    assert [delivery_to(world, email).crash_count for email in (ADA, BOB, EVE)] == [0, 1, 0]
+    assert states_of(world) == {ADA: "pending", BOB: "ambiguous", EVE: "pending"}
+
+
+def test_who_lost_the_lease_settles_nothing_but_what_was_said_stays_on_record(
+    world: World, mail_server: MailServer
+) -> None:
+    announce_to(world)
+
+    def another_worker_takes_it(envelope: Envelope) -> None:
+        change(world, delivery_to(world, DPO), token="another worker's")
+
+    meanwhile(world, another_worker_takes_it)
+    assert send(world) == {}
+    delivery = delivery_to(world, DPO)
+    assert (delivery.state, delivery.token, delivery.accepted_at) == ("leased", "another worker's", None)
+    assert [each.answer_class for each in attempts_at(world, delivery)] == ["accepted"]
+    assert standing_of(world, "bremen").state == "waiting"
+
+
+def test_an_acceptance_that_came_after_its_lease_was_lost_spares_the_second_letter(
+    world: World, mail_server: MailServer
+) -> None:
+    announce_to(world)
+
+    def the_lease_runs_out(envelope: Envelope) -> None:
+        let_leases_run_out(world)
+        assert recover(world) == 1
+
+    meanwhile(world, the_lease_runs_out)
+    accepted_at = world.at
+    assert send(world) == {"accepted": 1}
+    assert len(mail_server.messages) == 1
+    delivery = delivery_to(world, DPO)
+    assert (delivery.state, delivery.accepted_at) == ("accepted", accepted_at)
+    assert [each.answer_class for each in attempts_at(world, delivery)] == ["accepted", "not_tried"]
+    assert standing_of(world, "bremen").received_at == accepted_at
+
+
+# Broken rows and faulty channels
+
+
+def test_a_letter_that_cannot_be_made_goes_to_a_person_and_the_others_go_out(
+    world: World, mail_server: MailServer
+) -> None:
+    announce_to(world, ADA, BOB, EVE)
+    with world.writing() as session:
+        session.execute(update(Address).where(Address.value == BOB).values(value="bob at home\r\nBcc: x@y.example"))
+    assert send(world) == {"accepted": 3, "needs_attention": 1}
+    assert sorted(letter.rcpt_tos[0] for letter in mail_server.messages) == [ADA, DPO, EVE]
+    (event,) = events(world, "delivery.needs_attention")
+    assert event.payload["trouble"] == "impossible-header"
+    with world.reading() as session:
+        row = session.get_one(Delivery, int(event.subject))
+        assert row.note == "cannot_be_made: impossible-header"
+        attempt = session.scalars(select(Attempt).where(Attempt.delivery_id == row.id)).one()
+    assert (attempt.answer_class, attempt.send_started_at) == ("not_tried", None)
+    assert send(world) == {}
+
+
+def test_a_broken_letter_does_not_undo_the_settling_of_the_one_before_it(world: World, mail_server: MailServer) -> None:
+    announce_to(world, customers=BREMEN + HANOI)
+    with world.writing() as session:
+        # Terms that nobody can read: the deadline of this customer cannot be counted.
+        last = session.scalars(select(NoticeCustomer).order_by(NoticeCustomer.customer_id.desc())).first()
+        assert last is not None
+        last.terms = {"days": "soon"}
+    assert send(world) == {"accepted": 1, "needs_attention": 1}
+    assert len(mail_server.messages) == 1
+    assert check_that_every_accepted_letter_can_be_made_again(world) == 1
+
+
+def test_an_accepted_letter_stays_accepted_where_its_receipt_cannot_be_counted(
+    world: World, mail_server: MailServer
+) -> None:
+    announce_to(world)
+
+    def terms_break(envelope: Envelope) -> None:
+        with world.writing() as session:
+            session.scalars(select(NoticeCustomer)).one().terms = {"days": "soon"}
+
+    meanwhile(world, terms_break)
+    assert send(world) == {"accepted": 1}
+    delivery = delivery_to(world, DPO)
+    assert (delivery.state, delivery.note) == ("accepted", "receipt_not_counted: invalid-input")
+    assert len(events(world, "delivery.receipt_not_counted")) == 1
+    assert send(world) == {}
+    assert len(mail_server.messages) == 1
+
+
+class Faulty(Exception):
+    """A defect of a channel."""
+
+
+def test_a_channel_that_raises_loses_nothing_and_its_letter_may_have_arrived(
+    world: World, mail_server: MailServer
+) -> None:
+    announce_to(world, ADA, BOB, EVE, customers="")
+
+    def fail(envelope: Envelope) -> None:
+        raise Faulty
+
+    meanwhile(world, lambda envelope: None, fail)
+    with pytest.raises(Faulty):
+        send(world)
+    assert states_of(world) == {ADA: "accepted", BOB: "ambiguous", EVE: "pending"}
+    assert [each.answer for each in attempts_at(world, delivery_to(world, BOB))] == ["the channel failed with Faulty"]
+    assert send(world) == {"accepted": 1}
+    world.at += timedelta(minutes=1)
+    assert send(world) == {"accepted": 1}
+    assert [len(letters_to(mail_server, email)) for email in (ADA, BOB, EVE)] == [1, 2, 1]
+    assert delivery_to(world, BOB).possible_duplicate
+
+
+def test_a_channel_that_always_raises_at_one_letter_stops_nobody_else(world: World, mail_server: MailServer) -> None:
+    announce_to(world, ADA, BOB, EVE, customers="")
+    smtp = world.channels["email"]
+
+    class FailsForAda:
+        name, kind, is_real = smtp.name, smtp.kind, True
+
+        def send(self, envelope: Envelope) -> Answer:
+            if envelope.recipient == ADA:
+                raise Faulty
+            return smtp.send(envelope)
+
+        def close(self) -> None:
+            smtp.close()
+
+    world.channels["email"] = FailsForAda()
+    for _ in range(2):
+        with pytest.raises(Faulty):
+            send(world)
+        world.at += timedelta(minutes=1)
+    assert send(world) == {}
+    assert states_of(world) == {ADA: "failed", BOB: "accepted", EVE: "accepted"}
+
+
+# The database
+
+
+@pytest.fixture
+def impatient(
+    database_url: str, tmp_path: Path, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch, world: World
+) -> Iterator[World]:
+    """The same installation, with a worker that does not wait long for a lock."""
+    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sending, "PAUSES_FOR_THE_DATABASE", (0.05, 0.2, 1.0))
+    with closing(World(settings_for(database_url, tmp_path / "instance", mail_server.url), world.at)) as another:
+        yield another
+
+
+def test_a_settling_that_finds_the_database_locked_is_tried_again(
+    impatient: World, world: World, mail_server: MailServer
+) -> None:
+    announce_to(world, ADA)
+    if not world.wiring.uses_sqlite:
+        pytest.skip("PostgreSQL waits for a row's lock, and locks no database")
+    blocker = create_engine(make_url(world.wiring.database_url), connect_args={"isolation_level": None})
+    connection = blocker.raw_connection()
+    tries: list[float] = []
+
+    def lock(envelope: Envelope) -> None:
+        connection.cursor().execute("BEGIN IMMEDIATE")
+
+    def unlock(seconds: float) -> None:
+        tries.append(seconds)
+        if len(tries) == 2:
+            connection.cursor().execute("COMMIT")
+
+    meanwhile(impatient, lock)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sending.time, "sleep", unlock)
+        assert send(impatient) == {"accepted": 2}
+    connection.close()
+    blocker.dispose()
+    assert tries == [0.05, 0.2]
+    assert len(mail_server.messages) == 2
+
+
+def test_a_database_that_stays_locked_leaves_the_letter_to_its_lease(
+    impatient: World, world: World, mail_server: MailServer
+) -> None:
+    announce_to(world)
+    if not world.wiring.uses_sqlite:
+        pytest.skip("PostgreSQL waits for a row's lock, and locks no database")
+    blocker = create_engine(make_url(world.wiring.database_url), connect_args={"isolation_level": None})
+    connection = blocker.raw_connection()
+
+    def lock(envelope: Envelope) -> None:
+        connection.cursor().execute("BEGIN IMMEDIATE")
+
+    meanwhile(impatient, lock)
+    with pytest.raises(sending.OperationalError, match="locked"):
+        send(impatient)
+    connection.cursor().execute("ROLLBACK")
+    connection.close()
+    blocker.dispose()
+    assert delivery_to(world, DPO).state == "leased"
+    let_leases_run_out(world)
+    assert recover(world) == 1
+    assert send(world) == {"accepted": 1}
+    delivery = delivery_to(world, DPO)
+    assert delivery.possible_duplicate
+    first, second = (letter.content for letter in mail_server.messages)
+    assert first == second
+
+
+def test_a_database_server_that_hangs_up_while_a_letter_is_on_the_wire_loses_nothing(
+    world: World, mail_server: MailServer
+) -> None:
+    if world.wiring.uses_sqlite:
+        pytest.skip("an embedded database does not hang up")
+    announce_to(world, ADA)
+
+    def hang_up(envelope: Envelope) -> None:
+        with world.wiring.engine.connect() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+
+    meanwhile(world, hang_up)
+    assert send(world) == {"accepted": 2}
+    assert len(mail_server.messages) == 2
+
+
+def test_a_report_about_a_letter_that_was_skipped_later_is_taken(world: World, mail_server: MailServer) -> None:
+    mail_server.script(HANOI_PRIVACY, 450, "4.2.1 Busy", times=1)
+    announce_to(world, customers=HANOI)
+    send(world)
+    delivery = delivery_to(world, HANOI_PRIVACY)
+    change(world, delivery, state="skipped", skip_reason="suppressed")
+    with world.writing() as session:
+        record_outcome(
+            session,
+            world.at,
+            provider="smtp",
+            event_id="1",
+            message_id=str(delivery.message_id),
+            kind=OutcomeKind.DELIVERED,
+            happened_at=world.at,
+            actor=WORKER,
+        )
+    after = delivery_to(world, HANOI_PRIVACY)
+    assert (after.state, after.skip_reason) == ("delivered", None)

@@ -1,0 +1,58 @@
+"""Mail scanners, previews and browsers that fetch ahead follow every link, and none of them may change anything."""
+
+from __future__ import annotations
+
+from registry.readers.registry_file import RegistryFile
+from registry.web.lists import FEEDS, FILES
+from tests.web.site import Site, path_of
+from tests.web.test_letter_links import sign
+from tests.world import antopsis, link_in
+
+FRED, OLGA = "fred@reader.example", "olga@watcher.example"
+HANOI = "privacy@hanoi.example"
+
+# What each argument of a route may be, so that every route is asked for with values that lead somewhere.
+ARGUMENTS = {"slug", "key", "number", "token", "filename", "kind"}
+
+
+def list_addresses(site: Site, number: str) -> list[str]:
+    """Return an address for every route, with valid tokens of a follower, of a wish, and of a contact."""
+    site.subscribe(OLGA)
+    tokens = {
+        "confirm": [path_of(link_in(site.letters_to(OLGA)[-1], "confirm")).rpartition("/")[2]],
+        "manage": [sign(site, "manage", FRED), sign(site, "manage", HANOI)],
+        "unsubscribe": [sign(site, "unsubscribe", FRED), sign(site, "unsubscribe", HANOI)],
+    }
+    addresses = []
+    for rule in site.app.url_map.iter_rules():
+        assert rule.arguments <= ARGUMENTS, f"{rule} has an argument this test does not know"
+        word = rule.rule.rpartition("/<token>")[0].rpartition("/")[2]
+        for token in tokens.get(word, [""]):
+            path = rule.rule.replace("<slug>", "antopsis").replace("<key>", "stripe").replace("<number>", number)
+            path = path.replace("<token>", token).replace("<path:filename>", "registry.css")
+            addresses += [path, f"{path}?as_of=2026-09-30", f"{path}?q=stripe&List-Unsubscribe=One-Click&action=stop"]
+    return addresses
+
+
+def test_no_get_head_or_options_of_any_route_changes_a_single_row(site: Site, streams: RegistryFile) -> None:
+    site.world.apply(streams)
+    site.follow(FRED)
+    number = site.world.announce(antopsis(helsinki=True))
+    addresses = list_addresses(site, number)
+    assert len(addresses) > 60
+    before = site.snapshot()
+    assert sum(len(rows) for rows in before.values()) > 50
+    answered: dict[int, int] = {}
+    prefetch = {"Sec-Purpose": "prefetch", "Purpose": "prefetch"}
+    for address in addresses:
+        for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "PROPFIND"):
+            for base_url in ("http://127.0.0.1:8000", "https://legal.streams.example"):
+                answer = site.client.open(address, method=method, base_url=base_url, headers=prefetch, buffered=True)
+                assert answer.status_code < 500, (method, address)
+                answered[answer.status_code] = answered.get(answer.status_code, 0) + 1
+                if method in ("PUT", "DELETE", "PATCH", "PROPFIND"):
+                    assert answer.status_code in {404, 405}
+    assert site.snapshot() == before
+    # They did lead somewhere.
+    assert answered[200] > 150
+    assert len(FILES) + len(FEEDS) == 6
