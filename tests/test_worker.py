@@ -146,13 +146,13 @@ def test_an_embedded_database_has_one_worker(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_on_sigterm_the_letter_on_the_wire_is_finished_and_no_other_is_begun(database_url: str, tmp_path: Path) -> None:
+def test_on_sigterm_the_letter_on_the_wire_is_finished_and_no_other_is_begun(sqlite_url: str, tmp_path: Path) -> None:
     slowly = Drip(b"250 2.0.0 taken\r\n", 0.06)
     with ScriptedServer({"dot": [slowly, slowly]}) as server:
-        world = World(settings_for(database_url, tmp_path / "instance", server.url), now())
+        world = World(settings_for(sqlite_url, tmp_path / "instance", server.url), now())
         number = _announce(world)
         log = tmp_path / "worker.log"
-        with running(_environ(database_url, tmp_path, server.url), log, "worker") as worker:
+        with running(_environ(sqlite_url, tmp_path, server.url), log, "worker") as worker:
             wait_for(lambda: len(server.letters) == 1, "letter on the wire")
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(timeout=20) == 0

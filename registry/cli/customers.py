@@ -46,7 +46,7 @@ def term_options(function: Function) -> Function:
     return result
 
 
-@click.group(cls=Section)
+@click.group(cls=Section, short_help="List and add customers and their contacts.")
 def customer() -> None:
     """List and add customers under contract, and their contacts."""
 

@@ -35,6 +35,7 @@ def _read_file(name: str) -> RegistryFile:
 
 @click.command(
     cls=Command,
+    short_help="Compare a registry file with what is published.",
     examples=[
         "registry plan antopsis.yaml",
         "git show HEAD:antopsis.yaml | registry plan -",
@@ -107,13 +108,20 @@ def apply(run: Invocation, file: str, publisher_slug: str | None, acting_as: str
                 "edits": edits,
                 "publisher_changes": applied.publisher_changes,
                 "customers": applied.customers,
+                "moved": [{"from": former, "to": key} for former, key in applied.moved],
+                "is_reordered": applied.is_reordered,
+                "internals_changed": applied.internals_changed,
             }
         )
     else:
         print_lines(applied_lines(applied, notices, page))
 
 
-@click.command(cls=Command, examples=["registry schema > registry-file.schema.json"])
+@click.command(
+    cls=Command,
+    short_help="Print the JSON Schema of a registry file.",
+    examples=["registry schema > registry-file.schema.json"],
+)
 def schema() -> None:
     """Print the JSON Schema of a registry file, for editors and checks."""
     click.echo(json.dumps(registry_file_schema(), ensure_ascii=False, indent=2))
@@ -121,6 +129,7 @@ def schema() -> None:
 
 @click.command(
     cls=Command,
+    short_help="Write a publisher's published list as a file.",
     examples=[
         "registry export --publisher antopsis --format json",
         "registry export --publisher antopsis --format csv --as-of 2026-03-01 -o list.csv",

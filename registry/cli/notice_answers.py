@@ -59,6 +59,7 @@ def _tell_standing(run: Invocation, standing: NoticeCustomer, customer: str, sai
 
 @click.command(
     cls=Command,
+    short_help="Record service by other means than mail.",
     examples=[
         'registry notice served 2026-003 --publisher antopsis --customer acme --on 2026-11-23 --document "Post RR 1 DE"'
     ],
@@ -121,6 +122,7 @@ def exempt(run: Invocation, number: str, publisher_slug: str, customer: str, bas
 
 @click.command(
     cls=Command,
+    short_help="Set a customer's hold aside, by two people.",
     examples=[
         'registry notice override 2026-003 --publisher antopsis --customer acme --reason "Unreachable since May"'
     ],
@@ -149,6 +151,7 @@ def override(
 @click.command(
     "approve-for",
     cls=Command,
+    short_help="Record a customer's own approval.",
     examples=[
         'registry notice approve-for 2026-003 --publisher antopsis --customer acme --basis "E-mail of 24 Nov 2026"'
     ],
@@ -256,6 +259,7 @@ def resolve(
 
 @click.command(
     cls=Command,
+    short_help="Record what became of a letter after it was sent.",
     examples=["registry outcome '<2026-003.1.17@registry.example>' --kind bounced --detail '550 no such user'"],
 )
 @click.argument("message_id")

@@ -32,7 +32,7 @@ from registry.tables.engine import reading, writing
 LOOK_EVERY_SECONDS = 2.0
 
 
-@click.group(cls=Section)
+@click.group(cls=Section, short_help="Draft, approve, publish and follow notices.")
 def notice() -> None:
     """Draft, approve, publish, withdraw and follow notices, and record what customers answer."""
 
@@ -151,7 +151,9 @@ def weigh(
     click.echo(f"The change of {key} in notice {number} is {weight}; {needs}.")
 
 
-@notice.command(examples=["registry notice publish 2026-003 --publisher antopsis"])
+@notice.command(
+    short_help="Freeze a notice and announce it.", examples=["registry notice publish 2026-003 --publisher antopsis"]
+)
 @click.argument("number")
 @publisher_option
 @as_option
@@ -186,7 +188,8 @@ def publish(run: Invocation, number: str, publisher_slug: str, acting_as: str | 
 
 
 @notice.command(
-    examples=['registry notice withdraw 2026-003 --publisher antopsis --reason "The contract was not signed."']
+    short_help="Take a notice back that is not in effect.",
+    examples=['registry notice withdraw 2026-003 --publisher antopsis --reason "The contract was not signed."'],
 )
 @click.argument("number")
 @publisher_option
@@ -212,10 +215,11 @@ def withdraw(run: Invocation, number: str, publisher_slug: str, reason: str | No
 
 
 @notice.command(
+    short_help="Show all that is on record of a notice.",
     examples=[
         "registry notice status 2026-003 --publisher antopsis",
         "registry notice status 2026-003 --publisher antopsis --watch",
-    ]
+    ],
 )
 @click.argument("number")
 @publisher_option

@@ -53,6 +53,7 @@ def upgrade(run: Invocation) -> None:
 
 @click.command(
     cls=Command,
+    short_help="Run every due sweep once.",
     examples=["registry tick", "REGISTRY_ALLOW_TIME_TRAVEL=1 registry tick --at 2027-01-15T00:00+01:00"],
 )
 @click.option("--at", "travelled_at", type=INSTANT, help="Run as if it were this instant, to try things out (R39).")
@@ -109,7 +110,9 @@ def _say_result(result: object) -> str:
     return str(result) if result else "nothing"
 
 
-@click.command(cls=Command, examples=['registry pause --reason "The mail server moves"'])
+@click.command(
+    cls=Command, short_help="Stop all sending.", examples=['registry pause --reason "The mail server moves"']
+)
 @click.option("--reason", default="by a person", show_default=True, metavar="TEXT", help="Why, for whoever resumes it.")
 @as_option
 @pass_invocation
@@ -125,7 +128,7 @@ def pause(run: Invocation, reason: str, acting_as: str | None) -> None:
         click.echo(f"Sending is paused since {say_at(paused_at, UTC_NAME)}: {because}. Letters wait, none is lost.")
 
 
-@click.command(cls=Command, examples=["registry resume"])
+@click.command(cls=Command, short_help="Let sending go on.", examples=["registry resume"])
 @as_option
 @pass_invocation
 def resume(run: Invocation, acting_as: str | None) -> None:

@@ -70,7 +70,7 @@ def plan_lines(plan: Plan, file: RegistryFile, now: datetime) -> Iterator[str]:
             yield f"{MEANINGS[weight]} ({len(items)})"
             for item in items:
                 yield from _change_lines(item, names)
-    if plan.earliest and any(each.change.weight is Weight.BINDING and not each.stands_in for each in plan.changes):
+    if plan.earliest:
         yield ""
         yield say_earliest(plan.earliest)
 
@@ -113,6 +113,12 @@ def applied_lines(applied: Applied, notices: Mapping[str, tuple[str, str]], page
     for edit in applied.edits:
         name = f"{edit.change.name} ({edit.key})" if edit.change else edit.key
         yield f"  {name}: {_say_fate(edit, applied.is_founding, notices.get(edit.key))}"
+    for former, key in applied.moved:
+        yield f"  {former} has the key {key} now; its old address leads on to it."
+    if applied.is_reordered:
+        yield "  The entries stand in another order."
+    if applied.internals_changed:
+        yield f"  Private facts of {count_of(applied.internals_changed, 'entry', 'entries')} brought up to date."
     if applied.publisher_changes:
         yield f"  The publisher's own facts: {', '.join(map(words_of, applied.publisher_changes))} brought up to date."
     told = [f"{words_of(name)} {count}" for name, count in applied.customers.items() if count]

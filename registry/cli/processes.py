@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import signal
 import socket
 import subprocess
@@ -86,10 +87,15 @@ def _stop(children: Mapping[str, subprocess.Popen[bytes]], stops: Stops) -> None
             child.terminate()
     while any(child.poll() is None for child in children.values()):
         if stops.count > asked:
+            asked = stops.count
             click.echo("Stopping at once.", err=True)
             for child in children.values():
                 child.kill()
         time.sleep(LOOK_EVERY)
+    for child in children.values():
+        # A child that was killed could not end what it had started; the session of its own is what holds them.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def choose_address(host: str, port: int) -> str:

@@ -139,7 +139,9 @@ def web(context: click.Context, run: Invocation, port: int, host: str | None) ->
     ).serve()
 
 
-@click.command(cls=Command, examples=["registry worker"])
+@click.command(
+    cls=Command, short_help="Run the worker: send what is due, and let it take effect.", examples=["registry worker"]
+)
 @pass_invocation
 @click.pass_context
 def worker(context: click.Context, run: Invocation) -> None:

@@ -116,7 +116,7 @@ def _find_due(session: Session, now: datetime, which: ColumnElement[bool], wante
         .where(IS_WAITING, Delivery.due_at <= now, which)
         .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
         .limit(wanted)
-        .with_for_update(of=Delivery, skip_locked=True)
+        .with_for_update(of=Delivery, skip_locked=True, key_share=True)
     )
     return [(delivery, road, value) for delivery, road, value in rows]
 
@@ -172,7 +172,7 @@ def find_held(session: Session, lease: Lease) -> Delivery | None:
             Delivery.token == lease.token,
             Delivery.state == DeliveryState.LEASED.value,
         )
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
 
 

@@ -16,7 +16,7 @@ from registry.steps.working_days import working_days_for
 from registry.tables import Attempt, Delivery, Installation, Notice, NoticeCustomer, Statement, Subscription
 
 OUTBOX = "outbox"
-DECIDED_BY_A_PERSON = ("served", "exempt", "dropped")
+DECIDED_BY_A_PERSON = ("served", "exempt", "overridden", "dropped")
 DEEMED = "deemed"
 
 
@@ -33,7 +33,7 @@ def note_receipt(session: Session, now: datetime, delivery: Delivery) -> None:
         NoticeCustomer,
         (statement.notice_id, subscription.customer_id),
         populate_existing=True,
-        with_for_update=True,
+        with_for_update={"key_share": True},
     )
     if standing is not None:
         update_clock(session, now, standing)

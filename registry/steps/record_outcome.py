@@ -75,7 +75,7 @@ def match_outcomes(session: Session, now: datetime, actor: Actor) -> int:
         .join(Delivery, Delivery.message_id == Outcome.message_id)
         .where(Outcome.delivery_id.is_(None), Delivery.state.in_([state.value for state in REPORTABLE_STATES]))
         .order_by(Outcome.id)
-        .with_for_update(of=Outcome, skip_locked=True)
+        .with_for_update(of=Outcome, skip_locked=True, key_share=True)
     ).all()
     return sum(_match(session, now, outcome, actor) for outcome in found)
 
@@ -84,7 +84,7 @@ def _match(session: Session, now: datetime, outcome: Outcome, actor: Actor) -> b
     delivery = session.scalar(
         select(Delivery)
         .where(Delivery.message_id == outcome.message_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     if delivery is None or DeliveryState(delivery.state) not in REPORTABLE_STATES:

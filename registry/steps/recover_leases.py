@@ -26,7 +26,7 @@ def recover_leases(session: Session, now: datetime) -> int:
         .join(Attempt, (Attempt.delivery_id == Delivery.id) & (Attempt.n == Delivery.attempt_count))
         .where(Delivery.state == DeliveryState.LEASED.value, Delivery.lease_until < lease_clock(session, now))
         .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
-        .with_for_update(of=Delivery, skip_locked=True)
+        .with_for_update(of=Delivery, skip_locked=True, key_share=True)
     ).all()
     batches: dict[str, list[tuple[Delivery, Attempt]]] = {}
     for delivery, attempt in rows:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
-from flask import Response, request
+from flask import Response, redirect, request
+from werkzeug.wrappers import Response as BaseResponse
 
 from registry.steps.artefacts import Built
 from registry.web.current import wiring
@@ -33,6 +34,17 @@ def show_private(template_name: str, /, status: int = 200, **values: Any) -> Res
     """Answer with a page that is for this one reader and is kept by nobody, such as one behind a link in a letter."""
     response = Response(wiring().pages.page(template_name, **values), status, content_type=HTML)
     response.cache_control.no_store = True
+    return response
+
+
+def lead_to(url: str, status: int = 301) -> BaseResponse:
+    """Lead to another address of this service.
+
+    Without a limit browsers would keep a permanent redirect for ever, also past a publisher's change of host.
+    """
+    response = redirect(url, status)
+    response.cache_control.public = True
+    response.cache_control.max_age = FRESH_SECONDS
     return response
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Final
 
-from flask import Blueprint, Response, g, redirect, request
+from flask import Blueprint, Response, g, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -22,7 +22,7 @@ from registry.steps.artefacts import addresses_of, as_built, build_artefact, get
 from registry.steps.errors import UnknownEntry, UnknownNotice
 from registry.steps.published import is_demonstration, list_published, load_entry_history, load_public_list
 from registry.tables.engine import reading
-from registry.web.answers import HTML, SCHEMA_FRESH_SECONDS, show_built, show_public
+from registry.web.answers import HTML, SCHEMA_FRESH_SECONDS, lead_to, show_built, show_public
 from registry.web.current import now, wiring
 from registry.web.publishers import LONGEST_NAME, Chosen, choose_publisher, find_own_host, is_searchable, keep_slug
 from registry.writers.json_list import SCHEMA_PATH, load_schema
@@ -66,7 +66,7 @@ def _show_publishers(session: Session) -> BaseResponse:
     letterhead = wiring().letterhead
     found = [(addresses_of(session, row, letterhead), row, count) for row, count in list_published(session)]
     if len(found) == 1:
-        return redirect(found[0][0].page(), 302)
+        return lead_to(found[0][0].page(), 302)
     named = [(row.facts["name"], addresses.page(), count) for addresses, row, count in found]
     return show_public(wiring().pages.publishers_page(named, is_demo=is_demonstration(session)))
 
@@ -79,7 +79,7 @@ def show_entry(key: str) -> BaseResponse:
         public = load_public_list(session, now(), chosen.row)
         present, history = _find_history(session, chosen, public, key)
         if present != key:
-            return redirect(chosen.addresses.at(f"entries/{present}"), 301)
+            return lead_to(chosen.addresses.at(f"entries/{present}"))
         body = wiring().pages.entry_page(public, key, history, chosen.addresses)
         return show_built(as_built(body, public), HTML)
 
@@ -113,7 +113,7 @@ def show_notices() -> BaseResponse:
 def find_notices() -> BaseResponse:
     """Lead to the page of notices, whose address ends with a slash."""
     with reading(wiring().engine) as session:
-        return redirect(choose_publisher(session).addresses.at("notices/"), 301)
+        return lead_to(choose_publisher(session).addresses.at("notices/"))
 
 
 @lists.get("/notices/<number>")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
-from flask import Blueprint, Response, redirect
+from flask import Blueprint, Response
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
 from registry.tables import Installation
 from registry.tables.engine import reading
+from registry.web.answers import lead_to
 from registry.web.current import wiring
 from registry.web.publishers import choose_publisher, keep_slug
 
 root = Blueprint("root", __name__)
 keep_slug(root)
+
+ICON_FRESH_SECONDS: Final = 86_400
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +28,16 @@ logger = logging.getLogger(__name__)
 def find_list() -> BaseResponse:
     """Lead to the publisher's page, whose address ends with a slash."""
     with reading(wiring().engine) as session:
-        return redirect(choose_publisher(session).addresses.page(), 301)
+        return lead_to(choose_publisher(session).addresses.page())
+
+
+@root.get("/favicon.ico")
+def show_no_icon() -> Response:
+    """Answer every browser's question for an icon: there is none, and that is no error."""
+    response = Response(status=204)
+    response.cache_control.public = True
+    response.cache_control.max_age = ICON_FRESH_SECONDS
+    return response
 
 
 @root.get("/healthz")

@@ -104,3 +104,16 @@ def test_a_bounce_is_recorded_once_and_the_address_is_not_written_to_again(termi
 def test_an_outcome_of_a_letter_nobody_sent_is_refused(sqlite_terminal: Terminal) -> None:
     refused = sqlite_terminal.run("outcome", "made-up@registry.example", "--kind", "delivered", exit_code=2)
     assert refused.stderr == "Error: No letter was sent with the Message-ID “<made-up@registry.example>”.\n"
+
+
+def test_a_hold_is_set_aside_by_two_people_with_one_reason(sqlite_terminal: Terminal) -> None:
+    number = sqlite_terminal.publish_a_move()
+    asking = ("notice", "override", number, *OF, *HANOI, "--reason", "Unreachable since May")
+    first = sqlite_terminal.run(*asking, "--as", "anna@antopsis.example").stdout
+    assert "stands until a second person agrees" in first
+    again = sqlite_terminal.run(*asking, "--as", "Anna@antopsis.example").stdout
+    assert "stands until a second person agrees" in again
+    assert len(sqlite_terminal.ask("notice", "status", number, *OF)["holds"]) == 1
+    second = sqlite_terminal.run(*asking, "--as", "boris@antopsis.example").stdout
+    assert "is set aside: Unreachable since May." in second
+    assert sqlite_terminal.ask("notice", "status", number, *OF)["holds"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, select
 
 from registry.cli.demo import EXAMPLES, SCENES, prepare_demo
@@ -42,6 +43,7 @@ def test_every_example_gets_a_pending_notice_a_customer_and_a_follower(terminal:
             assert summary.startswith("Invented for this demonstration: ")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_second_start_adds_nothing(terminal: Terminal, engine: Engine) -> None:
     prepare(terminal)
     with reading(engine) as session:
@@ -66,6 +68,7 @@ def test_on_a_demo_the_outbox_counts_as_receipt_and_notices_take_effect(sqlite_t
     assert "marked as a demo for good" in sqlite_terminal.run("doctor", exit_code=1).stdout
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_another_port_does_not_pause_a_demo(terminal: Terminal, engine: Engine) -> None:
     prepare(terminal)
     terminal.environ["REGISTRY_BASE_URL"] = "http://127.0.0.1:8010"

@@ -113,14 +113,16 @@ def test_a_binding_edit_is_not_approved_by_itself(sqlite_terminal: Terminal) -> 
     assert f"registry notice approve {number}" in refused.stderr
 
 
-def test_a_date_too_early_names_customer_rule_and_first_date(terminal: Terminal) -> None:
-    terminal.apply(LIST)
-    terminal.apply(MOVED)
+def test_a_date_too_early_names_customer_rule_and_first_date(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST)
+    sqlite_terminal.apply(MOVED)
     soon = (datetime.now(UTC) + timedelta(days=10)).date().isoformat()
-    refused = terminal.run("notice", "draft", *OF, "--effective-on", soon, exit_code=2)
+    refused = sqlite_terminal.run("notice", "draft", *OF, "--effective-on", soon, exit_code=2)
     assert "too early for Hanoi Streams Co. (hanoi): its 45 days of notice" in refused.stderr
     assert "The first date that would do is" in refused.stderr
-    error = json.loads(terminal.run("notice", "draft", *OF, "--effective-on", soon, "--json", exit_code=2).stderr)
+    error = json.loads(
+        sqlite_terminal.run("notice", "draft", *OF, "--effective-on", soon, "--json", exit_code=2).stderr
+    )
     assert error["error"] == "notice-period-too-short"
 
 
@@ -190,3 +192,18 @@ def test_a_number_that_is_not_there_names_those_that_are(sqlite_terminal: Termin
     assert f"Known: {number}." in refused.stderr
     refused = sqlite_terminal.run("notice", "list", "--publisher", "antopsi", exit_code=2)
     assert "Did you mean antopsis?" in refused.stderr
+
+
+def test_lowering_a_weight_needs_a_reason_and_a_second_person(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST)
+    sqlite_terminal.apply(MOVED)
+    number = sqlite_terminal.run("notice", "draft", *OF, *ANNA).stdout.strip()
+    lower = ("notice", "weigh", number, *OF, "--entry", "hetzner", "--weight", "informing")
+    refused = sqlite_terminal.run(*lower, *ANNA, exit_code=2)
+    assert "only with a reason on record" in refused.stderr
+    lowered = sqlite_terminal.run(*lower, *ANNA, "--reason", "The same building got another address").stdout
+    assert f"The change of hetzner in notice {number} is informing; it needs 1 approval." in lowered
+    refused = sqlite_terminal.run("notice", "publish", number, *OF, *ANNA, exit_code=2)
+    assert "Have it approved first" in refused.stderr
+    sqlite_terminal.run("notice", "approve", number, *OF, *BORIS)
+    assert "is announced" in sqlite_terminal.run("notice", "publish", number, *OF, *ANNA).stdout

@@ -31,16 +31,16 @@ def test_a_second_tick_does_nothing_more(terminal: Terminal) -> None:
     assert len(outbox(terminal)) == 1
 
 
-def test_time_is_travelled_only_where_that_is_allowed_and_the_database_is_marked(terminal: Terminal) -> None:
-    number = terminal.publish_a_move()
+def test_time_is_travelled_only_where_that_is_allowed_and_the_database_is_marked(sqlite_terminal: Terminal) -> None:
+    number = sqlite_terminal.publish_a_move()
     far = (datetime.now(UTC) + timedelta(days=200)).isoformat(timespec="seconds")
-    refused = terminal.run("tick", "--at", far, exit_code=2)
+    refused = sqlite_terminal.run("tick", "--at", far, exit_code=2)
     assert "REGISTRY_ALLOW_TIME_TRAVEL=1" in refused.stderr
-    travelled = terminal.run("tick", "--at", far, REGISTRY_ALLOW_TIME_TRAVEL="1").stdout
+    travelled = sqlite_terminal.run("tick", "--at", far, REGISTRY_ALLOW_TIME_TRAVEL="1").stdout
     assert "TIME TRAVEL: this database is marked as no evidence" in travelled
     # Nobody has proved receipt, so the day that came holds the notice and says so.
-    assert terminal.ask("notice", "status", number, *OF)["state"] == "held"
-    assert "so it proves nothing" in terminal.run("doctor", exit_code=1).stdout
+    assert sqlite_terminal.ask("notice", "status", number, *OF)["state"] == "held"
+    assert "so it proves nothing" in sqlite_terminal.run("doctor", exit_code=1).stdout
 
 
 def test_time_is_never_travelled_in_production(sqlite_url: str, tmp_path: Path) -> None:
@@ -55,19 +55,19 @@ def test_time_is_never_travelled_in_production(sqlite_url: str, tmp_path: Path) 
     assert "this is production" in refused.stderr
 
 
-def test_pausing_stops_letters_and_resuming_lets_them_go(terminal: Terminal) -> None:
-    terminal.publish_a_move()
-    refused = terminal.run("pause", exit_code=2)
+def test_pausing_stops_letters_and_resuming_lets_them_go(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.publish_a_move()
+    refused = sqlite_terminal.run("pause", exit_code=2)
     assert "belongs to no installation yet" in refused.stderr
-    terminal.run("tick", REGISTRY_MAIL_ONLY_TO="nobody@example.com")
-    assert outbox(terminal) == []
-    paused = terminal.run("pause", "--reason", "The mail server moves").stdout
+    sqlite_terminal.run("tick", REGISTRY_MAIL_ONLY_TO="nobody@example.com")
+    assert outbox(sqlite_terminal) == []
+    paused = sqlite_terminal.run("pause", "--reason", "The mail server moves").stdout
     assert "The mail server moves" in paused
-    told = terminal.run("tick").stdout
+    told = sqlite_terminal.run("tick").stdout
     assert "Sending is paused (The mail server moves)" in told
-    assert outbox(terminal) == []
-    assert "it was paused: The mail server moves" in terminal.run("resume").stdout
-    assert "was not paused" in terminal.run("resume").stdout
+    assert outbox(sqlite_terminal) == []
+    assert "it was paused: The mail server moves" in sqlite_terminal.run("resume").stdout
+    assert "was not paused" in sqlite_terminal.run("resume").stdout
 
 
 def test_a_copy_started_at_another_address_pauses_itself(sqlite_terminal: Terminal) -> None:
@@ -103,16 +103,16 @@ def test_the_doctor_says_what_is_not_fit_and_what_to_do(sqlite_terminal: Termina
     assert (found["Installation"]["grade"], found["Worker"]["grade"]) == ("ok", "ok")
 
 
-def test_the_doctor_finds_an_installation_fit(terminal: Terminal) -> None:
+def test_the_doctor_finds_an_installation_fit(sqlite_terminal: Terminal) -> None:
     with MailServer() as mail:
-        terminal.environ |= {
+        sqlite_terminal.environ |= {
             "REGISTRY_BASE_URL": "https://list.example.com",
             "REGISTRY_MAIL_URL": mail.url,
             "REGISTRY_MAIL_FROM": "notices@example.com",
         }
-        terminal.apply(LIST)
-        terminal.run("tick")
-    assert "Fit to go live." in terminal.run("doctor").stdout
+        sqlite_terminal.apply(LIST)
+        sqlite_terminal.run("tick")
+    assert "Fit to go live." in sqlite_terminal.run("doctor").stdout
 
 
 def test_the_doctor_sees_a_silent_worker_overdue_notices_and_letters_that_need_a_person(

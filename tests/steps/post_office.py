@@ -30,11 +30,11 @@ DPO = "dpo@bremen.example"
 HANOI_PRIVACY = "privacy@hanoi.example"
 
 
-def announce_to(world: World, *followers: str, customers: str = BREMEN) -> str:
+def announce_to(world: World, *followers: str, customers: str = BREMEN, **options: Any) -> str:
     """Announce a second hosting place to these followers and customers; return the notice's number."""
     world.apply(antopsis(customers=customers))
     add_followers(world, followers)
-    return world.announce(antopsis(customers=customers, helsinki=True))
+    return world.announce(antopsis(customers=customers, helsinki=True), **options)
 
 
 def add_followers(world: World, emails: Iterable[str], slug: str = "antopsis") -> None:

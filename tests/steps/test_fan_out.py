@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Select, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from registry.domain.changes import EntryChange, FieldChange
 from registry.domain.deliveries import delivery_priority
 from registry.domain.entries import digest_of
-from registry.domain.notices import local_date
 from registry.domain.recipients import (
     ConcernedBy,
     NoticeFacts,
@@ -24,26 +21,20 @@ from registry.domain.recipients import (
     choose_recipient,
     is_addressed,
 )
-from registry.domain.vocabulary import Audience, ChangeKind, StatementKind, Weight
+from registry.domain.vocabulary import Audience, ChangeKind, StatementKind
 from registry.steps.fan_out import fan_out, products_of
 from registry.steps.lookup import get_publisher
 from registry.tables import (
-    Address,
-    Customer,
     Delivery,
     Entry,
     EntryVersion,
-    Letter,
-    Notice,
     NoticeChange,
-    NoticeCustomer,
     Publisher,
     Statement,
     Subscription,
-    SubscriptionKind,
-    SubscriptionProduct,
     Suppression,
 )
+from tests.steps.fan_out_cast import announcement_of, make_letter, make_notice, subscribe, tell
 from tests.world import World, antopsis
 
 PRODUCTS = ("streaming", "storage")
@@ -155,9 +146,9 @@ def test_who_joins_gets_a_row_alone_and_nobody_else_with_them(world: World) -> N
     rule = NoticeFacts(StatementKind.ANNOUNCEMENT, CONCERNED["all"], has_binding=True)
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
-        notice, statement = _notice(session, world, publisher, rule)
+        notice, statement = make_notice(session, world, publisher, rule)
         joiner, other = (
-            _subscribe(session, world, publisher, notice, number, SubscriptionFacts(Audience.FOLLOWER))
+            subscribe(session, world, publisher, notice, number, SubscriptionFacts(Audience.FOLLOWER))
             for number in range(2)
         )
         assert fan_out(session, world.at, notice, statement, joiner=joiner) == {"due": 1}
@@ -172,9 +163,9 @@ def test_whose_announcement_never_left_is_told_nothing_later(world: World, state
     rule = NoticeFacts(StatementKind.WITHDRAWAL, CONCERNED["all"], has_binding=True)
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
-        notice, statement = _notice(session, world, publisher, rule)
+        notice, statement = make_notice(session, world, publisher, rule)
         facts = SubscriptionFacts(Audience.FOLLOWER, was_told=True)
-        row = _subscribe(session, world, publisher, notice, 1, facts)
+        row = subscribe(session, world, publisher, notice, 1, facts)
         announced = session.scalars(select(Delivery).where(Delivery.subscription_id == row.id)).one()
         announced.state, announced.skip_reason = state, "suppressed" if state == "skipped" else None
         session.flush()
@@ -188,13 +179,13 @@ def test_later_statements_are_for_who_was_told_this_notice(world: World, told_by
         publisher = get_publisher(session, "antopsis")
         follower = SubscriptionFacts(Audience.FOLLOWER)
         rule = NoticeFacts(StatementKind.REMINDER, CONCERNED["all"], has_binding=True)
-        notice, statement = _notice(session, world, publisher, rule)
-        row = _subscribe(session, world, publisher, notice, 3, follower)
+        notice, statement = make_notice(session, world, publisher, rule)
+        row = subscribe(session, world, publisher, notice, 3, follower)
         if told_by == "another notice":
-            other, _ = _notice(session, world, publisher, rule, "2026-901")
-            _was_told(session, world, other, row)
+            other, _ = make_notice(session, world, publisher, rule, "2026-901")
+            tell(session, world, other, row)
         else:
-            fan_out(session, world.at, notice, session.scalars(_announcement_of(notice)).one())
+            fan_out(session, world.at, notice, session.scalars(announcement_of(notice)).one())
             session.execute(
                 update(Delivery)
                 .where(Delivery.subscription_id == row.id)
@@ -205,7 +196,7 @@ def test_later_statements_are_for_who_was_told_this_notice(world: World, told_by
             )
             session.add(later)
             session.flush()
-            session.add(_letter(world, publisher, later, Audience.FOLLOWER))
+            session.add(make_letter(world, publisher, later, Audience.FOLLOWER))
             session.flush()
             statement = later
         assert fan_out(session, world.at, notice, statement) == {"due": 0}
@@ -216,11 +207,11 @@ def test_a_follower_hears_of_the_effect_where_the_contact_at_its_address_did_not
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
         rule = NoticeFacts(StatementKind.EFFECT, CONCERNED["all"], has_binding=True)
-        notice, statement = _notice(session, world, publisher, rule)
+        notice, statement = make_notice(session, world, publisher, rule)
         wanted = SubscriptionFacts(
             Audience.FOLLOWER, wants_effect=True, was_told=True, shares_address_with_contact=True
         )
-        row = _subscribe(session, world, publisher, notice, 1, wanted)
+        row = subscribe(session, world, publisher, notice, 1, wanted)
         contact = select(Subscription).where(Subscription.address_id == row.address_id, Subscription.id != row.id)
         session.scalars(contact).one().wants_effect = False
         session.flush()
@@ -232,10 +223,10 @@ def test_a_customer_that_dropped_out_of_another_notice_is_told_of_this_one(world
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
         rule = NoticeFacts(StatementKind.ANNOUNCEMENT, CONCERNED["all"], has_binding=True)
-        other, _ = _notice(session, world, publisher, rule, "2026-901")
-        notice, statement = _notice(session, world, publisher, rule)
+        other, _ = make_notice(session, world, publisher, rule, "2026-901")
+        notice, statement = make_notice(session, world, publisher, rule)
         gone = SubscriptionFacts(Audience.CUSTOMER, has_contract_ended=True)
-        _subscribe(session, world, publisher, other, 0, gone)
+        subscribe(session, world, publisher, other, 0, gone)
         assert fan_out(session, world.at, notice, statement) == {"due": 1}
 
 
@@ -248,8 +239,8 @@ def test_a_suppression_elsewhere_stops_no_letter(world: World, where: str) -> No
         session.add(stranger)
         session.flush()
         rule = NoticeFacts(StatementKind.ANNOUNCEMENT, CONCERNED["all"], has_binding=True)
-        notice, statement = _notice(session, world, publisher, rule)
-        _subscribe(session, world, publisher, notice, 3, SubscriptionFacts(Audience.FOLLOWER))
+        notice, statement = make_notice(session, world, publisher, rule)
+        subscribe(session, world, publisher, notice, 3, SubscriptionFacts(Audience.FOLLOWER))
         is_other_publisher = where == "another publisher"
         session.add(
             Suppression(
@@ -316,20 +307,20 @@ def test_another_publishers_followers_hear_nothing(world: World) -> None:
         session.add(stranger)
         session.flush()
         rule = NoticeFacts(StatementKind.ANNOUNCEMENT, CONCERNED["all"], has_binding=True)
-        notice, statement = _notice(session, world, publisher, rule)
-        others, _ = _notice(session, world, stranger, rule)
-        _subscribe(session, world, stranger, others, 1, SubscriptionFacts(Audience.FOLLOWER))
+        notice, statement = make_notice(session, world, publisher, rule)
+        others, _ = make_notice(session, world, stranger, rule)
+        subscribe(session, world, stranger, others, 1, SubscriptionFacts(Audience.FOLLOWER))
         assert fan_out(session, world.at, notice, statement) == {"due": 0}
 
 
 def _compare(session: Session, world: World, audience: Sequence[SubscriptionFacts], rule: NoticeFacts) -> None:
     publisher = get_publisher(session, "antopsis")
-    notice, statement = _notice(session, world, publisher, rule)
+    notice, statement = make_notice(session, world, publisher, rule)
     rows = {}
     for number, wanted in enumerate(audience):
         if wanted.audience is Audience.CUSTOMER:
             wanted = replace(wanted, shares_address_with_contact=False)
-        rows[_subscribe(session, world, publisher, notice, number, wanted).id] = wanted
+        rows[subscribe(session, world, publisher, notice, number, wanted).id] = wanted
     session.flush()
     counts = fan_out(session, world.at, notice, statement)
     written = {
@@ -357,193 +348,3 @@ def _compare(session: Session, world: World, audience: Sequence[SubscriptionFact
 
 
 _PLURALS = {Audience.CUSTOMER: "contacts", Audience.FOLLOWER: "followers"}
-
-
-def _announcement_of(notice: Notice) -> Select[Statement]:
-    return select(Statement).where(Statement.notice_id == notice.id, Statement.kind == "announcement")
-
-
-def _notice(
-    session: Session, world: World, publisher: Publisher, rule: NoticeFacts, number: str = "2026-900"
-) -> tuple[Notice, Statement]:
-    notice = Notice(
-        publisher_id=publisher.id,
-        number=number,
-        state="announced",
-        summary="tried",
-        planned_on=world.at.date(),
-        effective_on=world.at.date(),
-        effective_at=world.at + timedelta(days=40),
-        announced_at=world.at,
-        updated_at=world.at,
-        terms={},
-        digest="",
-        author="anna",
-        created_at=world.at,
-    )
-    session.add(notice)
-    session.flush()
-    for place, each in enumerate(rule.changes):
-        document = {"name": "Somebody", "role": "subprocessor", "products": sorted(each.products)}
-        entry = Entry(publisher_id=publisher.id, key=f"{number}-{place}", created_at=world.at)
-        session.add(entry)
-        session.flush()
-        version = EntryVersion(
-            publisher_id=publisher.id,
-            entry_id=entry.id,
-            seq=1,
-            document=document,
-            digest=digest_of(document),
-            author="anna",
-            created_at=world.at,
-        )
-        session.add(version)
-        session.flush()
-        weight = Weight.BINDING if rule.has_binding else Weight.INFORMING
-        fields = tuple(FieldChange("locations", each_kind, weight, None, []) for each_kind in sorted(each.kinds))
-        change = EntryChange(entry.key, "Somebody", tuple(sorted(each.kinds)), weight, fields)
-        session.add(
-            NoticeChange(
-                notice_id=notice.id,
-                entry_id=entry.id,
-                publisher_id=publisher.id,
-                target_version_id=version.id,
-                change=change.as_document(),
-                weight=weight.value,
-                is_open=True,
-            )
-        )
-    statements = []
-    for seq, kind in enumerate([StatementKind.ANNOUNCEMENT, rule.statement][: 1 + (rule.statement != "announcement")]):
-        statement = Statement(
-            publisher_id=publisher.id, notice_id=notice.id, seq=seq + 1, kind=kind.value, made_at=world.at
-        )
-        session.add(statement)
-        session.flush()
-        statements.append(statement)
-        for audience in Audience:
-            session.add(_letter(world, publisher, statement, audience))
-    session.flush()
-    return notice, statements[-1]
-
-
-def _letter(world: World, publisher: Publisher, statement: Statement, audience: Audience) -> Letter:
-    return Letter(
-        publisher_id=publisher.id,
-        statement_id=statement.id,
-        kind=statement.kind,
-        language="en",
-        audience=audience.value,
-        sender={},
-        subject="",
-        text="",
-        html="",
-        digest="",
-        made_at=world.at,
-    )
-
-
-def _subscribe(
-    session: Session, world: World, publisher: Publisher, notice: Notice, number: int, wanted: SubscriptionFacts
-) -> Subscription:
-    address = Address(
-        publisher_id=publisher.id,
-        channel="email",
-        lookup_hmac=f"hmac-{number}",
-        value=f"reader{number}@reader.example" if wanted.is_address_known else None,
-        created_at=world.at,
-    )
-    session.add(address)
-    session.flush()
-    is_contact = wanted.audience is Audience.CUSTOMER
-    customer = _customer(session, world, publisher, notice, f"own-{number}", number, ended=wanted.has_contract_ended)
-    if not is_contact:
-        shares = wanted.shares_address_with_contact
-        # A contact who does not stand, or is not told this statement, takes no follower's place.
-        ended = not shares and number % 4 == 0
-        other = _customer(session, world, publisher, notice, f"other-{number}", number // 4, ended=ended)
-        contact = _row(world, publisher, address, other, Audience.CUSTOMER)
-        contact.wants_effect = shares or number % 4 == 0
-        contact.confirmed_at = None if not shares and number % 4 == 1 else world.at
-        contact.ended_at = world.at if not shares and number % 4 == 2 else None
-        if shares or number % 4 < 3:
-            session.add(contact)
-            session.flush()
-            if wanted.was_told and shares:
-                _was_told(session, world, notice, contact)
-    if wanted.is_suppressed:
-        session.add(
-            Suppression(
-                publisher_id=publisher.id,
-                channel="email",
-                lookup_hmac=address.lookup_hmac,
-                reason="bounced",
-                since_at=world.at,
-            )
-        )
-    row = _row(world, publisher, address, customer if is_contact else None, wanted.audience)
-    row.confirmed_at = world.at if wanted.is_confirmed else None
-    row.ended_at = world.at if wanted.has_ended else None
-    row.wants_reminders, row.wants_effect = wanted.wants_reminders, wanted.wants_effect
-    session.add(row)
-    session.flush()
-    for key in wanted.products:
-        session.add(SubscriptionProduct(publisher_id=publisher.id, subscription_id=row.id, product_key=key))
-    for kind in wanted.kinds:
-        session.add(SubscriptionKind(publisher_id=publisher.id, subscription_id=row.id, kind=kind.value))
-    if wanted.was_told:
-        _was_told(session, world, notice, row)
-    return row
-
-
-def _was_told(session: Session, world: World, notice: Notice, row: Subscription) -> None:
-    told = session.scalars(select(Statement).where(Statement.notice_id == notice.id).order_by(Statement.seq)).all()
-    if len(told) == 1:
-        return
-    letter = session.scalars(select(Letter).where(Letter.statement_id == told[0].id)).first()
-    assert letter is not None
-    session.add(
-        Delivery(
-            publisher_id=notice.publisher_id,
-            statement_id=told[0].id,
-            subscription_id=row.id,
-            letter_id=letter.id,
-            state="accepted",
-            due_at=world.at,
-            created_at=world.at,
-        )
-    )
-
-
-def _customer(
-    session: Session, world: World, publisher: Publisher, notice: Notice, key: str, number: int, *, ended: bool
-) -> Customer:
-    """Add a customer that stands in the notice or came later; one that `ended` dropped out, or is long gone."""
-    yesterday = local_date(world.at, "Europe/Berlin") - timedelta(days=2)
-    customer = Customer(publisher_id=publisher.id, key=key, name=key, products=[], created_at=world.at)
-    customer.contract_until = yesterday if ended and number % 2 else None
-    session.add(customer)
-    session.flush()
-    if number % 2 == 0:
-        state = "dropped" if ended else "waiting"
-        session.add(
-            NoticeCustomer(
-                notice_id=notice.id, customer_id=customer.id, publisher_id=publisher.id, terms={}, state=state
-            )
-        )
-        session.flush()
-    return customer
-
-
-def _row(
-    world: World, publisher: Publisher, address: Address, customer: Customer | None, audience: Audience
-) -> Subscription:
-    return Subscription(
-        publisher_id=publisher.id,
-        address_id=address.id,
-        customer_id=customer.id if customer else None,
-        audience=audience.value,
-        language="en",
-        created_at=world.at,
-        confirmed_at=world.at,
-    )

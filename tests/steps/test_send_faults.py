@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import create_engine, select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
-import registry.steps.send_deliveries as sending
 import registry.tables.engine as engines
 from registry.channels.base import Answer, Envelope
 from registry.steps.claim_deliveries import claim_deliveries
 from registry.steps.record import WORKER
 from registry.steps.record_outcome import OutcomeKind, record_outcome
 from registry.steps.recover_leases import recover_leases
+from registry.steps.send_deliveries import PAUSES_FOR_THE_DATABASE
 from registry.tables import Address, Attempt, Delivery, NoticeCustomer
 from tests.channels.smtp_server import MailServer
 from tests.steps.post_office import (
@@ -35,7 +38,7 @@ from tests.steps.post_office import (
     standing_of,
     states_of,
 )
-from tests.world import BREMEN, HANOI, World, letters_to, settings_for
+from tests.world import BREMEN, HANOI, World, letters_to, settings_for, utc
 
 ADA, BOB, EVE = "ada@reader.example", "bob@reader.example", "eve@reader.example"
 
@@ -91,20 +94,23 @@ def test_a_letter_whose_worker_died_before_its_send_began_is_due_again(world: Wo
 def test_a_letter_whose_worker_died_after_its_send_began_may_have_arrived(
     world: World, mail_server: MailServer
 ) -> None:
-    announce_to(world)
-    claim(world)
-    begin(world, DPO)
+    announce_to(world, ADA, BOB, customers="")
+
+    def somebody_ends_the_worker(envelope: Envelope) -> None:
+        raise KeyboardInterrupt
+
+    meanwhile(world, somebody_ends_the_worker)
+    with pytest.raises(KeyboardInterrupt):
+        send(world)
+    assert states_of(world) == {ADA: "leased", BOB: "pending"}
     let_leases_run_out(world)
-    recover(world)
-    assert delivery_to(world, DPO).state == "ambiguous"
-    with world.writing() as session:
-        row = session.scalars(select(Delivery)).one()
-        row.merge, row.message_id = None, None
-        row.state = "pending"
-    # A worker that dies has stored the merge values before; this one had none, so they are made now.
-    with world.writing() as session:
-        session.scalars(select(Delivery)).one().state = "ambiguous"
-    assert send(world) == {"needs_attention": 1}
+    assert recover(world) == 1
+    delivery = delivery_to(world, ADA)
+    assert (delivery.state, delivery.due_at, delivery.crash_count) == ("ambiguous", world.at, 1)
+    assert send(world) == {"accepted": 2}
+    assert delivery_to(world, ADA).possible_duplicate
+    first, second = (letter.content for letter in mail_server.messages if letter.rcpt_tos == (ADA,))
+    assert first == second
 
 
 def test_three_crashes_on_one_letter_put_it_before_a_person(world: World, mail_server: MailServer) -> None:
@@ -205,7 +211,9 @@ def test_a_broken_letter_does_not_undo_the_settling_of_the_one_before_it(world: 
         assert last is not None
         last.terms = {"days": "soon"}
     assert send(world) == {"accepted": 1, "needs_attention": 1}
-    assert len(mail_server.messages) == 1
+    (event,) = events(world, "delivery.needs_attention")
+    (letter,) = mail_server.messages
+    assert delivery_to(world, letter.rcpt_tos[0]).id < int(event.subject)
     assert check_that_every_accepted_letter_can_be_made_again(world) == 1
 
 
@@ -221,7 +229,7 @@ def test_an_accepted_letter_stays_accepted_where_its_receipt_cannot_be_counted(
     meanwhile(world, terms_break)
     assert send(world) == {"accepted": 1}
     delivery = delivery_to(world, DPO)
-    assert (delivery.state, delivery.note) == ("accepted", "receipt_not_counted: invalid-input")
+    assert (delivery.state, delivery.note) == ("accepted", "receipt_not_counted: ValidationError")
     assert len(events(world, "delivery.receipt_not_counted")) == 1
     assert send(world) == {}
     assert len(mail_server.messages) == 1
@@ -280,90 +288,82 @@ def test_a_channel_that_always_raises_at_one_letter_stops_nobody_else(world: Wor
 
 @pytest.fixture
 def impatient(
-    database_url: str, tmp_path: Path, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch, world: World
+    sqlite_url: str, tmp_path: Path, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
-    """The same installation, with a worker that does not wait long for a lock."""
+    """An installation on the embedded database, which does not wait long for a lock."""
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(sending, "PAUSES_FOR_THE_DATABASE", (0.05, 0.2, 1.0))
-    with closing(World(settings_for(database_url, tmp_path / "instance", mail_server.url), world.at)) as another:
-        yield another
+    settings = settings_for(sqlite_url, tmp_path / "instance", mail_server.url)
+    with closing(World(settings, utc("2026-09-30 08:00"))) as world:
+        yield world
+
+
+@pytest.fixture
+def blocker(sqlite_url: str) -> Iterator[sqlite3.Connection]:
+    """Another process's connection to the embedded database."""
+    with closing(sqlite3.connect(str(make_url(sqlite_url).database), isolation_level=None)) as connection:
+        yield connection
 
 
 def test_a_settling_that_finds_the_database_locked_is_tried_again(
-    impatient: World, world: World, mail_server: MailServer
+    impatient: World, blocker: sqlite3.Connection, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    announce_to(world, ADA)
-    if not world.wiring.uses_sqlite:
-        pytest.skip("PostgreSQL waits for a row's lock, and locks no database")
-    blocker = create_engine(make_url(world.wiring.database_url), connect_args={"isolation_level": None})
-    connection = blocker.raw_connection()
-    tries: list[float] = []
+    announce_to(impatient, ADA)
+    pauses: list[float] = []
+
+    def unlock_in_the_second_pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            blocker.execute("COMMIT")
 
     def lock(envelope: Envelope) -> None:
-        connection.cursor().execute("BEGIN IMMEDIATE")
-
-    def unlock(seconds: float) -> None:
-        tries.append(seconds)
-        if len(tries) == 2:
-            connection.cursor().execute("COMMIT")
+        blocker.execute("BEGIN IMMEDIATE")
 
     meanwhile(impatient, lock)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sending.time, "sleep", unlock)
-        assert send(impatient) == {"accepted": 2}
-    connection.close()
-    blocker.dispose()
-    assert tries == [0.05, 0.2]
+    monkeypatch.setattr("registry.steps.send_deliveries.time.sleep", unlock_in_the_second_pause)
+    assert send(impatient) == {"accepted": 2}
+    assert pauses == list(PAUSES_FOR_THE_DATABASE[:2])
     assert len(mail_server.messages) == 2
 
 
 def test_a_database_that_stays_locked_leaves_the_letter_to_its_lease(
-    impatient: World, world: World, mail_server: MailServer
+    impatient: World, blocker: sqlite3.Connection, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    announce_to(world)
-    if not world.wiring.uses_sqlite:
-        pytest.skip("PostgreSQL waits for a row's lock, and locks no database")
-    blocker = create_engine(make_url(world.wiring.database_url), connect_args={"isolation_level": None})
-    connection = blocker.raw_connection()
+    announce_to(impatient)
+    pauses: list[float] = []
 
     def lock(envelope: Envelope) -> None:
-        connection.cursor().execute("BEGIN IMMEDIATE")
+        blocker.execute("BEGIN IMMEDIATE")
 
     meanwhile(impatient, lock)
-    with pytest.raises(sending.OperationalError, match="locked"):
+    monkeypatch.setattr("registry.steps.send_deliveries.time.sleep", pauses.append)
+    with pytest.raises(OperationalError, match="locked"):
         send(impatient)
-    connection.cursor().execute("ROLLBACK")
-    connection.close()
-    blocker.dispose()
-    assert delivery_to(world, DPO).state == "leased"
-    let_leases_run_out(world)
-    assert recover(world) == 1
-    assert send(world) == {"accepted": 1}
-    delivery = delivery_to(world, DPO)
-    assert delivery.possible_duplicate
+    blocker.execute("ROLLBACK")
+    assert len(pauses) < 10
+    assert delivery_to(impatient, DPO).state == "leased"
+    let_leases_run_out(impatient)
+    assert recover(impatient) == 1
+    assert send(impatient) == {"accepted": 1}
+    assert delivery_to(impatient, DPO).possible_duplicate
     first, second = (letter.content for letter in mail_server.messages)
     assert first == second
 
 
 def test_a_database_server_that_hangs_up_while_a_letter_is_on_the_wire_loses_nothing(
-    world: World, mail_server: MailServer
+    postgresql_url: str, tmp_path: Path, mail_server: MailServer
 ) -> None:
-    if world.wiring.uses_sqlite:
-        pytest.skip("an embedded database does not hang up")
-    announce_to(world, ADA)
+    settings = settings_for(postgresql_url, tmp_path / "instance", mail_server.url)
+    with closing(World(settings, utc("2026-09-30 08:00"))) as world:
+        announce_to(world, ADA)
 
-    def hang_up(envelope: Envelope) -> None:
-        with world.wiring.engine.connect() as connection:
-            connection.execute(
-                text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
-            )
+        def hang_up(envelope: Envelope) -> None:
+            others = "datname = current_database() AND pid <> pg_backend_pid()"
+            with psycopg.connect(postgresql_url.replace("+psycopg", "")) as connection:
+                connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")  # noqa: S608 - two fixed texts
 
-    meanwhile(world, hang_up)
-    assert send(world) == {"accepted": 2}
-    assert len(mail_server.messages) == 2
+        meanwhile(world, hang_up)
+        assert send(world) == {"accepted": 2}
+        assert len(mail_server.messages) == 2
 
 
 def test_a_report_about_a_letter_that_was_skipped_later_is_taken(world: World, mail_server: MailServer) -> None:

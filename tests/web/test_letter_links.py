@@ -265,18 +265,19 @@ def test_a_token_of_one_publisher_opens_nothing_at_another(site: Site, streams: 
     assert site.get(f"/streams/confirm/{confirm}").status_code == 404
 
 
-@pytest.mark.parametrize(
-    "token",
-    [
-        *("x", "k1.1.0", "k1.1." + "0" * 40, "k9.1." + "0" * 40, "k1.99999999999999999999." + "0" * 40, "%00", "%ff"),
-        *("..", "%2e%2e", "a" * 10_000, "0" * 64, "k1.-1." + "0" * 40, "k1.1.%0a", "☃", "'; DROP TABLE subscriptions"),
-    ],
-)
-@pytest.mark.parametrize("purpose", ["confirm", "manage", "unsubscribe"])
-def test_a_made_up_token_opens_nothing(light_site: Site, purpose: str, token: str) -> None:
+def test_a_made_up_token_opens_nothing(light_site: Site) -> None:
+    no_signature = "0" * 40
+    tokens = [
+        *("x", "k1.1.0", f"k1.1.{no_signature}", f"k9.1.{no_signature}", f"k1.99999999999999999999.{no_signature}"),
+        *("%00", "%ff", "..", "%2e%2e", "a" * 10_000, "0" * 64, f"k1.-1.{no_signature}", "k1.1.%0a", "☃"),
+        "'; DROP TABLE subscriptions",
+    ]
     before = light_site.snapshot()
-    for answer in (light_site.get(f"/antopsis/{purpose}/{token}"), light_site.post(f"/antopsis/{purpose}/{token}")):
-        assert answer.status_code == 404
+    for purpose in ("confirm", "manage", "unsubscribe"):
+        for token in tokens:
+            path = f"/antopsis/{purpose}/{token}"
+            for answer in (light_site.get(path), light_site.post(path, ONE_CLICK)):
+                assert answer.status_code == 404, path
     assert light_site.snapshot() == before
 
 

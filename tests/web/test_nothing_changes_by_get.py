@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from registry.readers.registry_file import RegistryFile
-from registry.web.lists import FEEDS, FILES
 from tests.web.site import Site, path_of
 from tests.web.test_letter_links import sign
 from tests.world import antopsis, link_in
@@ -29,8 +28,7 @@ def list_addresses(site: Site, number: str) -> list[str]:
         word = rule.rule.rpartition("/<token>")[0].rpartition("/")[2]
         for token in tokens.get(word, [""]):
             path = rule.rule.replace("<slug>", "antopsis").replace("<key>", "stripe").replace("<number>", number)
-            path = path.replace("<token>", token).replace("<path:filename>", "registry.css")
-            addresses += [path, f"{path}?as_of=2026-09-30", f"{path}?q=stripe&List-Unsubscribe=One-Click&action=stop"]
+            addresses.append(path.replace("<token>", token).replace("<path:filename>", "registry.css"))
     return addresses
 
 
@@ -39,20 +37,23 @@ def test_no_get_head_or_options_of_any_route_changes_a_single_row(site: Site, st
     site.follow(FRED)
     number = site.world.announce(antopsis(helsinki=True))
     addresses = list_addresses(site, number)
-    assert len(addresses) > 60
+    assert len(addresses) > 40
     before = site.snapshot()
     assert sum(len(rows) for rows in before.values()) > 50
     answered: dict[int, int] = {}
     prefetch = {"Sec-Purpose": "prefetch", "Purpose": "prefetch"}
-    for address in addresses:
-        for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "PROPFIND"):
-            for base_url in ("http://127.0.0.1:8000", "https://legal.streams.example"):
-                answer = site.client.open(address, method=method, base_url=base_url, headers=prefetch, buffered=True)
-                assert answer.status_code < 500, (method, address)
-                answered[answer.status_code] = answered.get(answer.status_code, 0) + 1
-                if method in ("PUT", "DELETE", "PATCH", "PROPFIND"):
-                    assert answer.status_code in {404, 405}
+    asked = [("GET", address) for address in addresses]
+    asked += [("GET", f"{address}?as_of=2026-09-30") for address in addresses]
+    asked += [("GET", f"{address}?List-Unsubscribe=One-Click&action=stop") for address in addresses]
+    asked += [(method, address) for address in addresses for method in ("HEAD", "OPTIONS", "PUT", "DELETE", "PATCH")]
+    for method, address in asked:
+        # Below the slug on the installation's host, without one on the publisher's own.
+        base_url = "http://127.0.0.1:8000" if address.startswith("/antopsis") else "https://legal.streams.example"
+        answer = site.client.open(address, method=method, base_url=base_url, headers=prefetch, buffered=True)
+        assert answer.status_code < 500, (method, address)
+        answered[answer.status_code] = answered.get(answer.status_code, 0) + 1
+        if method in ("PUT", "DELETE", "PATCH"):
+            assert answer.status_code in {404, 405}, (method, address)
     assert site.snapshot() == before
     # They did lead somewhere.
-    assert answered[200] > 150
-    assert len(FILES) + len(FEEDS) == 6
+    assert answered[200] > 100

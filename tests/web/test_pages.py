@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from registry.readers.registry_file import RegistryFile
+from tests.web.conftest import serving
 from tests.web.site import Site, example, json_of, links_of, streams_file, words_of
 from tests.world import antopsis, utc
 
@@ -59,6 +61,8 @@ def test_an_installation_without_a_list_says_so(light_site: Site, sqlite_url: st
 
 def test_a_slug_without_its_slash_leads_to_the_page(light_site: Site) -> None:
     assert light_site.get("/antopsis").location == "http://127.0.0.1:8000/antopsis/"
+    # Kept for a minute and not for ever: the publisher may get a host of its own.
+    assert light_site.get("/antopsis").headers["Cache-Control"] == "public, max-age=60"
     notices = light_site.get("/antopsis/notices")
     assert (notices.status_code, notices.location) == (301, "http://127.0.0.1:8000/antopsis/notices/")
 
@@ -94,6 +98,16 @@ def test_a_publishers_own_host_shows_nothing_of_other_publishers(site: Site, str
         answer = site.get(path, base_url="https://legal.streams.example")
         assert answer.status_code == 404, path
         assert "antopsis" not in answer.text.lower().replace("/antopsis", ""), path
+
+
+def test_where_the_installations_host_is_also_a_publishers_the_others_stay_below_their_slugs(
+    sqlite_url: str, tmp_path: Path, streams: RegistryFile
+) -> None:
+    base_url = "https://legal.streams.example"
+    with serving(sqlite_url, tmp_path / "i", antopsis(), streams, REGISTRY_BASE_URL=base_url) as site:
+        assert "Streams &amp; Söhne" in site.get("/", base_url=base_url).text
+        assert site.get("/antopsis/", base_url=base_url).status_code == 200
+        assert "https://legal.streams.example/antopsis/feed.rss" in site.get("/antopsis/", base_url=base_url).text
 
 
 @pytest.mark.parametrize("host", ["", "a b", "[::1", "[::1]:80", "x" * 300, "legal.streams.example\x00", "%00"])

@@ -1,0 +1,181 @@
+"""Workers in processes of their own, killed where a test says: the real sweeps, the real database, a real mail server.
+
+Only dying is added to the product, in the child process alone: at the given point it kills itself with SIGKILL, which
+runs no clean-up and asks nobody.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import registry.steps.make_statement as make_statement
+import registry.steps.send_deliveries as send_deliveries
+from registry.channels.base import Answer, Channel, Envelope
+from registry.steps.sweeps import list_sweeps
+from tests.world import World, settings_for
+
+PATIENCE = 60
+
+
+class Point(StrEnum):
+    """Where a worker dies."""
+
+    CLAIMED = "rows are leased and nothing is begun"
+    STARTED = "the start is committed and nothing is on the wire"
+    ANSWERED = "the server took the letter and nothing of that is committed"
+    ANNOUNCING = "the deliveries are inserted and the announcement is not committed"
+
+
+class Task(StrEnum):
+    """What a worker does before it ends by itself."""
+
+    TICK = "every sweep once"
+    SEND = "one run of sending"
+    PUBLISH = "publish a notice, and with that announce it"
+
+
+@dataclass(frozen=True)
+class Orders:
+    """One worker's installation, time, task and death: at `die_at`, the `die_after`th time it gets there."""
+
+    database_url: str
+    instance: Path
+    mail_url: str
+    at: datetime
+    task: Task
+    die_at: Point | None = None
+    die_after: int = 1
+    notice: str = ""
+
+
+class Workers:
+    """Starts worker processes for one world, and ends those that a failed test leaves behind."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        # A fresh server process forks each worker: as quick as a fork, without this one's threads and sockets.
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([__name__])
+        self._started: list[BaseProcess] = []
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._started:
+            process.kill()
+            process.join(PATIENCE)
+            process.close()
+
+    def start(self, task: Task, go: Event | None = None, **orders: Any) -> BaseProcess:
+        """Start a worker at the world's time; with `go` it gets ready, and begins when that is set."""
+        settings = self._world.settings
+        given = Orders(settings.database_url, settings.instance, settings.mail_url, self._world.at, task=task, **orders)
+        process = self._context.Process(target=work, args=(given, go), daemon=True)
+        process.start()
+        self._started.append(process)
+        return process
+
+    def run_until_killed(self, task: Task, die_at: Point, **orders: Any) -> None:
+        """Run a worker that dies at a point, and see it killed there."""
+        process = self.start(task, die_at=die_at, **orders)
+        process.join(PATIENCE)
+        assert process.exitcode == -signal.SIGKILL, f"the worker ended with {process.exitcode} and did not get there"
+
+    def run_at_once(self, task: Task, count: int) -> None:
+        """Run several workers that begin together, and see all of them end well."""
+        go = self._context.Event()
+        ready = [self.start(task, go) for _ in range(count)]
+        go.set()
+        for process in ready:
+            process.join(PATIENCE)
+        assert [process.exitcode for process in ready] == [0] * count
+
+
+def work(orders: Orders, go: Event | None) -> None:
+    """Be the worker, in the child process."""
+    settings = settings_for(orders.database_url, orders.instance, orders.mail_url)
+    world = World(settings, orders.at)
+    if orders.die_at is not None:
+        _arrange_death(world, orders.die_at, orders.die_after)
+    # What is made on first use is made before the others begin.
+    sweeping = world.wiring.make_sweeping(world.channels, world.clock)
+    if go is not None:
+        go.wait(PATIENCE)
+    if orders.task is Task.PUBLISH:
+        world.publish(orders.notice)
+    elif orders.task is Task.SEND:
+        list_sweeps(sweeping)["send"]()
+    else:
+        world.tick()
+    world.close()
+
+
+def _arrange_death(world: World, point: Point, after: int) -> None:
+    left = after
+
+    def die_in_time() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def dying_before(function: Callable[..., Any]) -> Callable[..., Any]:
+        def dying(*arguments: Any, **options: Any) -> Any:
+            die_in_time()
+            return function(*arguments, **options)
+
+        return dying
+
+    def dying_after(function: Callable[..., Any]) -> Callable[..., Any]:
+        def dying(*arguments: Any, **options: Any) -> Any:
+            result = function(*arguments, **options)
+            die_in_time()
+            return result
+
+        return dying
+
+    match point:
+        case Point.CLAIMED:
+            vars(send_deliveries)["start_delivery"] = dying_before(send_deliveries.start_delivery)  # type: ignore[attr-defined]
+        case Point.STARTED | Point.ANSWERED:
+            dies_before = point is Point.STARTED
+            world.channels["email"] = _DeadlyChannel(world.channels["email"], die_in_time, dies_before)
+        case Point.ANNOUNCING:
+            vars(make_statement)["fan_out"] = dying_after(make_statement.fan_out)  # type: ignore[attr-defined]
+
+
+class _DeadlyChannel:
+    """A real channel, before or after whose letters the process dies."""
+
+    def __init__(self, channel: Channel, die_in_time: Callable[[], None], dies_before: bool) -> None:
+        self._channel = channel
+        self._die_in_time = die_in_time
+        self._dies_before = dies_before
+        self.name, self.kind, self.is_real = channel.name, channel.kind, channel.is_real
+
+    def send(self, envelope: Envelope) -> Answer:
+        """Send for real."""
+        if self._dies_before:
+            self._die_in_time()
+        answer = self._channel.send(envelope)
+        if not self._dies_before:
+            self._die_in_time()
+        return answer
+
+    def close(self) -> None:
+        """Close the real one."""
+        self._channel.close()
