@@ -30,6 +30,7 @@ HERE = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - a platform that gives a port routes to it from outside
 STOP_WEB_WITHIN = 10
 MOST_THREADS = 8
+MOST_PAGES_SHOWN = 20
 
 PORT = click.IntRange(1, 65_535)
 
@@ -78,10 +79,9 @@ def serve(context: click.Context, run: Invocation, port: int, host: str, demo: b
 def _announce(wiring: Wiring, *, as_json: bool, needs_address: bool) -> None:
     root = f"{wiring.letterhead.base_url}/"
     with reading(wiring.engine) as session:
-        pages = {
-            read_facts(session, publisher).name: addresses_of(session, publisher, wiring.letterhead).page()
-            for publisher in session.scalars(select(Publisher).order_by(Publisher.slug))
-        }
+        publishers = session.scalars(select(Publisher).order_by(Publisher.slug)).all()
+        pages = {publisher.slug: addresses_of(session, publisher, wiring.letterhead).page() for publisher in publishers}
+        names = [(pages[each.slug], read_facts(session, each).name) for each in publishers[:MOST_PAGES_SHOWN]]
         paused = dispatch_pause(session)
         paused_because = paused.paused_because if paused else None
     wiring.engine.dispose()
@@ -94,8 +94,10 @@ def _announce(wiring: Wiring, *, as_json: bool, needs_address: bool) -> None:
         print_json({"address": root, "pages": pages, "outbox": outbox, "paused_because": paused_because})
         return
     click.echo("The registry is up. Open:")
-    for page, name in [(root, "all publishers"), *((page, name) for name, page in pages.items())]:
+    for page, name in [(root, "all publishers"), *names]:
         click.echo(f"  {page:<44} {name}")
+    if len(pages) > len(names):
+        click.echo(f"  … and {len(pages) - len(names):,} more: `registry publisher list`")
     if not pages:
         click.echo("There is no publisher yet: `registry apply FILE` adds one.")
     click.echo(mail)
@@ -123,11 +125,11 @@ def web(context: click.Context, run: Invocation, port: int, host: str | None) ->
     # The server forks, and a connection must not be shared.
     wiring.engine.dispose()
     # Only this command needs the server.
+    from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
-    from granian.server import Server
 
-    Server(
+    Granian(
         APPLICATION,
         address=address,
         port=port,

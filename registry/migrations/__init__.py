@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from alembic import command
@@ -33,12 +34,18 @@ def downgrade(url: str, revision: str) -> None:
 
 def newest_revision() -> str | None:
     """Return the newest revision this release knows."""
-    return ScriptDirectory.from_config(configure("")).get_current_head()
+    return _script().get_current_head()
 
 
 def known_revisions() -> set[str]:
     """Return every revision this release knows, so that a newer schema can be told apart from an older one."""
-    return {script.revision for script in ScriptDirectory.from_config(configure("")).walk_revisions()}
+    return {script.revision for script in _script().walk_revisions()}
+
+
+# Alembic compiles every migration anew, and they do not change while a process runs.
+@lru_cache(maxsize=1)
+def _script() -> ScriptDirectory:
+    return ScriptDirectory.from_config(configure(""))
 
 
 def find_revision(url: str) -> str | None:

@@ -104,19 +104,25 @@ def _find_next(session: Session, now: datetime, wanted: int, after_publisher: in
         .order_by(Delivery.publisher_id <= after_publisher, Delivery.publisher_id)
         .limit(1)
     )
-    return [] if publisher_id is None else _find_due(session, now, Delivery.publisher_id == publisher_id, wanted)
+    # With 0 added, the index of all that a publisher ever sent is of no use, and that of what is due is taken.
+    return [] if publisher_id is None else _find_due(session, now, Delivery.publisher_id + 0 == publisher_id, wanted)
 
 
 def _find_due(session: Session, now: datetime, which: ColumnElement[bool], wanted: int) -> list[Due]:
     # SKIP LOCKED lets workers on PostgreSQL pass each other by. SQLite drops it; there a writing session is alone.
+    ids = session.scalars(
+        select(Delivery.id)
+        .where(IS_WAITING, Delivery.due_at <= now, which)
+        .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
+        .limit(wanted)
+        .with_for_update(skip_locked=True, key_share=True)
+    ).all()
     rows = session.execute(
         select(Delivery, Address.channel, Address.value)
         .join(Subscription, Subscription.id == Delivery.subscription_id)
         .join(Address, Address.id == Subscription.address_id)
-        .where(IS_WAITING, Delivery.due_at <= now, which)
+        .where(Delivery.id.in_(ids))
         .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
-        .limit(wanted)
-        .with_for_update(of=Delivery, skip_locked=True, key_share=True)
     )
     return [(delivery, road, value) for delivery, road, value in rows]
 

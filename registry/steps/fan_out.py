@@ -153,7 +153,15 @@ def _was_told(notice: Notice) -> ColumnElement[bool]:
 
 def _skip_reason(session: Session, now: datetime, notice: Notice, statement: Statement) -> ColumnElement[str | None]:
     rows = session.scalars(select(NoticeChange).where(NoticeChange.notice_id == notice.id)).all()
-    products = [(EntryChange.from_document(row.change), products_of(session, row)) for row in rows]
+    ids = [row.target_version_id for row in rows] + [row.base_version_id for row in rows if row.base_version_id]
+    versions = {each.id: each for each in session.scalars(select(EntryVersion).where(EntryVersion.id.in_(ids)))}
+    products = [
+        (
+            EntryChange.from_document(row.change),
+            products_of(versions.get(row.base_version_id or 0), versions.get(row.target_version_id)),
+        )
+        for row in rows
+    ]
     is_contact = Subscription.audience == Audience.CUSTOMER.value
     binds = any(Weight(row.weight) is Weight.BINDING for row in rows)
     unfiltered = and_(is_contact, true() if binds else false())
@@ -200,11 +208,10 @@ def _has_contract_ended(
     return or_(dropped, over)
 
 
-def products_of(session: Session, row: NoticeChange) -> frozenset[str]:
+def products_of(base: EntryVersion | None, target: EntryVersion | None) -> frozenset[str]:
     """Return the products a change concerns, those before it and those after it; empty means all of them."""
     keys: set[str] = set()
-    for version_id in (row.base_version_id, row.target_version_id):
-        content = read_content(session.get(EntryVersion, version_id)) if version_id else None
+    for content in (read_content(base), read_content(target)):
         if content is not None and not content.products:
             return frozenset()
         keys |= set(content.products) if content else set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
 from registry.tables import Entry, EntryVersion, ListPeriod, PendingEdit, Publisher
@@ -36,11 +36,13 @@ def put_all_on_list(
         .where(ListPeriod.entry_id.in_([entry.id for entry, _ in versions]), ListPeriod.to_at.is_(None))
         .values(to_at=now)
     )
-    session.add_all(
-        ListPeriod(publisher_id=publisher.id, entry_id=entry.id, version_id=version.id, from_at=now, cause=cause)
+    rows = [
+        {"publisher_id": publisher.id, "entry_id": entry.id, "version_id": version.id, "from_at": now, "cause": cause}
         for entry, version in versions
         if version.document is not None
-    )
+    ]
+    if rows:
+        session.execute(insert(ListPeriod), rows)
     session.execute(delete(PendingEdit).where(PendingEdit.version_id.in_([version.id for _, version in versions])))
     touch(publisher, now)
     session.flush()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import DeliveryState
+from registry.domain.deliveries import DeliveryState, SkipReason
 from registry.domain.errors import IllegalTransition
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.notices import local_date, plan_deemed_receipt_at
@@ -15,7 +15,7 @@ from registry.domain.terms import Terms
 from registry.domain.vocabulary import StatementKind
 from registry.steps.errors import UnknownCustomer
 from registry.steps.lookup import get_customer, list_running_customers, lock_publisher, read_facts
-from registry.steps.make_statement import deliver_notice_to
+from registry.steps.make_statement import TOLD_TO_JOINERS, deliver_notice_to
 from registry.steps.receipts import start_clock, update_clock
 from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import Attempt, Customer, Delivery, Notice, NoticeCustomer, Publisher, Statement, Subscription
@@ -140,8 +140,24 @@ def add_forgotten_customer(
     contacts = session.scalars(
         select(Subscription).where(Subscription.customer_id == customer.id).order_by(Subscription.rank, Subscription.id)
     ).all()
+    _undo_skips(session, now, notice, [contact.id for contact in contacts])
     for contact in contacts:
         deliver_notice_to(session, now, notice, contact)
     update_clock(session, now, standing)
     session.flush()
     return standing
+
+
+def _undo_skips(session: Session, now: datetime, notice: Notice, contacts: list[int]) -> None:
+    """Let the letters go that were skipped because the contract seemed to have ended; none of them was tried."""
+    of_notice = select(Statement.id).where(Statement.notice_id == notice.id, Statement.kind.in_(TOLD_TO_JOINERS))
+    session.execute(
+        update(Delivery)
+        .where(
+            Delivery.statement_id.in_(of_notice),
+            Delivery.subscription_id.in_(contacts),
+            Delivery.state == DeliveryState.SKIPPED.value,
+            Delivery.skip_reason == SkipReason.CONTRACT_ENDED.value,
+        )
+        .values(state=DeliveryState.PENDING.value, skip_reason=None, due_at=now)
+    )

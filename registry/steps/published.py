@@ -47,12 +47,8 @@ from registry.tables import (
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-STATES_BY_MOVE = {
-    "notice.held": NoticeState.HELD,
-    "notice.redated": NoticeState.HELD,
-    "notice.released": NoticeState.ANNOUNCED,
-}
-"""The record's word for each move of an announced notice short of its end, and the state it leads to (R22)."""
+MOVES = ("notice.held", "notice.redated", "notice.released", "notice.corrected")
+"""The record's words for what gives an announced notice another state or date, short of its end (R20, R22)."""
 
 
 def load_public_list(session: Session, now: datetime, publisher: Publisher, as_of: date | None = None) -> PublicList:
@@ -213,7 +209,7 @@ def _notices_at(
     moves = _group(
         session.execute(
             select(Event.subject, Event)
-            .where(Event.publisher_id == publisher.id, Event.subject_kind == "notice", Event.kind.in_(STATES_BY_MOVE))
+            .where(Event.publisher_id == publisher.id, Event.subject_kind == "notice", Event.kind.in_(MOVES))
             .order_by(Event.id)
         )
     )
@@ -259,10 +255,9 @@ def _notice_at(
     took_effect_at, withdrawn_at = by_then(notice.took_effect_at), by_then(notice.withdrawn_at)
     effective_on, effective_at, state = notice.effective_on, notice.effective_at, notice.state
     if before is not None:
-        effective_on = _date_after(moves[-1]) if moves else notice.planned_on
+        held, effective_on = _fold(notice, moves)
         effective_at = first_instant(effective_on, zone) if effective_on else None
-        state = STATES_BY_MOVE[moves[-1].kind] if moves else NoticeState.ANNOUNCED
-        state = NoticeState.IN_EFFECT if took_effect_at else NoticeState.WITHDRAWN if withdrawn_at else state
+        state = NoticeState.IN_EFFECT if took_effect_at else NoticeState.WITHDRAWN if withdrawn_at else held
     terms = Terms.model_validate(notice.terms)
     announced_on = local_date(notice.announced_at, terms.time_zone)
     clock = plan_clock(notice.announced_at, terms, working_days_for(terms, announced_on))
@@ -283,9 +278,18 @@ def _notice_at(
     )
 
 
-def _date_after(move: Event) -> date | None:
-    told = move.payload.get("effective_on")
-    return date.fromisoformat(told) if isinstance(told, str) else None
+def _fold(notice: Notice, moves: list[Event]) -> tuple[NoticeState, date | None]:
+    """Follow a notice from its announcement over its moves to the state and the date it had after them."""
+    state: NoticeState = NoticeState.ANNOUNCED
+    effective_on: date | None = notice.planned_on
+    for move in moves:
+        told = move.payload.get("effective_on")
+        effective_on = date.fromisoformat(told) if isinstance(told, str) else None
+        if move.kind in {"notice.held", "notice.redated"}:
+            state = NoticeState.HELD
+        elif move.kind == "notice.released" or move.payload.get("restarts_clocks"):
+            state = NoticeState.ANNOUNCED
+    return state, effective_on
 
 
 def load_entry_history(session: Session, publisher: Publisher, key: str) -> tuple[str, tuple[PastVersion, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState, EvidenceGrade, Receipt, choose_grade, choose_receipt_at
@@ -26,7 +26,7 @@ def note_receipt(session: Session, now: datetime, delivery: Delivery) -> None:
     if delivery.statement_id is None or subscription.customer_id is None:
         return
     statement = session.get_one(Statement, delivery.statement_id)
-    if statement.kind != StatementKind.ANNOUNCEMENT.value:
+    if statement.id != session.scalar(_starts_clocks(statement.notice_id)):
         return
     # Locked: two workers settle letters to two contacts at once, and the later one must see what the first one stored.
     standing = session.get(
@@ -77,6 +77,16 @@ def start_clock(standing: NoticeCustomer, received_at: datetime | None, *, state
     standing.earliest_at, standing.objection_ends_at = clock.earliest_at, clock.objection_ends_at
 
 
+def _starts_clocks(notice_id: int) -> Select[int]:
+    """The one statement of a notice whose receipt starts its customers' clocks."""
+    return (
+        select(Statement.id)
+        .where(Statement.notice_id == notice_id, Statement.kind == StatementKind.ANNOUNCEMENT.value)
+        .order_by(Statement.seq.desc())
+        .limit(1)
+    )
+
+
 def _plan_clock(received_at: datetime, terms: Terms) -> CustomerClock:
     return plan_clock(received_at, terms, working_days_for(terms, local_date(received_at, terms.time_zone)))
 
@@ -91,11 +101,9 @@ def _receipts(session: Session, standing: NoticeCustomer, terms: Terms) -> list[
     )
     rows = session.execute(
         select(Delivery.state, Delivery.accepted_at, Delivery.delivered_at, func.coalesce(last_road, "mail"))
-        .join(Statement, Statement.id == Delivery.statement_id)
         .join(Subscription, Subscription.id == Delivery.subscription_id)
         .where(
-            Statement.notice_id == standing.notice_id,
-            Statement.kind == StatementKind.ANNOUNCEMENT.value,
+            Delivery.statement_id == _starts_clocks(standing.notice_id).scalar_subquery(),
             Subscription.customer_id == standing.customer_id,
         )
     )

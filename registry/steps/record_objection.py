@@ -165,13 +165,14 @@ def record_service(
 ) -> None:
     """Record service by other means (post, courier) at `served_at` (UTC), with its document; the clock runs (R13).
 
-    A customer that does not hold the notice any more goes on not holding it.
+    Where an earlier receipt counts already, its clock runs on, for the earliest one counts (R12). A customer that does
+    not hold the notice any more goes on not holding it.
     """
     lock_publisher(session, publisher, notice)
     standing = get_standing(session, publisher, notice, customer_key)
     _need(document, "document")
-    state = "served" if standing.state in HOLDING else standing.state
-    start_clock(standing, served_at, state=state)
+    if standing.received_at is None or served_at < standing.received_at:
+        start_clock(standing, served_at, state="served" if standing.state in HOLDING else standing.state)
     _add_basis(standing, document)
     _record_standing(session, now, publisher, notice, standing, actor, "customer.served")
 

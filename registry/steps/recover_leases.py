@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from registry.domain.deliveries import MAX_CRASHES, DeliveryState
 from registry.steps.claim_deliveries import lease_clock, release
 from registry.steps.record import WORKER, record_event
-from registry.steps.settle_delivery import AMBIGUOUS, NOT_TRIED, DeliveryNote, exhaust, settle_ambiguous
+from registry.steps.settle_delivery import AMBIGUOUS, NOT_TRIED, DeliveryNote, put_before_a_person, settle_ambiguous
 from registry.tables import Attempt, Delivery
 
 
@@ -50,7 +50,7 @@ def _take_back(session: Session, now: datetime, delivery: Delivery, attempt: Att
     delivery.due_at = now
     if is_culprit and delivery.crash_count >= MAX_CRASHES:
         attempt.answer_class = AMBIGUOUS if has_begun else NOT_TRIED
-        exhaust(session, now, delivery, DeliveryNote.CRASHED_REPEATEDLY)
+        put_before_a_person(session, now, delivery, DeliveryNote.CRASHED_REPEATEDLY)
     elif has_begun:
         attempt.answer_class = AMBIGUOUS
         settle_ambiguous(session, now, delivery, attempt.channel, due_at=now)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import select
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Accepted, Answer, PermanentFailure, TemporaryFailure
@@ -36,8 +36,8 @@ NOT_TRIED = "not_tried"
 CERTAINLY_NOT_TAKEN = (TEMPORARY, PERMANENT, NOT_TRIED)
 """Classes of an attempt's answer after which the letter is not out there. One without an answer may be."""
 
-DATABASE_TROUBLE = (OperationalError, InterfaceError, InternalError)
-"""Errors that speak of the database and not of the row that was being worked on."""
+DATABASE_TROUBLE = (OperationalError, InterfaceError, InternalError, ProgrammingError)
+"""Errors that speak of the database, or of its schema, and not of the row that was being worked on."""
 
 
 class DeliveryNote(StrEnum):
@@ -165,11 +165,13 @@ def exhaust(
     _record(session, now, delivery, code=code)
 
 
-def put_before_a_person(session: Session, now: datetime, delivery: Delivery, trouble: Exception) -> None:
-    """End the tries of a letter that cannot be made. It is this house's fault, so a follower's too is not given up."""
+def put_before_a_person(
+    session: Session, now: datetime, delivery: Delivery, note: DeliveryNote, trouble: Exception | None = None
+) -> None:
+    """End the tries of a letter at which this house fails, not its reader: so a follower's is not given up either."""
     move_delivery(delivery, DeliveryEvent.ESCALATE)
-    delivery.note = f"{DeliveryNote.CANNOT_BE_MADE}: {name_of(trouble)}"
-    _record(session, now, delivery, trouble=name_of(trouble))
+    delivery.note = f"{note}: {name_of(trouble)}" if trouble is not None else note.value
+    _record(session, now, delivery)
 
 
 def name_of(trouble: Exception) -> str:

@@ -63,7 +63,7 @@ def start_delivery(
         raise
     except Exception as trouble:  # noqa: BLE001 - it goes on record and before a person; raised, it would end every batch at this row
         _close_untried(attempt, now)
-        put_before_a_person(session, now, delivery, trouble)
+        put_before_a_person(session, now, delivery, DeliveryNote.CANNOT_BE_MADE, trouble)
         ready = None
     return ready, None if ready else delivery.state
 
@@ -106,28 +106,27 @@ def _let_go(session: Session, now: datetime, recipient: Recipient, is_unclear: b
     """
     delivery, subscription, address = recipient.delivery, recipient.subscription, recipient.address
     reason: SkipReason | None = None
-    event = DeliveryEvent.SKIP
+    because = "withdrawn"
     if _is_withdrawn(recipient):
-        event = DeliveryEvent.CANCEL
         if not is_unclear:
             _spare_the_withdrawal(session, recipient)
     elif subscription.ended_at is not None:
-        reason = SkipReason.UNSUBSCRIBED
+        because = subscription.ended_because or SkipReason.UNSUBSCRIBED.value
         # A contact never leaves (R34): another one stands in its place, and what waits is cancelled.
-        if subscription.audience == Audience.CUSTOMER.value or is_unclear:
-            event = DeliveryEvent.CANCEL
+        if subscription.audience == Audience.FOLLOWER.value and not is_unclear:
+            reason = SkipReason.UNSUBSCRIBED
     elif address.value is None:
         reason = SkipReason.NO_ADDRESS
     elif _is_suppressed(session, recipient):
         reason = SkipReason.SUPPRESSED
     else:
         return False
-    if event is DeliveryEvent.SKIP and is_unclear:
-        exhaust(session, now, delivery, reason or DeliveryNote.MAY_HAVE_ARRIVED)
+    if reason is not None and is_unclear:
+        exhaust(session, now, delivery, reason)
         return True
     move_delivery(delivery, DeliveryEvent.LAPSE_UNSENT)
-    move_delivery(delivery, event)
-    delivery.skip_reason = reason.value if reason and event is DeliveryEvent.SKIP else None
+    move_delivery(delivery, DeliveryEvent.CANCEL if reason is None else DeliveryEvent.SKIP)
+    delivery.skip_reason = reason.value if reason is not None else None
     record_event(
         session,
         now,
@@ -136,7 +135,7 @@ def _let_go(session: Session, now: datetime, recipient: Recipient, is_unclear: b
         subject=("delivery", str(delivery.id)),
         publisher_id=delivery.publisher_id,
         customer_id=subscription.customer_id,
-        because=reason.value if reason else "withdrawn",
+        because=reason.value if reason is not None else because,
     )
     return True
 

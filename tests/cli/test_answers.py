@@ -14,11 +14,11 @@ def today() -> str:
     return (datetime.now(UTC) + timedelta(hours=7)).date().isoformat()  # Viet Nam has no change of clocks
 
 
-def test_service_by_post_starts_the_clock_with_its_document(terminal: Terminal) -> None:
-    number = terminal.publish_a_move()
-    served = terminal.run("notice", "served", number, *OF, *HANOI, "--on", today(), "--document", "Post RR 1 VN")
+def test_service_by_post_starts_the_clock_with_its_document(sqlite_terminal: Terminal) -> None:
+    number = sqlite_terminal.publish_a_move()
+    served = sqlite_terminal.run("notice", "served", number, *OF, *HANOI, "--on", today(), "--document", "Post RR 1 VN")
     assert "hanoi is recorded as served on" in served.stdout
-    status = terminal.ask("notice", "status", number, *OF)
+    status = sqlite_terminal.ask("notice", "status", number, *OF)
     (customer,) = status["customers"]
     assert (customer["state"], customer["basis"]) == ("served", "Post RR 1 VN")
     assert customer["received_at"] is not None
@@ -60,19 +60,19 @@ def test_specific_authorisation_is_given_by_the_customers_own_approval(sqlite_te
     assert sqlite_terminal.ask("notice", "status", number, *OF)["holds"] == []
 
 
-def test_an_objection_holds_until_it_is_resolved(terminal: Terminal) -> None:
-    number = terminal.publish_a_move()
-    terminal.run("notice", "served", number, *OF, *HANOI, "--on", today(), "--document", "By hand")
-    objected = terminal.run("notice", "object", number, *OF, *HANOI, "--ground", "No transfers")
+def test_an_objection_holds_until_it_is_resolved(sqlite_terminal: Terminal) -> None:
+    number = sqlite_terminal.publish_a_move()
+    sqlite_terminal.run("notice", "served", number, *OF, *HANOI, "--on", today(), "--document", "By hand")
+    objected = sqlite_terminal.run("notice", "object", number, *OF, *HANOI, "--ground", "No transfers")
     assert "recorded as in time" in objected.stdout
-    status = terminal.run("notice", "status", number, *OF).stdout
+    status = sqlite_terminal.run("notice", "status", number, *OF).stdout
     assert "it has objected in time, and the objection is open" in status
-    resolved = terminal.run(
+    resolved = sqlite_terminal.run(
         "notice", "resolve", number, *OF, *HANOI, "--cure", "accommodated", "--note", "Stays in Falkenstein"
     )
     assert "accommodated" in resolved.stdout
-    assert terminal.ask("notice", "status", number, *OF)["holds"] == []
-    refused = terminal.run("notice", "resolve", number, *OF, *HANOI, "--cure", "other", exit_code=2)
+    assert sqlite_terminal.ask("notice", "status", number, *OF)["holds"] == []
+    refused = sqlite_terminal.run("notice", "resolve", number, *OF, *HANOI, "--cure", "other", exit_code=2)
     assert "no open objection" in refused.stderr
 
 

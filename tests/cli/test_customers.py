@@ -45,16 +45,18 @@ def test_wrong_values_are_named_each_on_its_own_line(sqlite_terminal: Terminal) 
     assert "notice.holidays: “Mars” is no region" in refused.stderr
 
 
-def test_contacts_come_and_go_but_one_stays(terminal: Terminal) -> None:
-    terminal.apply(LIST)
-    refused = terminal.run("customer", "contact-end", "hanoi", "privacy@hanoi.example", *OF, exit_code=2)
+def test_contacts_come_and_go_but_one_stays(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST)
+    refused = sqlite_terminal.run("customer", "contact-end", "hanoi", "privacy@hanoi.example", *OF, exit_code=2)
     assert "keeps at least one contact" in refused.stderr
-    added = terminal.run("customer", "contact-add", "hanoi", "legal@hanoi.example", *OF, "--name", "Ms Lan")
+    added = sqlite_terminal.run("customer", "contact-add", "hanoi", "legal@hanoi.example", *OF, "--name", "Ms Lan")
     assert "legal@hanoi.example is a contact of hanoi" in added.stdout
-    assert "Nothing changed" in terminal.run("customer", "contact-add", "hanoi", "legal@hanoi.example", *OF).stdout
-    terminal.run("customer", "contact-end", "hanoi", "privacy@hanoi.example", *OF)
-    assert terminal.ask("customer", "list", *OF)[0]["contacts"] == ["legal@hanoi.example"]
-    refused = terminal.run("customer", "contact-end", "hanoi", "nobody@hanoi.example", *OF, exit_code=2)
+    assert (
+        "Nothing changed" in sqlite_terminal.run("customer", "contact-add", "hanoi", "legal@hanoi.example", *OF).stdout
+    )
+    sqlite_terminal.run("customer", "contact-end", "hanoi", "privacy@hanoi.example", *OF)
+    assert sqlite_terminal.ask("customer", "list", *OF)[0]["contacts"] == ["legal@hanoi.example"]
+    refused = sqlite_terminal.run("customer", "contact-end", "hanoi", "nobody@hanoi.example", *OF, exit_code=2)
     assert "no contact nobody@hanoi.example" in refused.stderr
 
 
@@ -71,11 +73,11 @@ def test_a_contract_ends_with_its_last_day_in_the_customers_zone(sqlite_terminal
     assert "ends Thu 31 Dec 2026 (2026-12-31)" in sqlite_terminal.run("customer", "list", *OF).stdout
 
 
-def test_publishers_are_listed_with_their_pages(terminal: Terminal) -> None:
-    assert "`registry apply FILE`" in terminal.run("publisher", "list").stdout
-    number = terminal.publish_a_move()
+def test_publishers_are_listed_with_their_pages(sqlite_terminal: Terminal) -> None:
+    assert "`registry apply FILE`" in sqlite_terminal.run("publisher", "list").stdout
+    number = sqlite_terminal.publish_a_move()
     assert number
-    (told,) = terminal.ask("publisher", "list")
+    (told,) = sqlite_terminal.ask("publisher", "list")
     assert told == {
         "slug": "antopsis",
         "name": "Antopsis",

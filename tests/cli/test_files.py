@@ -15,14 +15,14 @@ import pytest
 from tests.cli.conftest import LINKED, LIST, MOVED, RENAMED, Terminal
 
 
-def test_a_plan_exits_3_for_a_first_load_and_0_once_it_is_applied(terminal: Terminal) -> None:
-    path = terminal.file(LIST)
-    planned = terminal.run("plan", path, exit_code=3)
+def test_a_plan_exits_3_for_a_first_load_and_0_once_it_is_applied(sqlite_terminal: Terminal) -> None:
+    path = sqlite_terminal.file(LIST)
+    planned = sqlite_terminal.run("plan", path, exit_code=3)
     assert "stated as it is" in planned.stdout
     assert "Hetzner (hetzner)" in planned.stdout
-    terminal.run("apply", path)
-    assert "No changes" in terminal.run("plan", path).stdout
-    assert terminal.ask("plan", path)["changes"] == []
+    sqlite_terminal.run("apply", path)
+    assert "No changes" in sqlite_terminal.run("plan", path).stdout
+    assert sqlite_terminal.ask("plan", path)["changes"] == []
 
 
 def test_a_plan_names_weight_values_and_whose_clock_decides(terminal: Terminal) -> None:
@@ -121,11 +121,11 @@ def test_the_schema_printed_accepts_the_examples_shape(sqlite_terminal: Terminal
         jsonschema.validate({"registry": 2}, schema)
 
 
-def test_an_export_is_the_published_list_as_json_and_csv(terminal: Terminal) -> None:
-    terminal.apply(LIST)
-    as_json = json.loads(terminal.run("export", "--publisher", "antopsis", "--format", "json").stdout)
+def test_an_export_is_the_published_list_as_json_and_csv(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST)
+    as_json = json.loads(sqlite_terminal.run("export", "--publisher", "antopsis", "--format", "json").stdout)
     assert [entry["key"] for entry in as_json["entries"]] == ["hetzner", "stripe"]
-    as_csv = terminal.run("export", "--publisher", "antopsis", "--format", "csv").stdout_bytes
+    as_csv = sqlite_terminal.run("export", "--publisher", "antopsis", "--format", "csv").stdout_bytes
     rows = list(csv.DictReader(io.StringIO(as_csv.decode("utf-8-sig"), newline="")))
     assert [row["key"] for row in rows] == ["hetzner", "stripe"]
 

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from sqlalchemy import Engine, select
 
 from registry.tables import Event
@@ -67,6 +68,7 @@ def test_watching_ends_when_nothing_is_on_its_way(sqlite_terminal: Terminal) -> 
     assert sqlite_terminal.ask("notice", "status", number, *OF, "--watch")["is_on_its_way"] is False
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_command_line_is_recorded_as_the_user_of_the_machine_claiming_a_name(
     terminal: Terminal, engine: Engine
 ) -> None:
@@ -91,16 +93,18 @@ def test_where_approvals_are_required_a_second_person_approves(terminal: Termina
     assert "is announced" in terminal.run("notice", "publish", number, *OF, *ANNA).stdout
 
 
-def test_an_editorial_edit_that_needs_approval_takes_effect_on_it(terminal: Terminal) -> None:
-    terminal.apply(LIST, approvals=1)
-    applied = terminal.apply(LINKED, approvals=1).stdout
+def test_an_editorial_edit_that_needs_approval_takes_effect_on_it(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST, approvals=1)
+    applied = sqlite_terminal.apply(LINKED, approvals=1).stdout
     assert "Stripe (stripe): editorial, waits for approval" in applied
     assert "Next: registry entry approve stripe --publisher antopsis --as EMAIL" in applied
-    own = terminal.run("entry", "approve", "stripe", *OF, *ANNA, exit_code=2)
+    own = sqlite_terminal.run("entry", "approve", "stripe", *OF, *ANNA, exit_code=2)
     assert "nobody approves their own work" in own.stderr
-    assert "it is in effect" in terminal.run("entry", "approve", "stripe", *OF, *BORIS).stdout
-    assert "No changes" in terminal.run("plan", terminal.file(LINKED, approvals=1)).stdout
-    assert "No edit of stripe waits" in terminal.run("entry", "approve", "stripe", *OF, *BORIS, exit_code=2).stderr
+    assert "it is in effect" in sqlite_terminal.run("entry", "approve", "stripe", *OF, *BORIS).stdout
+    assert "No changes" in sqlite_terminal.run("plan", sqlite_terminal.file(LINKED, approvals=1)).stdout
+    assert (
+        "No edit of stripe waits" in sqlite_terminal.run("entry", "approve", "stripe", *OF, *BORIS, exit_code=2).stderr
+    )
 
 
 def test_a_binding_edit_is_not_approved_by_itself(sqlite_terminal: Terminal) -> None:

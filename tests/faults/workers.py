@@ -16,7 +16,7 @@ from enum import StrEnum
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 import registry.steps.make_statement as make_statement
@@ -148,14 +148,17 @@ def _arrange_death(world: World, point: Point, after: int) -> None:
 
         return dying
 
+    def replace(module: ModuleType, name: str, dying: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        setattr(module, name, dying(getattr(module, name)))
+
     match point:
         case Point.CLAIMED:
-            vars(send_deliveries)["start_delivery"] = dying_before(send_deliveries.start_delivery)  # type: ignore[attr-defined]
+            replace(send_deliveries, "start_delivery", dying_before)
         case Point.STARTED | Point.ANSWERED:
             dies_before = point is Point.STARTED
             world.channels["email"] = _DeadlyChannel(world.channels["email"], die_in_time, dies_before)
         case Point.ANNOUNCING:
-            vars(make_statement)["fan_out"] = dying_after(make_statement.fan_out)  # type: ignore[attr-defined]
+            replace(make_statement, "fan_out", dying_after)
 
 
 class _DeadlyChannel:

@@ -176,8 +176,9 @@ def test_more_approvals_required_meanwhile_are_asked_for(world: World) -> None:
     ],
 )
 def test_one_person_alone_cannot_shorten_terms_or_loosen_who_approves(
-    world: World, change: dict[str, str], named: str
+    sqlite_world: World, change: dict[str, str], named: str
 ) -> None:
+    world = sqlite_world
     world.apply(file_of([STRIPE_LINE], approvals_required="1"))
     with pytest.raises(ApprovalNeeded) as refusal:
         world.apply(file_of([STRIPE_LINE], **({"approvals_required": "1"} | change)))

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from sqlalchemy import select, update
 
+from registry.domain.changes import EntryChange
 from registry.domain.entries import EntryInternals, read_entry
 from registry.domain.vocabulary import ChangeKind, Weight
 from registry.steps.approvals import COMMAND_LINE
@@ -382,7 +383,9 @@ def test_publishing_on_a_list_that_changed_under_the_draft_is_refused_with_the_d
     with pytest.raises(StaleBase) as refusal:
         world.publish(number)
     assert refusal.value.params["key"] == "hetzner-falkenstein"
-    assert [field.field for field in refusal.value.params["change"].fields] == ["links.website"]  # type: ignore[attr-defined]
+    change = refusal.value.params["change"]
+    assert isinstance(change, EntryChange)
+    assert [field.field for field in change.fields] == ["links.website"]
     assert world.notice(number).state == "draft"
 
 

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from registry.letters.compose import sha256_of
-from tests.channels.scripted_server import CUT, HANG, RESET, ScriptedServer
+from tests.channels.scripted_server import CUT, HANG, RESET, Behaviour, ScriptedServer
 from tests.channels.smtp_server import MailServer
 from tests.steps.post_office import (
     DPO,
@@ -161,9 +161,9 @@ def test_a_server_that_hangs_or_cuts_before_the_final_dot_has_not_taken_the_lett
 
 @pytest.mark.parametrize("trouble", [CUT, RESET, HANG, b"garbage\r\n"], ids=["cut", "reset", "hang", "garbage"])
 def test_a_letter_whose_answer_is_lost_goes_out_once_more_with_the_same_bytes_and_is_marked(
-    world: World, trouble: object
+    world: World, trouble: Behaviour
 ) -> None:
-    with ScriptedServer({"dot": [trouble]}) as server:  # type: ignore[list-item]
+    with ScriptedServer({"dot": [trouble]}) as server:
         use_server(world, server.url)
         announce_to(world)
         assert send(world) == {"ambiguous": 1}

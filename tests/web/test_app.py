@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from registry.app import create_app, create_app_from_env
+from registry.app import create_app
 from registry.database import db
 from registry.settings import BadSettings
 from registry.tables import Event, RingKey
-from registry.web.current import CLOCK
+from registry.web.current import CLOCK, now
 from registry.wiring import SchemaMissing, SchemaNewer
 from tests.web.site import Site
 from tests.world import settings_for
@@ -56,8 +56,6 @@ def test_flask_sqlalchemy_works_on_the_one_engine_with_its_rules(site: Site) -> 
 
 def test_the_time_is_the_real_one_unless_a_clock_is_given(sqlite_url: str, tmp_path: Path) -> None:
     app = create_app(settings_for(sqlite_url, tmp_path / "instance"))
-    from registry.web.current import now
-
     with app.app_context():
         assert abs((datetime.now(UTC) - now()).total_seconds()) < 5
     app.config[CLOCK] = lambda: datetime(2026, 9, 30, tzinfo=UTC)
@@ -94,8 +92,3 @@ def test_a_schema_that_does_not_fit_is_said_with_its_remedy_and_ends_with_2(tmp_
     assert started.returncode == 2
     assert "registry upgrade" in started.stderr
     assert "Traceback" not in started.stderr
-
-
-def test_the_factory_of_the_server_is_the_one_described() -> None:
-    assert create_app_from_env.__doc__ is not None
-    assert "exit with 2" in create_app_from_env.__doc__

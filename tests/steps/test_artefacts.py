@@ -1,0 +1,214 @@
+"""Published bytes: built once per key, the same whoever builds them, and never older than the list (R14)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import feedparser
+import icalendar
+import pytest
+from sqlalchemy import select
+
+from registry.steps.artefacts import KINDS, addresses_of, build_artefact, get_artefact
+from registry.steps.lookup import get_publisher
+from registry.steps.published import load_public_list
+from registry.tables import Artefact
+from tests.steps.path_cast import (
+    WITH_A_LINK,
+    announce,
+    at,
+    counting,
+    decide,
+    dump,
+    edit,
+    file_of,
+    object_to,
+    resolve,
+    sweep,
+    withdraw,
+)
+from tests.world import BREMEN, World, antopsis, utc
+
+
+def build(world: World) -> None:
+    sweep(world, "artefacts")
+
+
+def stored(world: World) -> dict[str, Artefact]:
+    with world.reading() as session:
+        rows = session.scalars(select(Artefact).order_by(Artefact.kind)).all()
+    assert len({row.kind for row in rows}) == len(rows)
+    return {row.kind: row for row in rows}
+
+
+def served(world: World, kind: str) -> bytes:
+    """Return what a reader gets, and make sure that it is what would be built for them now."""
+    with world.reading() as session:
+        publisher = get_publisher(session, "antopsis")
+        wiring = world.wiring
+        built = get_artefact(session, world.at, publisher, kind, wiring.pages, wiring.letterhead, wiring.build)
+        public = load_public_list(session, world.at, publisher)
+        addresses = addresses_of(session, publisher, wiring.letterhead)
+        fresh = build_artefact(kind, public, addresses, wiring.pages)
+    assert (built.body, built.etag, built.modified_at) == (fresh.body, fresh.etag, fresh.modified_at), kind
+    return built.body
+
+
+def document(world: World) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(served(world, "json"))
+    return loaded
+
+
+def titles(world: World) -> list[str]:
+    feeds = [feedparser.parse(served(world, kind)) for kind in ("rss", "atom")]
+    of_json = [item["title"] for item in json.loads(served(world, "json_feed"))["items"]]
+    read = [[entry.title for entry in feed.entries] for feed in feeds]
+    assert read[0] == read[1] == of_json
+    return [title.partition(":")[0] for title in of_json]
+
+
+def calendar(world: World) -> list[Any]:
+    return list(icalendar.Calendar.from_ical(served(world, "calendar")).walk("VEVENT"))
+
+
+def test_every_kind_is_built_once_and_served_as_it_was_built(world: World) -> None:
+    world.apply(antopsis())
+    build(world)
+    first = stored(world)
+    assert set(first) == set(KINDS)
+    for kind in KINDS:
+        assert served(world, kind) == first[kind].body
+    before = dump(world)
+    build(world)
+    assert dump(world) == before
+    with world.reading() as session, counting(world) as sent:
+        publisher = get_publisher(session, "antopsis")
+        wiring = world.wiring
+        get_artefact(session, world.at, publisher, "page", wiring.pages, wiring.letterhead, wiring.build)
+    assert not any("list_periods" in statement for statement in sent)
+
+
+def test_what_changes_for_the_public_makes_new_bytes_and_drops_the_old(world: World) -> None:
+    world.apply(antopsis())
+    build(world)
+    old = stored(world)["page"]
+    edit(world, WITH_A_LINK)
+    # Between the change and the next sweep a reader gets what is built for them.
+    assert b"hetzner.example" in served(world, "page")
+    build(world)
+    rows = stored(world)
+    assert set(rows) == set(KINDS)
+    assert (rows["page"].revision, rows["page"].etag) != (old.revision, old.etag)
+
+
+def test_what_only_the_team_sees_makes_no_new_bytes(world: World) -> None:
+    world.apply(antopsis())
+    build(world)
+    before = stored(world)["page"].id
+    edit(world, {"name": "Clerk"}, "clerk")
+    world.draft()
+    build(world)
+    assert stored(world)["page"].id == before
+
+
+def test_at_the_publishers_midnight_the_days_left_are_counted_anew(world: World) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    announce(world)
+    build(world)
+    at(world, utc("2026-09-30 21:59:59"), "artefacts")
+    first = stored(world)["page"]
+    assert b"in 32 days" in first.body
+    at(world, utc("2026-09-30 22:00"), "artefacts")
+    second = stored(world)["page"]
+    assert b"in 31 days" in second.body
+    assert (first.local_on.isoformat(), second.local_on.isoformat()) == ("2026-09-30", "2026-10-01")
+    assert second.modified_at == utc("2026-09-30 22:00")
+
+
+def test_page_files_and_feeds_follow_a_notice_to_its_effect(world: World) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    build(world)
+    assert titles(world) == ["The list is published"]
+    world.at = utc("2026-09-30 08:05")
+    number = announce(world)
+    sweep(world)
+    build(world)
+    assert titles(world) == ["Announced", "The list is published"]
+    assert [(each["number"], each["state"]) for each in document(world)["upcoming"]] == [(number, "announced")]
+    assert b"Helsinki" in served(world, "page")
+    assert sorted(each["DTSTART"].to_ical() for each in calendar(world)) == [b"20261030", b"20261101"]
+    at(world, utc("2026-10-31 23:00"))
+    build(world)
+    assert titles(world) == ["In effect", "Announced", "The list is published"]
+    assert document(world)["upcoming"] == []
+    (hetzner,) = (entry for entry in document(world)["entries"] if entry["key"] == "hetzner-falkenstein")
+    assert len(hetzner["locations"]) == 2
+    assert number.encode() in served(world, "page")
+
+
+def test_page_files_and_feeds_follow_a_notice_that_is_held_and_withdrawn(world: World) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    world.at = utc("2026-09-30 08:05")
+    number = announce(world)
+    sweep(world)
+    object_to(world, number, "bremen")
+    build(world)
+    at(world, utc("2026-10-31 23:00"))
+    build(world)
+    assert titles(world) == ["Postponed", "Announced", "The list is published"]
+    (upcoming,) = document(world)["upcoming"]
+    assert (upcoming["state"], upcoming["effective_on"]) == ("held", None)
+    assert b"until further notice" in served(world, "page")
+    world.at = utc("2026-11-01 08:00")
+    withdraw(world, number)
+    build(world)
+    assert titles(world)[0] == "Withdrawn"
+    assert document(world)["upcoming"] == []
+    assert {each["STATUS"] for each in calendar(world)} == {"CANCELLED"}
+
+
+@pytest.mark.parametrize("step", ["release", "redate"])
+def test_a_move_that_sends_nothing_still_makes_new_bytes(world: World, step: str) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    number = announce(world)
+    if step == "release":
+        sweep(world)
+        object_to(world, number, "bremen")
+    at(world, utc("2026-10-31 23:00"), "take_effect")
+    build(world)
+    world.at = utc("2026-11-01 08:00")
+    if step == "release":
+        resolve(world, number, "bremen")
+    else:
+        decide(world, number, "bremen", "served", "Courier 77")
+    sweep(world, "take_effect")
+    (upcoming,) = document(world)["upcoming"]
+    assert upcoming["effective_on"] == ("2026-11-02" if step == "release" else "2026-12-02")
+
+
+def test_another_order_of_the_same_entries_makes_new_bytes(world: World) -> None:
+    lines = ["{key: stripe, name: Stripe, purposes: [Payments]}", "{key: clerk, name: Clerk, purposes: [Sign-in]}"]
+    world.apply(file_of(lines))
+    build(world)
+    world.apply(file_of(reversed(lines)))
+    assert served(world, "json") != stored(world)["json"].body
+    build(world)
+    assert [entry.key for entry in world.public().entries] == ["clerk", "stripe"]
+
+
+def test_another_release_of_the_software_builds_anew_and_drops_what_the_old_one_built(world: World) -> None:
+    world.apply(antopsis())
+    build(world)
+    world.wiring = replace(world.wiring, build="another")
+    build(world)
+    assert {row.build for row in stored(world).values()} == {"another"}
+
+
+def test_a_publisher_without_a_list_has_no_artefacts(world: World) -> None:
+    world.apply(antopsis())
+    with world.writing() as session:
+        get_publisher(session, "antopsis").revision = 0
+    build(world)
+    assert stored(world) == {}
