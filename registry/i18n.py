@@ -243,7 +243,7 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "not-a-language": "{value} is no language tag. Write it as en or pt-BR.",
     "mailbox-not-ascii": "{value} has letters before the @ that many mail servers refuse. Give one of a to z alone.",
     # Files
-    "line-too-long": "The line has {bytes} bytes, and {limit} are the most that are read. Break it, as in a list or text.",
+    "line-too-long": "The line has {bytes} bytes, and {limit} are the most that are read. Break it up.",
     "file-too-large": "The file has {bytes} bytes, and {limit} are the most that are read. Nothing of it was read.",
     "not-utf-8": "The file is not UTF-8 (byte {byte}). Save it as UTF-8.",
     "bad-yaml": "This is not YAML: {problem} (column {column}).",
@@ -261,6 +261,10 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "notice-period-too-short": _say_too_short,
     "no-such-day": "In {zone} there was no {on}: its calendar leaves that date out. Take the day after.",
     "illegal-transition": _say_transition,
+    "correction-undoes-change": (
+        "Corrected so, {key} would be as the list has it now, and notice {number} would change nothing of it. "
+        "Withdraw it instead: registry notice withdraw {number}."
+    ),
     "date-in-the-past": "{requested_on} is past, and nothing is back-dated. The first possible date is {today}.",
     "nothing-to-announce": "No edit of {publisher} waits for a notice. Edit an entry, or apply a registry file, first.",
     "entry-in-open-notice": (

@@ -123,7 +123,8 @@ class Wiring:
 
 def wire(settings: Settings) -> Wiring:
     """Make the parts from settings. Opens no connection yet; makes the instance folder if it is missing."""
-    settings.instance.mkdir(parents=True, exist_ok=True)
+    # It holds the embedded database, and with it customers' addresses.
+    settings.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     build = build_id([*TEMPLATES.rglob("*"), *STATIC.rglob("*"), *(CHECKOUT / "registry").rglob("*.py")])
     stylesheet = STATIC / "registry.css"
     version = hashlib.sha256(stylesheet.read_bytes()).hexdigest()[:12]

@@ -29,6 +29,7 @@ __all__ = ["Security", "SmtpAddress", "SmtpChannel", "SmtpTimeouts", "parse_mail
 
 # Codes that blame the sign-in (RFC 4954 section 6): the deployment's fault, so no letter may be given up for them.
 _SIGN_IN_CODES = frozenset({530, 534, 535, 538})
+_TOO_LARGE = 552
 # How Postfix and Exim say under which name they keep a letter.
 _QUEUE_NAME = re.compile(r"(?:^|\s)(?:queued as |id=)([A-Za-z0-9][A-Za-z0-9-]*)")
 _FAREWELL_SECONDS = 5.0
@@ -116,9 +117,9 @@ class SmtpChannel:
     def send(self, envelope: Envelope) -> Answer:
         """Carry one letter and say what the server said.
 
-        Refused with 4xx, or any trouble up to the final dot: TemporaryFailure. Refused with 5xx at MAIL FROM,
-        RCPT TO, DATA or after the letter: PermanentFailure, unless the code blames the sign-in. Any trouble
-        after the final dot: Ambiguous, for the server may have taken the letter.
+        Refused with 4xx, or any trouble up to the final dot: TemporaryFailure. Refused with 5xx at RCPT TO,
+        DATA or after the letter, or at MAIL FROM for its size: PermanentFailure, unless the code blames the sign-in.
+        Any trouble after the final dot: Ambiguous, for the server may have taken the letter.
         """
         letter = prepare(envelope)
         if isinstance(letter, PermanentFailure):
@@ -296,7 +297,9 @@ class SmtpChannel:
 
     def _refusal(self, code: int, text: str) -> Answer:
         answer = f"at {self._point}: {text}"
-        if code // 100 == 5 and code not in _SIGN_IN_CODES:
+        # A sender that a relay does not know is the deployment's fault: no letter may fail for good by it.
+        is_about_the_sender = self._point is _Point.MAIL and code != _TOO_LARGE
+        if code // 100 == 5 and code not in _SIGN_IN_CODES and not is_about_the_sender:
             return PermanentFailure(code, answer)
         if code == 421 or code // 100 in (2, 3):
             # 421 says that the server is closing (RFC 5321 section 3.8); another code here, that step was lost.

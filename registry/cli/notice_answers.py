@@ -41,7 +41,8 @@ def customer_option(function: Function) -> Function:
 
 
 @contextmanager
-def _open_notice(run: Invocation, slug: str, number: str) -> Iterator[tuple[Session, Publisher, Notice]]:
+def open_notice(run: Invocation, slug: str, number: str) -> Iterator[tuple[Session, Publisher, Notice]]:
+    """Open a session that may write, with the publisher's notice in it."""
     with writing(run.wiring.engine) as session:
         publisher = get_publisher(session, slug, lock=True)
         yield session, publisher, get_notice(session, publisher, number)
@@ -84,7 +85,7 @@ def served(
 ) -> None:
     """Record service by post, courier or hand; the customer's clock runs from that day (R13)."""
     actor = run.actor(acting_as)
-    with _open_notice(run, publisher_slug, number) as (session, publisher, notice):
+    with open_notice(run, publisher_slug, number) as (session, publisher, notice):
         standing = get_standing(session, publisher, notice, customer)
         zone = standing.terms["time_zone"]
         announced_at = notice.announced_at or run.now
@@ -114,7 +115,7 @@ def served(
 def exempt(run: Invocation, number: str, publisher_slug: str, customer: str, basis: str, acting_as: str | None) -> None:
     """Record that a customer no longer holds the notice. It is neither receipt nor consent (R23)."""
     actor = run.actor(acting_as)
-    with _open_notice(run, publisher_slug, number) as (session, publisher, notice):
+    with open_notice(run, publisher_slug, number) as (session, publisher, notice):
         exempt_customer(session, run.now, publisher, notice, customer, actor, basis=basis)
         standing = get_standing(session, publisher, notice, customer)
     _tell_standing(run, standing, customer, f"{customer} no longer holds notice {number}: {basis}.")
@@ -138,7 +139,7 @@ def override(
 ) -> None:
     """Set a customer's hold aside, once a second person says the same (R23). It is neither receipt nor consent."""
     actor = run.actor(acting_as)
-    with _open_notice(run, publisher_slug, number) as (session, publisher, notice):
+    with open_notice(run, publisher_slug, number) as (session, publisher, notice):
         is_aside = override_hold(session, run.now, publisher, notice, customer, actor, reason=reason)
         standing = get_standing(session, publisher, notice, customer)
     if is_aside:
@@ -167,7 +168,7 @@ def approve_for(
 ) -> None:
     """Record a customer's own approval, which specific authorisation asks for (R21)."""
     actor = run.actor(acting_as)
-    with _open_notice(run, publisher_slug, number) as (session, publisher, notice):
+    with open_notice(run, publisher_slug, number) as (session, publisher, notice):
         approve_for_customer(session, run.now, publisher, notice, customer, actor, basis=basis)
         standing = get_standing(session, publisher, notice, customer)
     _tell_standing(run, standing, customer, f"{customer} approves of notice {number}: recorded.")
@@ -202,7 +203,7 @@ def object_to(
     actor = run.actor(acting_as)
     if received_at is not None and received_at > run.now:
         raise Refusal("An objection cannot have come in later than now. Correct --received-at.")
-    with _open_notice(run, publisher_slug, number) as (session, publisher, notice):
+    with open_notice(run, publisher_slug, number) as (session, publisher, notice):
         objection = record_objection(
             session,
             run.now,
@@ -249,7 +250,7 @@ def resolve(
 ) -> None:
     """Close a customer's open objections to a notice."""
     actor = run.actor(acting_as)
-    with _open_notice(run, publisher_slug, number) as (session, publisher, notice):
+    with open_notice(run, publisher_slug, number) as (session, publisher, notice):
         closed = resolve_objection(session, run.now, publisher, notice, customer, actor, cure=cure, note=note)
     if run.as_json:
         print_json([{"customer": customer, "state": each.state, "resolved_at": each.resolved_at} for each in closed])

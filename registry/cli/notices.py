@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry import clock
-from registry.cli import notice_answers
+from registry.cli import notice_answers, notice_mending
 from registry.cli.invocation import Invocation, Section, as_option, pass_invocation, publisher_option
 from registry.cli.notice_lines import is_on_its_way, status_document, status_lines
 from registry.cli.printing import count_of, plain, print_json, print_lines, say_at, short_day, table, words_of
@@ -308,5 +308,5 @@ def _count_deliveries(session: Session, found: Notice) -> dict[str, int]:
     return {state: states.count(state) for state in dict.fromkeys(states)}
 
 
-for each in notice_answers.COMMANDS:
+for each in (*notice_answers.COMMANDS, *notice_mending.COMMANDS):
     notice.add_command(each)

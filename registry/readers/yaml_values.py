@@ -131,9 +131,9 @@ def _refusal(name: str, code: str, line: int | None, params: dict[str, object]) 
 def _decode(data: bytes, name: str) -> str:
     if len(data) > MAX_BYTES:
         raise _refusal(name, "file-too-large", None, {"bytes": len(data), "limit": MAX_BYTES})
-    for number, line in enumerate(data.splitlines(), 1):
-        if len(line) > MAX_LINE_BYTES:
-            raise _refusal(name, "line-too-long", number, {"bytes": len(line), "limit": MAX_LINE_BYTES})
+    for number, written in enumerate(data.splitlines(), 1):
+        if len(written) > MAX_LINE_BYTES:
+            raise _refusal(name, "line-too-long", number, {"bytes": len(written), "limit": MAX_LINE_BYTES})
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

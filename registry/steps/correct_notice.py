@@ -1,4 +1,4 @@
-"""Correcting an announced notice: customers are told, and where a binding fact was wrong, their clocks run anew (R20)."""
+"""Correcting an announced notice; where a binding fact was wrong, customers' clocks run anew (R20)."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def correct_notice(
 ) -> dict[str, int]:
     """Correct an announced notice by the edits that wait for its entries, and tell everybody it was told to.
 
-    Where what was announced wrongly binds, every clock starts again at the receipt of the correction, and the date moves
-    to the earliest that allows it, never before the date told. Any other correction leaves clocks and date as they
-    are. An earlier date needs a new notice (R20). Returns the counts of the fan-out.
+    Where what was announced wrongly binds, every clock starts again at the receipt of the correction, and the date
+    moves to the earliest that allows it, never before the date told. Any other correction leaves clocks and date as
+    they are. An earlier date needs a new notice (R20). Returns the counts of the fan-out.
 
     Raises `IllegalTransition` for a notice that is not pending, `NothingToAnnounce` where no edit waits,
     `CorrectionUndoesChange`, `ReasonMissing`, and `NotApproved` where the publisher requires approvals of just this.

@@ -89,6 +89,12 @@ class ReasonMissing(RegistryError):
     code = "reason-missing"
 
 
+class CorrectionUndoesChange(RegistryError):
+    """The correction would leave the list as it is, so the notice is to be withdrawn. Params: key, number."""
+
+    code = "correction-undoes-change"
+
+
 class DateInThePast(RegistryError):
     """A notice may take effect today at the earliest (R24). Params: requested_on, today."""
 

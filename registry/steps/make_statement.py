@@ -40,8 +40,12 @@ def make_statement(
     *,
     previous_effective_on: date | None = None,
     reason: str | None = None,
+    restarts_clocks: bool = False,
 ) -> dict[str, int]:
-    """Add the notice's next statement, freeze its letter per audience, and fan it out; return the counts."""
+    """Add the notice's next statement, freeze its letter per audience, and fan it out; return the counts.
+
+    An announcement starts customers' clocks; `restarts_clocks` says that a correction starts them anew (R20).
+    """
     last = session.scalar(select(func.max(Statement.seq)).where(Statement.notice_id == notice.id)) or 0
     statement = Statement(
         publisher_id=publisher.id,
@@ -49,6 +53,7 @@ def make_statement(
         seq=last + 1,
         kind=kind.value,
         effective_on=notice.effective_on,
+        restarts_clocks=restarts_clocks or kind is StatementKind.ANNOUNCEMENT,
         reason=reason,
         made_at=now,
     )

@@ -12,11 +12,10 @@ from registry.domain.errors import IllegalTransition
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.notices import local_date, plan_deemed_receipt_at
 from registry.domain.terms import Terms
-from registry.domain.vocabulary import StatementKind
 from registry.steps.errors import UnknownCustomer
 from registry.steps.lookup import get_customer, list_running_customers, lock_publisher, read_facts
 from registry.steps.make_statement import TOLD_TO_JOINERS, deliver_notice_to
-from registry.steps.receipts import start_clock, update_clock
+from registry.steps.receipts import start_clock, starts_clocks, update_clock
 from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import Attempt, Customer, Delivery, Notice, NoticeCustomer, Publisher, Statement, Subscription
 
@@ -70,12 +69,10 @@ def deem_receipts(session: Session, now: datetime, notice: Notice) -> None:
             continue
         tried = session.execute(
             select(Delivery.state, func.max(Attempt.finished_at))
-            .join(Statement, Statement.id == Delivery.statement_id)
             .join(Subscription, Subscription.id == Delivery.subscription_id)
             .outerjoin(Attempt, Attempt.delivery_id == Delivery.id)
             .where(
-                Statement.notice_id == notice.id,
-                Statement.kind == StatementKind.ANNOUNCEMENT.value,
+                Delivery.statement_id == starts_clocks(notice.id).scalar_subquery(),
                 Subscription.customer_id == standing.customer_id,
             )
             .group_by(Delivery.id, Delivery.state)

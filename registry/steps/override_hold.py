@@ -38,7 +38,8 @@ def override_hold(
     digest = digest_of([notice.id, standing.customer_id, reason.strip()])
     facts = read_facts(session, publisher)
     name = f"{notice.number}/{customer_key}"
-    give_approval(session, now, publisher, facts, ("override", notice.id, name), digest, set(), actor)
+    subject = ("override", notice.id, name)
+    give_approval(session, now, publisher, facts, subject, digest, set(), actor, required=PEOPLE_NEEDED)
     if count_approvals(session, publisher, "override", notice.id, digest) < PEOPLE_NEEDED:
         return False
     standing.state = "overridden"

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from registry.domain.deliveries import DeliveryState, EvidenceGrade, Receipt, choose_grade, choose_receipt_at
 from registry.domain.notices import CustomerClock, local_date, plan_clock
 from registry.domain.terms import Terms
-from registry.domain.vocabulary import StatementKind
 from registry.steps.record import WORKER, record_event
 from registry.steps.working_days import working_days_for
 from registry.tables import Attempt, Delivery, Installation, Notice, NoticeCustomer, Statement, Subscription
@@ -26,7 +25,7 @@ def note_receipt(session: Session, now: datetime, delivery: Delivery) -> None:
     if delivery.statement_id is None or subscription.customer_id is None:
         return
     statement = session.get_one(Statement, delivery.statement_id)
-    if statement.id != session.scalar(_starts_clocks(statement.notice_id)):
+    if statement.id != session.scalar(starts_clocks(statement.notice_id)):
         return
     # Locked: two workers settle letters to two contacts at once, and the later one must see what the first one stored.
     standing = session.get(
@@ -77,11 +76,11 @@ def start_clock(standing: NoticeCustomer, received_at: datetime | None, *, state
     standing.earliest_at, standing.objection_ends_at = clock.earliest_at, clock.objection_ends_at
 
 
-def _starts_clocks(notice_id: int) -> Select[int]:
+def starts_clocks(notice_id: int) -> Select[int]:
     """The one statement of a notice whose receipt starts its customers' clocks."""
     return (
         select(Statement.id)
-        .where(Statement.notice_id == notice_id, Statement.kind == StatementKind.ANNOUNCEMENT.value)
+        .where(Statement.notice_id == notice_id, Statement.restarts_clocks)
         .order_by(Statement.seq.desc())
         .limit(1)
     )
@@ -103,7 +102,7 @@ def _receipts(session: Session, standing: NoticeCustomer, terms: Terms) -> list[
         select(Delivery.state, Delivery.accepted_at, Delivery.delivered_at, func.coalesce(last_road, "mail"))
         .join(Subscription, Subscription.id == Delivery.subscription_id)
         .where(
-            Delivery.statement_id == _starts_clocks(standing.notice_id).scalar_subquery(),
+            Delivery.statement_id == starts_clocks(standing.notice_id).scalar_subquery(),
             Subscription.customer_id == standing.customer_id,
         )
     )

@@ -18,7 +18,7 @@ from registry.steps.lookup import lock_publisher
 from registry.steps.make_statement import make_statement
 from registry.steps.record import Actor, record_event
 from registry.steps.revise_draft import list_changes
-from registry.steps.send_deliveries import move_delivery
+from registry.steps.settle_delivery import move_delivery
 from registry.tables import Delivery, Notice, Objection, PendingEdit, Publisher, Statement
 
 CANCELLABLE = (DeliveryState.PENDING.value, DeliveryState.RETRY_WAIT.value)

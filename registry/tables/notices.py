@@ -97,7 +97,10 @@ class Approval(Base):
 
 
 class Statement(Base):
-    """One numbered, immutable message of a notice (R15), with the date it told."""
+    """One numbered, immutable message of a notice (R15), with the date it told.
+
+    `restarts_clocks`: customers' clocks run from the receipt of this one, not of an earlier one (R20).
+    """
 
     __tablename__ = "statements"
     __table_args__ = (
@@ -112,6 +115,7 @@ class Statement(Base):
     seq: Mapped[int]
     kind: Mapped[Code]
     effective_on: Mapped[date | None]
+    restarts_clocks: Mapped[bool] = mapped_column(Boolean(), default=False)
     reason: Mapped[str | None]
     made_at: Mapped[datetime]
 
