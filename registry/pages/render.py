@@ -59,6 +59,7 @@ class PageRenderer:
             NOT_STATED=wording.NOT_STATED,
             count_of=wording.count_of,
             contact_url=contact_url,
+            change_kinds=wording.KIND_CHOICES,
         )
         self._environment.filters.update(
             in_words=wording.date_in_words,

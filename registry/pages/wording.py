@@ -89,6 +89,23 @@ CHANGE_KINDS = {
     ChangeKind.EDITORIAL: "details",
 }
 
+KIND_CHOICES = (
+    (ChangeKind.ADDITION.value, "Somebody joins the list"),
+    (ChangeKind.REMOVAL.value, "Somebody leaves the list"),
+    (ChangeKind.ENTITY.value, "Another legal entity"),
+    (ChangeKind.RENAME.value, "A new name of the same entity"),
+    (ChangeKind.ROLE.value, "Another legal role"),
+    (ChangeKind.LOCATION.value, "Places"),
+    (ChangeKind.PURPOSE.value, "Purposes"),
+    (ChangeKind.DATA.value, "Data and people concerned"),
+    (ChangeKind.TRANSFER.value, "Transfer grounds"),
+    (ChangeKind.PRODUCT.value, "Products concerned"),
+    (ChangeKind.CONDITION.value, "Conditions of use"),
+    (ChangeKind.CHAIN.value, "Chain of processors"),
+    (ChangeKind.RETENTION.value, "Retention"),
+)
+"""The kinds of change a subscription may be limited to, in the order a form shows them. Editorial ones send nothing."""
+
 FIELDS = {
     "name": "Name",
     "legal_name": "Legal name",

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
 from registry.domain.errors import InvalidInput
-from registry.domain.vocabulary import Audience
+from registry.domain.vocabulary import Audience, ChangeKind
 from registry.i18n import say_problem
 from registry.steps.audience_errors import (
     ContactMayNotLeave,
@@ -68,6 +68,7 @@ def ask_to_subscribe() -> Response:
                 email=values["email"],
                 name=values["name"],
                 products=values["products"],
+                kinds=values["kinds"],
                 wants_effect=values["effect"],
                 actor=subscriber(Audience.FOLLOWER),
             )
@@ -148,11 +149,13 @@ def _save(token: str) -> Response:
         chosen = choose_publisher(session)
         subscription = _open(session, chosen, "manage", token, lock=True)
         before = read_preferences(session, subscription)
-        # The form asks for products only where there is a choice, and never for kinds: what it does not ask for stays.
+        # The form asks for products only where there is a choice, and tells what else it asked: the rest stays.
+        asked = request.form.get("asked", "").split()
         products = wishes["products"] if len(chosen.public.products) > 1 else before.choices.products
-        kinds = before.choices.kinds
+        kinds = wishes["kinds"] if "kinds" in asked else before.choices.kinds
+        reminders = wishes["reminders"] if "reminders" in asked else before.wants_reminders
         try:
-            change_preferences(session, now(), subscription, products, kinds, wishes["effect"], before.wants_reminders)
+            change_preferences(session, now(), subscription, products, kinds, wishes["effect"], reminders)
         except InvalidInput as error:
             errors = _sentences(error)
         who = read_preferences(session, subscription)
@@ -241,7 +244,12 @@ def _manage_url(chosen: Chosen, keyring: Keyring, subscription_id: int) -> str:
 
 
 def _read_wishes() -> dict[str, Any]:
-    return {"products": list(dict.fromkeys(request.form.getlist("products"))), "effect": "effect" in request.form}
+    return {
+        "products": list(dict.fromkeys(request.form.getlist("products"))),
+        "kinds": list(dict.fromkeys(request.form.getlist("kinds"))),
+        "effect": "effect" in request.form,
+        "reminders": "reminders" in request.form,
+    }
 
 
 def _sentences(error: InvalidInput) -> dict[str, str]:
@@ -264,7 +272,13 @@ def _manage_page(
     errors: dict[str, str] | None = None,
     saved: bool = False,
 ) -> Response:
-    values = {"products": list(who.choices.products), "effect": who.wants_effect} | (given or {})
+    values = {
+        "products": list(who.choices.products),
+        "kinds": [ChangeKind(kind).value for kind in who.choices.kinds],
+        "effect": who.wants_effect,
+        "reminders": who.wants_reminders,
+        **(given or {}),
+    }
     return show_private(
         "public/manage.html",
         400 if errors else 200,

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import URL, make_url
 
 from registry import wiring
-from registry.tables.engine import make_engine
+from registry.tables import engine as engines
 from tests import databases
 from tests.channels.smtp_server import MailServer
 from tests.world import World, settings_for, utc
@@ -29,15 +29,19 @@ from tests.world import World, settings_for, utc
 def parts_made_once() -> Iterator[None]:
     """Let every world of this process share what only depends on the code, and the engine of a database."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wiring, "make_engine", lru_cache(_make_forgetful_engine))
+        patch.setattr(wiring, "make_engine", lambda url: _make_forgetful_engine(url, engines.BUSY_SECONDS))
         for name in ("LetterRenderer", "PageRenderer"):
             patch.setattr(wiring, name, lru_cache(getattr(wiring, name)))
         yield
 
 
-def _make_forgetful_engine(url: str) -> Engine:
-    """Make an engine that does not wait for the disk: what a test has written is lost in a power cut, and may be."""
-    engine = make_engine(url)
+@lru_cache
+def _make_forgetful_engine(url: str, busy_seconds: float) -> Engine:
+    """Make an engine that does not wait for the disk: what a test has written is lost in a power cut, and may be.
+
+    `busy_seconds` is the wait for a lock that holds at present; tests of impatience have an engine of their own.
+    """
+    engine = engines.make_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", lambda connection, record: connection.execute("PRAGMA synchronous=OFF"))
     return engine

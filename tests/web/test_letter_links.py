@@ -311,3 +311,20 @@ def test_a_subscription_goes_on_at_its_old_links_when_the_publisher_gets_a_host(
     assert site.get(f"/streams/confirm/{token}").status_code == 200
     answer = site.post(f"/confirm/{token}", base_url="https://legal.streams.example")
     assert answer.status_code == 200
+
+
+def test_kinds_and_reminders_are_chosen_and_a_form_that_did_not_ask_changes_neither(site: Site) -> None:
+    manage = site.follow(FRED)
+    asked = {"action": "save", "asked": "kinds reminders", "kinds": ["location", "data"], "effect": "1"}
+    saved = site.post(manage, asked)
+    assert saved.status_code == 200
+    for kind in ("location", "data"):
+        assert f'value="{kind}" checked' in saved.text
+    assert 'value="purpose" checked' not in saved.text
+    assert not subscription_of(site, FRED).wants_reminders
+    site.post(manage, {"action": "save", "effect": "1"})
+    kept = site.get(manage).text
+    assert 'value="location" checked' in kept
+    wrong = site.post(manage, {"action": "save", "asked": "kinds", "kinds": ["loction"]})
+    assert wrong.status_code == 400
+    assert "loction" in wrong.text
