@@ -29,6 +29,7 @@ from registry.steps.customers import record_customer
 from registry.steps.errors import NotApproved, OwnApproval
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.publish_notice import approve_notice
+from registry.steps.record import Actor
 from registry.tables.engine import writing
 from tests.channels.smtp_server import MailServer
 from tests.world import ANNA, BORIS, World, antopsis, letters_to, link_in, settings_for, text_of, utc
@@ -100,16 +101,19 @@ def _a_change_is_drafted_approved_and_published(world: World, base: str) -> str:
     number = world.draft(effective_on=date(2026, 11, 16))
     with pytest.raises(NotApproved):
         world.publish(number)
-    with pytest.raises(OwnApproval), world.writing() as session:
-        publisher = get_publisher(session, "antopsis")
-        approve_notice(session, world.at, publisher, get_notice(session, publisher, number), ANNA)
-    with world.writing() as session:
-        publisher = get_publisher(session, "antopsis")
-        approve_notice(session, world.at, publisher, get_notice(session, publisher, number), BORIS)
+    with pytest.raises(OwnApproval):
+        _approve(world, number, ANNA)
+    _approve(world, number, BORIS)
     assert "Helsinki" not in requests.get(f"{base}/", timeout=10).text
     assert requests.get(f"{base}/notices/{number}", timeout=10).status_code == 404
     world.publish(number)
     return number
+
+
+def _approve(world: World, number: str, actor: Actor) -> None:
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        approve_notice(session, world.at, publisher, get_notice(session, publisher, number), actor)
 
 
 def _everybody_gets_the_right_letter_once(world: World, mail: MailServer, base: str, number: str) -> None:
@@ -176,9 +180,7 @@ def _on_its_day_the_customer_not_reached_holds_it(world: World, mail: MailServer
     assert hold.until_at == utc("2026-12-16 23:00")
 
 
-def _once_its_clock_has_run_it_is_in_effect_everywhere(
-    world: World, mail: MailServer, base: str, number: str
-) -> None:
+def _once_its_clock_has_run_it_is_in_effect_everywhere(world: World, mail: MailServer, base: str, number: str) -> None:
     world.at = utc("2026-12-16 22:59")
     world.tick()
     assert _places(base) == ["Falkenstein"]

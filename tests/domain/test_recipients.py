@@ -100,11 +100,9 @@ def test_where_contact_and_follower_share_an_address_the_contact_is_told() -> No
     assert choose_recipient(replace(CONTACT, **shared), ANYTHING) is None
 
 
-def test_a_customer_the_notice_does_not_concern_is_not_told_unless_it_joins_now() -> None:
-    gone = replace(CONTACT, is_customer_concerned=False)
-    assert choose_recipient(gone, ANYTHING) is SkipReason.CONTRACT_ENDED
-    assert choose_recipient(replace(gone, joins_now=True), ANYTHING) is None
-    assert choose_recipient(replace(FOLLOWER, is_customer_concerned=False), ANYTHING) is None
+def test_a_contact_whose_customers_contract_has_ended_is_not_told() -> None:
+    assert choose_recipient(replace(CONTACT, has_contract_ended=True), ANYTHING) is SkipReason.CONTRACT_ENDED
+    assert choose_recipient(replace(FOLLOWER, has_contract_ended=True), ANYTHING) is None
 
 
 @pytest.mark.parametrize("statement", list(StatementKind))
@@ -140,7 +138,7 @@ any_subscription = st.builds(
     *[st.booleans()] * 4,
     products,
     kinds,
-    *[st.booleans()] * 6,
+    *[st.booleans()] * 5,
 )
 
 
