@@ -281,7 +281,10 @@ _ENGLISH: Final[dict[str, Sentence]] = {
         "{publisher} requires approvals and does not take them from the command line. Approve on the web, or have the "
         "publisher set command_line_may_approve."
     ),
-    "approval-needed": "{publisher} requires a second person for this: {what}. Have it approved first.",
+    "approval-needed": (
+        "{publisher} requires a second person for this: {what}. Let somebody else run "
+        "registry publisher approve-terms FILE first."
+    ),
     "reason-missing": "This is done only with a reason on record: {what}. Give one.",
     # Finding things
     "unknown-publisher": "There is no publisher “{slug}”.{hint}",

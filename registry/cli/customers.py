@@ -11,12 +11,14 @@ from sqlalchemy.orm import Session
 
 from registry.cli.invocation import Function, Invocation, Refusal, Section, as_option, pass_invocation, publisher_option
 from registry.cli.printing import count_of, plain, print_json, print_lines, short_day, table
-from registry.cli.values import LOCAL_DATE
+from registry.cli.values import LOCAL_DATE, read_input
 from registry.domain.notice_life import PENDING_STATES
 from registry.domain.publishers import CustomerFacts
 from registry.domain.terms import Terms
 from registry.domain.validation import read_model
 from registry.i18n import show_day
+from registry.readers.registry_file import read_registry_file
+from registry.steps.approve_terms import approve_terms
 from registry.steps.artefacts import addresses_of
 from registry.steps.contacts import add_contact, end_contact
 from registry.steps.customers import end_contract, record_customer
@@ -243,6 +245,32 @@ def contract_end(run: Invocation, key: str, publisher_slug: str, ends_on: date, 
 @click.group(cls=Section)
 def publisher() -> None:
     """Publishers of this installation."""
+
+
+@publisher.command(
+    "approve-terms",
+    short_help="Approve a file that shortens terms.",
+    examples=["registry publisher approve-terms antopsis.yaml --as boris@antopsis.example"],
+)
+@click.argument("file")
+@as_option
+@pass_invocation
+def approve_terms_of(run: Invocation, file: str, acting_as: str | None) -> None:
+    """Approve exactly the terms that a registry FILE states, where it shortens what customers were promised (R8).
+
+    Somebody else applies the file afterwards. Its entries are not approved by this, but with their notice.
+    """
+    data, called = read_input(file)
+    wanted = read_registry_file(data, called)
+    actor = run.actor(acting_as)
+    with writing(run.wiring.engine) as session:
+        row = get_publisher(session, wanted.publisher.slug, lock=True)
+        given = approve_terms(session, run.now, row, wanted, actor)
+    if run.as_json:
+        print_json({"publisher": wanted.publisher.slug, "approvals": given})
+    else:
+        click.echo(f"The terms of {wanted.publisher.slug} in {called}: {count_of(given, 'approval')}.")
+        click.echo(f"Next, by somebody else: registry apply {called}")
 
 
 @publisher.command("list", examples=["registry publisher list"])

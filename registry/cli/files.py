@@ -108,6 +108,7 @@ def apply(run: Invocation, file: str, publisher_slug: str | None, acting_as: str
                 "edits": edits,
                 "publisher_changes": applied.publisher_changes,
                 "customers": applied.customers,
+                "left_as_they_are": applied.left_as_they_are,
                 "moved": [{"from": former, "to": key} for former, key in applied.moved],
                 "is_reordered": applied.is_reordered,
                 "internals_changed": applied.internals_changed,

@@ -124,6 +124,8 @@ def applied_lines(applied: Applied, notices: Mapping[str, tuple[str, str]], page
     told = [f"{words_of(name)} {count}" for name, count in applied.customers.items() if count]
     if told:
         yield f"  Customers: {', '.join(told)}."
+    for reason, keys in applied.left_as_they_are.items():
+        yield f"  Left as they are ({words_of(reason)}): {', '.join(keys)}."
     yield ""
     yield from _next_lines(applied, notices, page)
 

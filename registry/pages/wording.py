@@ -93,7 +93,7 @@ KIND_CHOICES = (
     (ChangeKind.ADDITION.value, "Somebody joins the list"),
     (ChangeKind.REMOVAL.value, "Somebody leaves the list"),
     (ChangeKind.ENTITY.value, "Another legal entity"),
-    (ChangeKind.RENAME.value, "A new name of the same entity"),
+    (ChangeKind.RENAME.value, "Another brand of the same entity"),
     (ChangeKind.ROLE.value, "Another legal role"),
     (ChangeKind.LOCATION.value, "Places"),
     (ChangeKind.PURPOSE.value, "Purposes"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import exists, or_, select
@@ -16,6 +16,7 @@ from registry.domain.notices import EarliestEffect
 from registry.domain.publishers import FileEntry
 from registry.domain.vocabulary import Weight
 from registry.readers.registry_file import RegistryFile
+from registry.steps.approve_terms import are_terms_approved
 from registry.steps.customers import record_customers
 from registry.steps.editorial import find_open_change
 from registry.steps.errors import UnknownPublisher
@@ -83,7 +84,8 @@ class Applied:
     """What applying a file did: the fate of each entry that was not as wanted, and of publisher and customers.
 
     `moved` are entries that got another key, `is_reordered` whether what the public sees stands in another order, and
-    `internals_changed` of how many entries the private facts differ.
+    `internals_changed` of how many entries the private facts differ. `left_as_they_are` names, by reason, customers
+    that the file leaves out or whose contact it would bring back (R34): a person should look.
     """
 
     publisher: str
@@ -94,6 +96,7 @@ class Applied:
     moved: tuple[tuple[str, str], ...] = ()
     is_reordered: bool = False
     internals_changed: int = 0
+    left_as_they_are: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def changed_anything(self) -> bool:
@@ -148,10 +151,19 @@ def apply_file(session: Session, now: datetime, file: RegistryFile, actor: Actor
     else:
         applied = _edit(session, now, publisher, file, actor)
     customers: dict[str, int] = {}
+    left_as_they_are: dict[str, tuple[str, ...]] = {}
     if file.customers is not None:
-        counts = record_customers(session, now, publisher, file.customers, actor)
+        counts = record_customers(
+            session,
+            now,
+            publisher,
+            file.customers,
+            actor,
+            is_shortening_approved=are_terms_approved(session, publisher, file, actor),
+        )
         customers = {name: count for name, count in counts.items() if isinstance(count, int)}
-    return replace(applied, publisher_changes=tuple(differing), customers=customers)
+        left_as_they_are = {name: keys for name, keys in counts.items() if isinstance(keys, tuple) and keys}
+    return replace(applied, publisher_changes=tuple(differing), customers=customers, left_as_they_are=left_as_they_are)
 
 
 def _found(session: Session, now: datetime, publisher: Publisher, file: RegistryFile, actor: Actor) -> Applied:

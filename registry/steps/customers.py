@@ -53,7 +53,13 @@ class _Wanted:
 
 
 def record_customers(
-    session: Session, now: datetime, publisher: Publisher, customers: Sequence[CustomerFacts], actor: Actor
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    customers: Sequence[CustomerFacts],
+    actor: Actor,
+    *,
+    is_shortening_approved: bool = False,
 ) -> dict[str, int | tuple[str, ...]]:
     """Bring the publisher's customers to what a file says of them; once more changes nothing.
 
@@ -62,12 +68,11 @@ def record_customers(
     or removed (`contacts_left_before`), and stays so (R34). These three hold customer keys, every other value is a
     count of what changed. Terms that differ from those on record become a new version (R8).
 
-    Raises `InvalidInput` with every problem of all customers, and `ApprovalNeeded` where terms would be shortened and
-    the publisher requires approvals; before anything is changed.
+    Raises `InvalidInput` with every problem of all customers, and `ApprovalNeeded` where terms would be shortened, the
+    publisher requires approvals, and there are none; before anything is changed.
     """
-    counts = _record_all(
-        session, now, publisher, [(f"customers.{at}.", each) for at, each in enumerate(customers)], actor
-    )
+    named_by_place = [(f"customers.{at}.", each) for at, each in enumerate(customers)]
+    counts = _record_all(session, now, publisher, named_by_place, actor, is_shortening_approved=is_shortening_approved)
     known = session.scalars(select(Customer.key).where(Customer.publisher_id == publisher.id).order_by(Customer.key))
     named = {customer.key for customer in customers}
     counts.customers_not_in_file = tuple(key for key in known if key not in named)
@@ -103,9 +108,13 @@ def _record_all(
     publisher: Publisher,
     customers: Iterable[tuple[str, CustomerFacts]],
     actor: Actor,
+    *,
+    is_shortening_approved: bool = False,
 ) -> _Counts:
     facts, keyring = read_facts(session, publisher), make_keyring(session, now)
-    wanted = _check(session, publisher, facts, customers)
+    wanted, shortened = _check(session, publisher, facts, customers)
+    if shortened and facts.approvals_required and not is_shortening_approved:
+        raise ApprovalNeeded(publisher=publisher.slug, what=", ".join(shortened))
     counts = _Counts()
     for each in wanted:
         customer = _record_facts(session, now, publisher, each, actor, counts)
@@ -116,7 +125,7 @@ def _record_all(
 
 def _check(
     session: Session, publisher: Publisher, facts: PublisherFacts, customers: Iterable[tuple[str, CustomerFacts]]
-) -> list[_Wanted]:
+) -> tuple[list[_Wanted], list[str]]:
     known = list(session.scalars(select(Product.key).where(Product.publisher_id == publisher.id)))
     problems: list[Problem] = []
     checked: list[_Wanted] = []
@@ -145,9 +154,7 @@ def _check(
         shortened += _find_shortened(session, publisher, facts, customer.key, terms)
     if problems:
         raise InvalidInput(problems)
-    if shortened and facts.approvals_required:
-        raise ApprovalNeeded(publisher=publisher.slug, what=", ".join(shortened))
-    return checked
+    return checked, shortened
 
 
 def _find_shortened(session: Session, publisher: Publisher, facts: PublisherFacts, key: str, terms: Terms) -> list[str]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from registry.domain.errors import InvalidInput, Problem
 from registry.domain.terms import find_shortened
 from registry.readers.registry_file import RegistryFile
+from registry.steps.approve_terms import are_terms_approved
 from registry.steps.errors import ApprovalNeeded
 from registry.steps.list_periods import touch
 from registry.steps.lookup import read_facts
@@ -97,7 +98,7 @@ def update_publisher(
         "command_line_may_approve": file.publisher.command_line_may_approve and not known.command_line_may_approve,
     }
     what = [*(f"notice.{name}" for name in shortened), *(name for name, is_looser in loosened.items() if is_looser)]
-    if known.approvals_required and what:
+    if known.approvals_required and what and not are_terms_approved(session, publisher, file, actor):
         raise ApprovalNeeded(publisher=publisher.slug, what=", ".join(what))
     if "notice" in differing:
         versions = session.scalars(select(PublisherTerms.version).where(PublisherTerms.publisher_id == publisher.id))

@@ -195,6 +195,10 @@ def test_a_plan_counts_the_terms_and_customers_of_its_own_file(world: World) -> 
     assert (planned.earliest.governed_by, planned.earliest.days) == ("bremen", 90)
     world.apply(antopsis(helsinki=True, customers=slower + HANOI))
     assert world.notice(world.draft()).planned_on == planned.earliest.effective_on
+    ended = HANOI + "    contract_until: 2026-09-01\n"
+    planned = plan(world, antopsis(helsinki=True, customers=BREMEN + ended, more_entries="  - {key: a, name: A}"))
+    assert planned.earliest is not None
+    assert planned.earliest.governed_by == "bremen"
     # A contract that was ended by hand stays ended where the file does not speak of it.
     add_customer(world, key="bremen", name="Bremen Media GmbH", contract_until=date(2026, 9, 1))
     planned = plan(world, antopsis(helsinki=True, customers=slower, more_entries="  - {key: clerk, name: Clerk}"))

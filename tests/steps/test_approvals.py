@@ -115,6 +115,18 @@ def test_a_revised_date_voids_the_approvals_and_makes_its_author_one(world: Worl
     world.publish(number)
 
 
+def test_who_drafted_others_edits_may_not_approve_once_somebody_else_has_revised_them(world: World) -> None:
+    world.apply(antopsis(approvals=1))
+    edit(world, TWO_PLACES, actor=BORIS)
+    number = world.draft(actor=ANNA)
+    revise(world, number, CARLA, summary="Helsinki joins Falkenstein")
+    revise(world, number, BORIS, summary="Helsinki")
+    for actor in (ANNA, BORIS, CARLA):
+        with pytest.raises(OwnApproval):
+            approve(world, number, actor)
+    assert world.notice(number).author == BORIS.name
+
+
 def test_two_approvals_are_two_people_however_often_one_of_them_says_yes(world: World) -> None:
     number = draft(world, approvals=2)
     approve(world, number, BORIS)

@@ -169,6 +169,19 @@ def test_page_files_and_feeds_follow_a_notice_that_is_held_and_withdrawn(world: 
     assert {each["STATUS"] for each in calendar(world)} == {"CANCELLED"}
 
 
+def test_a_release_to_the_date_that_was_told_makes_new_bytes(world: World) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    number = announce(world)
+    at(world, utc("2026-10-10 08:00"))
+    at(world, utc("2026-10-31 23:00"))
+    decide(world, number, "bremen", "exempt", "Agreed by letter")
+    build(world)
+    assert document(world)["upcoming"][0]["state"] == "held"
+    sweep(world, "take_effect")
+    (upcoming,) = document(world)["upcoming"]
+    assert (upcoming["state"], upcoming["effective_on"]) == ("announced", "2026-11-10")
+
+
 @pytest.mark.parametrize("step", ["release", "redate"])
 def test_a_move_that_sends_nothing_still_makes_new_bytes(world: World, step: str) -> None:
     world.apply(antopsis(customers=BREMEN))

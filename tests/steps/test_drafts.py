@@ -137,6 +137,17 @@ def test_a_revision_that_changes_nothing_voids_nothing(world: World) -> None:
     assert events(world, "notice.revised") == []
 
 
+def test_publishing_for_later_is_refused_as_well_where_the_date_would_be_too_early(world: World) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    edit(world, TWO_PLACES)
+    number = world.draft(announce_at=utc("2026-10-05 08:00"))
+    add_customer(world, **(BREMEN_FACTS | {"notice": {"days": 60}}))
+    with pytest.raises(NoticePeriodTooShort) as refusal:
+        world.publish(number)
+    assert refusal.value.params["first_on"] == date(2026, 12, 6)
+    assert world.notice(number).state == "draft"
+
+
 def test_a_published_notice_is_not_revised(world: World) -> None:
     world.apply(antopsis())
     number = announce(world, announce_at=utc("2026-10-05 08:00"))

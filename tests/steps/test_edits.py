@@ -26,7 +26,7 @@ from registry.steps.lookup import find_entry, get_entry, get_publisher
 from registry.steps.published import load_entry_history
 from registry.steps.record import Actor
 from registry.steps.record_edit import EditFate, record_internals
-from registry.tables import Entry, EntryKey, EntryVersion, Notice, PendingEdit
+from registry.tables import Entry, EntryKey, EntryVersion, Notice, NoticeChange, PendingEdit
 from tests.steps.path_cast import (
     HETZNER,
     STRIPE,
@@ -189,6 +189,12 @@ def test_an_editorial_edit_reaches_the_list_and_the_announced_target(world: Worl
     assert website(world) == "https://hetzner.example"
     assert pending(world) == []
     assert [event.payload["entry"] for event in events(world, "notice.target_corrected")] == ["hetzner-falkenstein"]
+    with world.reading() as session:
+        _, history = load_entry_history(session, get_publisher(session, "antopsis"), "hetzner-falkenstein")
+        row = session.scalars(select(NoticeChange)).one()
+        base = session.get_one(EntryVersion, row.base_version_id)
+    assert [version.cause for version in history] == [number, "editorial", "founding"]
+    assert base.document == read_entry(WITH_A_LINK).as_document()
 
 
 def test_an_editorial_edit_of_an_announced_entry_needs_the_approvals_too(world: World) -> None:

@@ -200,7 +200,9 @@ def test_a_late_objection_and_one_that_terms_only_record_hold_nothing(world: Wor
     assert world.notice(number).state == "in_effect"
 
 
-def test_a_further_postponement_is_sent_only_when_the_date_told_moves_later(world: World) -> None:
+def test_a_further_postponement_is_sent_only_when_the_date_told_moves_later(
+    world: World, mail_server: MailServer
+) -> None:
     number = pending_notice(world, deliver=False)
     at(world, utc("2026-10-10 08:00"))
     at(world, ITS_FIRST_INSTANT)
@@ -214,6 +216,27 @@ def test_a_further_postponement_is_sent_only_when_the_date_told_moves_later(worl
     at(world, utc("2026-11-12 23:00"))
     dates = [on for kind, on in statements(world, number) if kind == "postponement"]
     assert dates == [date(2026, 11, 10), None]
+    last = " ".join(text_of(letters_to(mail_server, "dpo@bremen.example")[-1]).split())
+    assert "10 November 2026" in last
+    assert "1 November 2026" not in last.replace("10 November 2026", "")
+
+
+def test_a_date_that_was_never_told_comes_and_goes_with_its_reasons(world: World, mail_server: MailServer) -> None:
+    no_mailbox(mail_server)
+    number = pending_notice(world)
+    at(world, ITS_FIRST_INSTANT)
+    world.at = utc("2026-11-05 10:00")
+    decide(world, number, "bremen", "served", "Post RR 123 DE", utc("2026-11-04 09:00"))
+    sweep(world)
+    assert state_and_date(world, number) == ("held", date(2026, 12, 5))
+    object_to(world, number, "bremen")
+    at(world, utc("2026-11-06 10:00"))
+    assert state_and_date(world, number) == ("held", None)
+    resolve(world, number, "bremen")
+    at(world, utc("2026-11-07 10:00"))
+    assert state_and_date(world, number) == ("held", date(2026, 12, 5))
+    assert [kind for kind, _ in statements(world, number)] == ["announcement", "postponement"]
+    assert len(events(world, "notice.redated")) == 3
 
 
 def test_effect_never_comes_before_the_date_told_last(world: World) -> None:

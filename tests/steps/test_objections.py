@@ -21,7 +21,7 @@ from tests.steps.path_cast import (
     standing,
     sweep,
 )
-from tests.world import BREMEN, World, antopsis, letters_to, text_of, utc
+from tests.world import BREMEN, HANOI, World, antopsis, letters_to, text_of, utc
 
 
 def pending_notice(world: World, *, deliver: bool = True) -> str:
@@ -93,6 +93,18 @@ def test_each_cure_closes_all_open_objections_of_the_customer(sqlite_world: Worl
         resolve(world, number, "bremen", cure)
     at(world, utc("2026-10-31 23:00"))
     assert world.notice(number).state == "in_effect"
+
+
+def test_each_customer_has_its_own_deadline_and_its_own_objections(world: World) -> None:
+    world.apply(antopsis(customers=BREMEN + HANOI.replace("days: 45", "days: 45, objection_days: 60")))
+    number = announce(world)
+    sweep(world)
+    world.at = utc("2026-11-10 08:00")
+    assert object_to(world, number, "hanoi")
+    assert not object_to(world, number, "bremen")
+    resolve(world, number, "bremen")
+    assert [objection.state for objection in objections(world)] == ["received", "accommodated"]
+    assert [hold.customer_key for hold in world.status(number).holds] == ["hanoi"]
 
 
 def test_a_customer_may_object_anew_after_a_cure(world: World) -> None:

@@ -172,6 +172,7 @@ def test_a_sweep_that_waited_for_another_finds_its_work_done(world: World, step:
         second.result(timeout=20)
     spoken = {"remind": ["reminder"], "hold": ["postponement"], "take_effect": ["effect"]}
     assert [kind for kind, _ in statements(world, number)] == ["announcement", *spoken.get(step, [])]
+    assert events(world, "notice.announce_refused") == []
     for kind in ("notice.announced", "notice.held", "notice.took_effect"):
         assert len(events(world, kind)) <= 1
 

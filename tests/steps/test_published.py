@@ -163,6 +163,15 @@ def test_a_past_day_shows_its_notices_with_what_was_told_then(world: World) -> N
     assert [notice.number for notice in world.public(date(2026, 11, 20)).upcoming] == [second]
 
 
+def test_what_was_announced_as_the_day_began_was_not_on_the_page_the_day_before(world: World) -> None:
+    world.apply(antopsis(customers=""))
+    world.at = utc("2026-10-04 22:00")
+    announce(world)
+    world.at = utc("2026-10-10 08:00")
+    assert world.public(date(2026, 10, 4)).notices == ()
+    assert len(world.public(date(2026, 10, 5)).notices) == 1
+
+
 def test_the_notice_period_of_a_past_day_is_the_one_that_was_promised_then(world: World) -> None:
     world.apply(file_of([STRIPE_LINE]))
     world.at = utc("2026-10-02 08:00")

@@ -56,6 +56,15 @@ def test_a_notice_told_within_the_reminders_own_span_is_not_followed_by_one(worl
     assert reminders(world, number) == 0
 
 
+def test_a_notice_told_exactly_as_long_ahead_as_the_reminder_is_not_followed_by_one(world: World) -> None:
+    world.apply(antopsis(customers=""))
+    edit(world, None, "stripe")
+    number = world.draft(effective_on=date(2026, 10, 7))
+    world.publish(number)
+    at(world, utc("2026-10-01 08:00"))
+    assert reminders(world, number) == 0
+
+
 def test_a_reminder_that_was_missed_is_sent_late_but_never_on_the_day_itself(world: World) -> None:
     world.apply(antopsis(customers=""))
     number = announce(world)
