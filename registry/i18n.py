@@ -278,8 +278,8 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "not-approved": "Notice {number} has {given} of the {required} approvals it needs. Have it approved first.",
     "own-approval": "{actor} wrote or last changed {subject}, and nobody approves their own work. Ask somebody else.",
     "command-line-may-not-approve": (
-        "{publisher} requires approvals and does not take them from the command line. Approve on the web, or have the "
-        "publisher set command_line_may_approve."
+        "{publisher} requires approvals and does not take them from the command line, where a name is only claimed. A "
+        "publisher that approves by command says so in its file from the first load: command_line_may_approve: true."
     ),
     "approval-needed": (
         "{publisher} requires a second person for this: {what}. Let somebody else run "

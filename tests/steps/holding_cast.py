@@ -1,0 +1,42 @@
+"""A notice of a second place that is to take effect on 1 November 2026, and how it is held."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from registry.domain.effect import HoldReason
+from tests.channels.smtp_server import MailServer
+from tests.steps.path_cast import (
+    announce,
+    sweep,
+)
+from tests.world import BREMEN, World, antopsis, utc
+
+FIRST_OF_NOVEMBER = date(2026, 11, 1)
+ITS_FIRST_INSTANT = utc("2026-10-31 23:00")
+
+
+def pending_notice(world: World, customers: str = BREMEN, *, deliver: bool = True) -> str:
+    """Announce a second place, to take effect on 1 November, and have the letters go out or not."""
+    world.apply(antopsis(customers=customers))
+    number = announce(world)
+    assert world.notice(number).effective_on == FIRST_OF_NOVEMBER
+    if deliver:
+        sweep(world)
+    return number
+
+
+def reasons(world: World, number: str) -> list[tuple[str, HoldReason]]:
+    """Return who holds a notice and why."""
+    return [(hold.customer_key, hold.reason) for hold in world.status(number).holds]
+
+
+def state_and_date(world: World, number: str, as_of: date | None = None) -> tuple[str, date | None]:
+    """Return a notice's public state and date, now or at the end of a past day."""
+    (notice,) = (notice for notice in world.public(as_of).notices if notice.number == number)
+    return notice.state, notice.effective_on
+
+
+def no_mailbox(mail_server: MailServer) -> None:
+    """Have Bremen's contact refused for good."""
+    mail_server.script("dpo@bremen.example", 550, "5.1.1 No such user here")
