@@ -31,7 +31,7 @@ def record_address(session: Session, now: datetime, publisher: Publisher, keyrin
             "created_at": now,
         },
     )
-    address = session.scalars(_by_hmac(publisher, channel, lookup_hmac).with_for_update()).one()
+    address = session.scalars(_by_hmac(publisher, channel, lookup_hmac).with_for_update(key_share=True)).one()
     if address.value is None:
         address.value = email
         session.flush()

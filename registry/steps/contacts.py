@@ -147,7 +147,7 @@ def end_contact(session: Session, now: datetime, customer: Customer, email: str,
     keyring = make_keyring(session, now)
     email = read_email_address(email)
     # Two contacts ended at once would each see the other standing.
-    session.scalars(select(Customer).where(Customer.id == customer.id).with_for_update()).one()
+    session.scalars(select(Customer).where(Customer.id == customer.id).with_for_update(key_share=True)).one()
     address = find_address(session, publisher, keyring, email)
     contact = find_contact(session, customer, address) if address else None
     if contact is None:

@@ -65,6 +65,6 @@ def end_subscription(
 
 def find_subscription(session: Session, subscription_id: int) -> Subscription | None:
     """Return a subscription, locked so that two acts upon it come one after the other, or None."""
-    query = select(Subscription).where(Subscription.id == subscription_id).with_for_update()
+    query = select(Subscription).where(Subscription.id == subscription_id).with_for_update(key_share=True)
     # What was read before the lock may be out of date by now.
     return session.scalar(query.execution_options(populate_existing=True))

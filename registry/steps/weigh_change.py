@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.changes import EntryChange
 from registry.domain.notice_life import NoticeEvent, NoticeState, next_notice_state
 from registry.domain.vocabulary import Weight, heavier
-from registry.steps.errors import ReasonMissing
-from registry.steps.lookup import get_entry, read_facts
+from registry.steps.errors import ReasonMissing, UnknownEntry
+from registry.steps.lookup import get_entry, lock_publisher, read_facts
 from registry.steps.record import Actor, record_event
-from registry.steps.revise_draft import digest_notice, list_changes
+from registry.steps.revise_draft import list_changes, mark_revised
 from registry.tables import Notice, NoticeChange, Publisher
 
 
@@ -34,21 +33,20 @@ def weigh_change(
     approval before the notice may be published, whatever the publisher asks for otherwise. Raises `ReasonMissing`,
     `UnknownEntry` for one the notice does not have, and `IllegalTransition` once it is published.
     """
+    lock_publisher(session, publisher, notice)
     entry = get_entry(session, publisher, entry_key)
-    row = session.scalars(
-        select(NoticeChange).where(NoticeChange.notice_id == notice.id, NoticeChange.entry_id == entry.id)
-    ).one()
+    row = session.get(NoticeChange, (notice.id, entry.id))
+    if row is None:
+        raise UnknownEntry(key=entry_key, publisher=f"notice {notice.number}", near=[])
     computed = EntryChange.from_document(row.change).weight
     is_lowered = heavier(weight, computed) is not weight
     if is_lowered and not (reason or "").strip():
         raise ReasonMissing(what="reason")
-    notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.EDIT).value
+    next_notice_state(NoticeState(notice.state), NoticeEvent.EDIT)
     row.weight = weight.value
     row.weight_reason = reason if weight is not computed else None
-    notice.author = actor.name
-    notice.updated_at = now
     session.flush()
-    notice.digest = digest_notice(session, notice)
+    mark_revised(session, now, publisher, notice, actor)
     record_event(
         session,
         now,
@@ -59,8 +57,8 @@ def weigh_change(
         entry=entry.key,
         computed=computed.value,
         weight=weight.value,
-        reason=row.weight_reason,
     )
+    session.flush()
 
 
 def count_approvals_required(session: Session, publisher: Publisher, notice: Notice) -> int:
