@@ -285,6 +285,10 @@ _ENGLISH: Final[dict[str, Sentence]] = {
         "{publisher} requires a second person for this: {what}. Let somebody else run "
         "registry publisher approve-terms FILE first."
     ),
+    "served-before-told": (
+        "{value} is before the statement that clocks run from was made ({told_at}), so that cannot have been served "
+        "then. Give the date on which this statement was served."
+    ),
     "reason-missing": "This is done only with a reason on record: {what}. Give one.",
     # Finding things
     "unknown-publisher": "There is no publisher “{slug}”.{hint}",

@@ -18,6 +18,7 @@ from registry.i18n import show_day
 from registry.steps.errors import UnknownDelivery
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.override_hold import override_hold
+from registry.steps.receipts import find_told_at
 from registry.steps.record_objection import (
     CURES,
     approve_for_customer,
@@ -88,14 +89,14 @@ def served(
     with open_notice(run, publisher_slug, number) as (session, publisher, notice):
         standing = get_standing(session, publisher, notice, customer)
         zone = standing.terms["time_zone"]
-        announced_at = notice.announced_at or run.now
-        if not local_date(announced_at, zone) <= served_on <= local_date(run.now, zone):
+        told_at = find_told_at(session, notice.id) or run.now
+        if not local_date(told_at, zone) <= served_on <= local_date(run.now, zone):
             raise Refusal(
-                f"Notice {number} cannot have been served on {show_day(served_on, zone)}: it was announced on "
-                f"{show_day(local_date(announced_at, zone), zone)}, and today is "
+                f"Notice {number} cannot have been served on {show_day(served_on, zone)}: it was told on "
+                f"{show_day(local_date(told_at, zone), zone)}, and today is "
                 f"{show_day(local_date(run.now, zone), zone)}."
             )
-        served_at = max(first_instant(served_on, zone), announced_at)
+        served_at = max(first_instant(served_on, zone), told_at)
         record_service(session, run.now, publisher, notice, customer, actor, served_at=served_at, document=document)
     _tell_standing(run, standing, customer, f"{customer} is recorded as served on {show_day(served_on, zone)}.")
 

@@ -76,11 +76,18 @@ def revise(
 @click.argument("number")
 @publisher_option
 @click.option("--reason", required=True, metavar="TEXT", help="What was wrong. Customers read it.")
+@click.option("--summary", metavar="TEXT", help="The notice in one line; made from the changes if left out.")
 @click.option("--approve", is_flag=True, help="Approve exactly this correction instead of making it.")
 @as_option
 @pass_invocation
 def correct(
-    run: Invocation, number: str, publisher_slug: str, reason: str, approve: bool, acting_as: str | None
+    run: Invocation,
+    number: str,
+    publisher_slug: str,
+    reason: str,
+    summary: str | None,
+    approve: bool,
+    acting_as: str | None,
 ) -> None:
     """Correct an announced notice by the edits of its entries that were applied since, and tell everybody (R20).
 
@@ -93,7 +100,9 @@ def correct(
         if approve:
             counts["approvals"] = approve_correction(session, run.now, publisher, notice, actor, reason=reason)
         else:
-            counts = correct_notice(session, run.now, publisher, notice, actor, run.wiring.letterhead, reason=reason)
+            counts = correct_notice(
+                session, run.now, publisher, notice, actor, run.wiring.letterhead, reason=reason, summary=summary
+            )
     if run.as_json:
         print_json({"number": number, "effective_on": plain(notice.effective_on), **counts})
     elif approve:

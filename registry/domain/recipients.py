@@ -90,7 +90,8 @@ def choose_recipient(subscription: SubscriptionFacts, notice: NoticeFacts) -> Sk
         return SkipReason.CONTRACT_ENDED
     if not is_contact and subscription.shares_address_with_contact:
         return SkipReason.SAME_ADDRESS_AS_CONTACT
-    if is_contact and notice.has_binding:
+    # Whoever was told of a notice is told what becomes of it, whatever their choices by now (R15).
+    if notice.statement is not StatementKind.ANNOUNCEMENT or (is_contact and notice.has_binding):
         return None
     return _choose_by_limits(subscription, notice)
 

@@ -13,7 +13,7 @@ from registry.domain.entries import digest_of
 from registry.domain.errors import IllegalTransition
 from registry.domain.notice_life import PENDING_STATES, NoticeEvent, NoticeState, next_notice_state
 from registry.domain.notices import first_instant
-from registry.domain.vocabulary import StatementKind, Weight
+from registry.domain.vocabulary import StatementKind, Weight, heavier
 from registry.steps.approvals import count_approvals, give_approval
 from registry.steps.errors import CorrectionUndoesChange, NotApproved, NothingToAnnounce, ReasonMissing
 from registry.steps.letterhead import Letterhead
@@ -23,20 +23,27 @@ from registry.steps.make_statement import make_statement
 from registry.steps.plan_dates import find_earliest
 from registry.steps.receipts import start_clock
 from registry.steps.record import Actor, record_event
-from registry.steps.revise_draft import find_authors, list_changes
+from registry.steps.revise_draft import find_authors, list_changes, summarise
+from registry.steps.take_effect import NO_LONGER_HOLDING
 from registry.tables import Entry, EntryVersion, Notice, NoticeChange, NoticeCustomer, Publisher
-
-NO_CLOCK_TO_RESTART = ("exempt", "overridden", "dropped")
 
 
 @dataclass(frozen=True)
 class _Correction:
-    """One entry's announced change, the version that corrects its target, and the typed change that results."""
+    """One entry's announced change, the version that corrects its target, and the typed change that results.
+
+    `weight` is that of the correction itself: what was announced against what is meant.
+    """
 
     row: NoticeChange
     target: EntryVersion
     change: EntryChange
-    restarts: bool
+    weight: Weight
+
+    @property
+    def restarts(self) -> bool:
+        """Whether a binding fact was told wrongly."""
+        return self.weight is Weight.BINDING
 
 
 def correct_notice(
@@ -48,12 +55,14 @@ def correct_notice(
     letterhead: Letterhead,
     *,
     reason: str,
+    summary: str | None = None,
 ) -> dict[str, int]:
     """Correct an announced notice by the edits that wait for its entries, and tell everybody it was told to.
 
     Where what was announced wrongly binds, every clock starts again at the receipt of the correction, and the date
     moves to the earliest that allows it, never before the date told. Any other correction leaves clocks and date as
-    they are. An earlier date needs a new notice (R20). Returns the counts of the fan-out.
+    they are. An earlier date needs a new notice (R20). Without a `summary` one is made from the changes by now.
+    Returns the counts of the fan-out.
 
     Raises `IllegalTransition` for a notice that is not pending, `NothingToAnnounce` where no edit waits,
     `CorrectionUndoesChange`, `ReasonMissing`, and `NotApproved` where the publisher requires approvals of just this.
@@ -69,15 +78,16 @@ def correct_notice(
     for correction in corrections:
         correction.row.target_version_id = correction.target.id
         correction.row.change = correction.change.as_document()
-        correction.row.weight = correction.change.weight.value
-        correction.row.weight_reason = None
+        # What was announced as binding stays so, whoever raised it, and a correction that binds makes it so.
+        correction.row.weight = heavier(Weight(correction.row.weight), correction.weight).value
     restarts = any(correction.restarts for correction in corrections)
     previous_on = notice.effective_on
+    notice.summary = (summary or "").strip() or summarise(session, publisher, list_changes(session, notice))
     notice.updated_at = now
     touch(publisher, now)
     session.flush()
     if restarts:
-        _restart_clocks(session, now, publisher, notice)
+        _restart_clocks(session, now, publisher, notice, actor)
     counts = make_statement(
         session,
         now,
@@ -141,7 +151,7 @@ def _find_corrections(session: Session, publisher: Publisher, notice: Notice, re
             raise CorrectionUndoesChange(key=entry.key, number=notice.number)
         announced = read_content(session.get(EntryVersion, row.target_version_id))
         edit = diff_entry(entry.key, announced, read_content(target))
-        corrections.append(_Correction(row, target, change, edit is not None and edit.weight is Weight.BINDING))
+        corrections.append(_Correction(row, target, change, edit.weight if edit else Weight.EDITORIAL))
     if not corrections:
         raise NothingToAnnounce(publisher=publisher.slug)
     return corrections
@@ -156,14 +166,30 @@ def _authors(session: Session, notice: Notice, corrections: list[_Correction]) -
     return find_authors(session, notice) | {correction.target.author for correction in corrections}
 
 
-def _restart_clocks(session: Session, now: datetime, publisher: Publisher, notice: Notice) -> None:
-    """Let every customer wait for the correction, and move the date to the earliest that its receipt allows."""
+def _restart_clocks(session: Session, now: datetime, publisher: Publisher, notice: Notice, actor: Actor) -> None:
+    """Let every customer wait for the correction, and move the date to the earliest that its receipt allows.
+
+    What a customer agreed to, and what it was exempted from, was the content told wrongly: both lapse, on record.
+    """
     standings = session.scalars(
-        select(NoticeCustomer).where(
-            NoticeCustomer.notice_id == notice.id, NoticeCustomer.state.not_in(NO_CLOCK_TO_RESTART)
-        )
+        select(NoticeCustomer)
+        .where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.state != "dropped")
+        .with_for_update(key_share=True)
     )
-    for standing in standings:
+    for standing in standings.all():
+        if standing.approved_at is not None or standing.state in NO_LONGER_HOLDING:
+            record_event(
+                session,
+                now,
+                actor,
+                "customer.decision_lapsed",
+                subject=("notice", notice.number),
+                publisher_id=publisher.id,
+                customer_id=standing.customer_id,
+                was=standing.state,
+                had_approved=standing.approved_at is not None,
+            )
+        standing.approved_at = None
         start_clock(standing, None, state="waiting")
     if notice.state == NoticeState.HELD.value:
         notice.state = next_notice_state(NoticeState.HELD, NoticeEvent.RELEASE).value

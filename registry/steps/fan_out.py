@@ -164,7 +164,9 @@ def _skip_reason(session: Session, now: datetime, notice: Notice, statement: Sta
     ]
     is_contact = Subscription.audience == Audience.CUSTOMER.value
     binds = any(Weight(row.weight) is Weight.BINDING for row in rows)
-    unfiltered = and_(is_contact, true() if binds else false())
+    # Whoever was told of a notice is told what becomes of it, whatever their choices by now (R15).
+    is_later = statement.kind != StatementKind.ANNOUNCEMENT.value
+    unfiltered = true() if is_later else and_(is_contact, true() if binds else false())
     product_fits = or_(*(_wants_product(keys) for _, keys in products), false())
     both_fit = or_(*(and_(_wants_product(keys), _wants_kind(change)) for change, keys in products), false())
     contact = aliased(Subscription)

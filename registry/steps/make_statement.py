@@ -54,6 +54,8 @@ def make_statement(
         kind=kind.value,
         effective_on=notice.effective_on,
         restarts_clocks=restarts_clocks or kind is StatementKind.ANNOUNCEMENT,
+        summary=notice.summary,
+        changes=[{"change": row.change, "weight": row.weight} for row in list_changes(session, notice)],
         reason=reason,
         made_at=now,
     )
@@ -101,7 +103,10 @@ def deliver_pending_to(session: Session, now: datetime, subscription: Subscripti
 
 
 def deliver_notice_to(session: Session, now: datetime, notice: Notice, subscription: Subscription) -> int:
-    """Give a subscription one notice's announcement and last postponement; return how many letters are due to it."""
+    """Give a subscription what is pending of one notice; return how many letters are due to it.
+
+    That is its announcement, its last correction and postponement, and the statement that clocks run from (R20).
+    """
     newest: dict[str, Statement] = {}
     told = session.scalars(
         select(Statement)
@@ -110,7 +115,9 @@ def deliver_notice_to(session: Session, now: datetime, notice: Notice, subscript
     )
     for statement in told:
         newest[statement.kind] = statement
-    in_order = sorted(newest.values(), key=lambda each: each.seq)
+        if statement.restarts_clocks:
+            newest["clock"] = statement
+    in_order = sorted(set(newest.values()), key=lambda each: each.seq)
     return sum(fan_out(session, now, notice, statement, joiner=subscription)["due"] for statement in in_order)
 
 

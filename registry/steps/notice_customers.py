@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState, SkipReason
@@ -67,10 +67,12 @@ def deem_receipts(session: Session, now: datetime, notice: Notice) -> None:
         terms = Terms.model_validate(standing.terms)
         if terms.undeliverable == "hold":
             continue
+        # Only a try that began counts as one: a letter that could not be made, or a row let go, proves nothing tried.
+        really = and_(Attempt.delivery_id == Delivery.id, Attempt.send_started_at.is_not(None))
         tried = session.execute(
             select(Delivery.state, func.max(Attempt.finished_at))
             .join(Subscription, Subscription.id == Delivery.subscription_id)
-            .outerjoin(Attempt, Attempt.delivery_id == Delivery.id)
+            .outerjoin(Attempt, really)
             .where(
                 Delivery.statement_id == starts_clocks(notice.id).scalar_subquery(),
                 Subscription.customer_id == standing.customer_id,
@@ -78,7 +80,10 @@ def deem_receipts(session: Session, now: datetime, notice: Notice) -> None:
             .group_by(Delivery.id, Delivery.state)
         ).all()
         tried_at = max((at for _, at in tried if at is not None), default=None)
-        every = bool(tried) and all(state in FINAL_WITHOUT_RECEIPT for state, _ in tried)
+        every = bool(tried) and all(
+            state in FINAL_WITHOUT_RECEIPT and (at is not None or state == DeliveryState.SKIPPED.value)
+            for state, at in tried
+        )
         deemed_at = plan_deemed_receipt_at(tried_at, terms, every_contact_tried=every) if tried_at else None
         if deemed_at is not None and deemed_at <= now:
             start_clock(standing, deemed_at, state="deemed")

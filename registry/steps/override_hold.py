@@ -11,7 +11,7 @@ from registry.steps.approvals import count_approvals, give_approval
 from registry.steps.errors import ReasonMissing
 from registry.steps.lookup import read_facts
 from registry.steps.record import Actor, record_event
-from registry.steps.record_objection import get_standing
+from registry.steps.record_objection import get_standing, refuse_unless_pending
 from registry.tables import Notice, Publisher
 
 PEOPLE_NEEDED = 2
@@ -33,6 +33,7 @@ def override_hold(
     nor consent, and stands on record as what it is.
     """
     standing = get_standing(session, publisher, notice, customer_key)
+    refuse_unless_pending(notice, "override")
     if not reason.strip():
         raise ReasonMissing(what="reason")
     digest = digest_of([notice.id, standing.customer_id, reason.strip()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
@@ -28,7 +28,6 @@ from registry.pages.values import (
 )
 from registry.steps.errors import BeforeFounding, FutureAsOf, UnknownEntry
 from registry.steps.lookup import find_entry, read_content, read_facts
-from registry.steps.revise_draft import weigh_notice
 from registry.steps.working_days import working_days_for
 from registry.tables import (
     Entry,
@@ -258,24 +257,39 @@ def _notice_at(
         held, effective_on = _fold(notice, moves)
         effective_at = first_instant(effective_on, zone) if effective_on else None
         state = NoticeState.IN_EFFECT if took_effect_at else NoticeState.WITHDRAWN if withdrawn_at else held
+    summary, weights, documents = _content(notice, changes, statements if before is not None else [])
     terms = Terms.model_validate(notice.terms)
-    announced_on = local_date(notice.announced_at, terms.time_zone)
-    clock = plan_clock(notice.announced_at, terms, working_days_for(terms, announced_on))
+    told_at = max([notice.announced_at, *(each.made_at for each in statements if each.restarts_clocks)])
+    clock = plan_clock(told_at, terms, working_days_for(terms, local_date(told_at, terms.time_zone)))
     return PublicNotice(
         number=notice.number,
         state=NoticeState(state).value,
-        summary=notice.summary,
+        summary=summary,
         announced_at=notice.announced_at,
         updated_at=max([notice.announced_at, *(each.made_at for each in statements), *(move.at for move in moves)]),
         effective_on=effective_on,
         effective_at=effective_at,
-        objection_until_on=clock.objection_ends_on if weigh_notice(changes) is Weight.BINDING else None,
+        objection_until_on=clock.objection_ends_on if Weight.BINDING in weights else None,
         took_effect_at=took_effect_at,
         withdrawn_at=withdrawn_at,
         emergency_reason=notice.emergency_reason,
-        changes=tuple(EntryChange.from_document(row.change) for row in changes),
+        changes=tuple(EntryChange.from_document(document) for document in documents),
         statements=tuple(ToldStatement(each.seq, each.kind, each.made_at, each.effective_on) for each in statements),
     )
+
+
+def _content(
+    notice: Notice, changes: list[NoticeChange], statements: list[Statement]
+) -> tuple[str, list[Weight], list[dict[str, Any]]]:
+    """Return a notice's summary, weights and changes as it has them now, or as the last of `statements` told them."""
+    if statements:
+        told = statements[-1]
+        return (
+            told.summary,
+            [Weight(each["weight"]) for each in told.changes],
+            [each["change"] for each in told.changes],
+        )
+    return notice.summary, [Weight(row.weight) for row in changes], [row.change for row in changes]
 
 
 def _fold(notice: Notice, moves: list[Event]) -> tuple[NoticeState, date | None]:

@@ -86,6 +86,11 @@ def starts_clocks(notice_id: int) -> Select[int]:
     )
 
 
+def find_told_at(session: Session, notice_id: int) -> datetime | None:
+    """Return the instant (UTC) at which the statement that clocks run from was made; None before any was."""
+    return session.scalar(select(Statement.made_at).where(Statement.id == starts_clocks(notice_id).scalar_subquery()))
+
+
 def _plan_clock(received_at: datetime, terms: Terms) -> CustomerClock:
     return plan_clock(received_at, terms, working_days_for(terms, local_date(received_at, terms.time_zone)))
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from registry.domain.notice_life import NoticeState
+from registry.domain.errors import IllegalTransition, InvalidInput, Problem
+from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.objections import (
     OPEN_OBJECTION_STATES,
     ObjectionEvent,
@@ -17,7 +18,7 @@ from registry.domain.objections import (
 )
 from registry.steps.errors import ReasonMissing, UnknownCustomer, UnknownObjection
 from registry.steps.lookup import get_customer, lock_publisher
-from registry.steps.receipts import start_clock
+from registry.steps.receipts import find_told_at, start_clock
 from registry.steps.record import Actor, record_event
 from registry.tables import Delivery, Notice, NoticeCustomer, Objection, Publisher, Statement, Subscription
 
@@ -146,6 +147,7 @@ def exempt_customer(
     """Record that the customer no longer holds the notice, with its basis; neither receipt nor consent (R23)."""
     lock_publisher(session, publisher, notice)
     standing = get_standing(session, publisher, notice, customer_key)
+    refuse_unless_pending(notice, "exempt")
     _need(basis, "basis")
     standing.state = "exempt"
     _add_basis(standing, basis)
@@ -170,7 +172,12 @@ def record_service(
     """
     lock_publisher(session, publisher, notice)
     standing = get_standing(session, publisher, notice, customer_key)
+    refuse_unless_pending(notice, "serve")
     _need(document, "document")
+    told_at = find_told_at(session, notice.id)
+    if told_at is not None and served_at < told_at:
+        params: dict[str, object] = {"told_at": told_at.isoformat()}
+        raise InvalidInput([Problem("served_at", served_at.isoformat(), "served-before-told", params)])
     if standing.received_at is None or served_at < standing.received_at:
         start_clock(standing, served_at, state="served" if standing.state in HOLDING else standing.state)
     _add_basis(standing, document)
@@ -190,6 +197,7 @@ def approve_for_customer(
     """Record a customer's own approval, which terms with specific authorisation ask for (R21)."""
     lock_publisher(session, publisher, notice)
     standing = get_standing(session, publisher, notice, customer_key)
+    refuse_unless_pending(notice, "approve_for")
     _need(basis, "basis")
     standing.approved_at = now
     _add_basis(standing, basis)
@@ -203,6 +211,15 @@ def get_standing(session: Session, publisher: Publisher, notice: Notice, custome
     if standing is None:
         raise UnknownCustomer(key=customer_key, publisher=publisher.slug, near=[], number=notice.number)
     return standing
+
+
+def refuse_unless_pending(notice: Notice, event: str) -> None:
+    """Raise `IllegalTransition` for a decision about a notice that no customer can hold, or could, any more.
+
+    How each one stood when it took effect, or was withdrawn, stays as it was.
+    """
+    if NoticeState(notice.state) not in PENDING_STATES:
+        raise IllegalTransition(machine="notice", state=notice.state, event=event)
 
 
 def _add_basis(standing: NoticeCustomer, text: str) -> None:

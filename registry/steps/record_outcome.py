@@ -12,7 +12,7 @@ from registry.domain.deliveries import REPORTABLE_STATES, DeliveryEvent, Deliver
 from registry.steps.insert_once import insert_once
 from registry.steps.receipts import note_receipt
 from registry.steps.record import Actor, record_event
-from registry.steps.settle_delivery import move_delivery, started_attempts
+from registry.steps.settle_delivery import CERTAINLY_NOT_TAKEN, move_delivery, started_attempts
 from registry.tables import Address, Delivery, Outcome, Subscription, Suppression
 
 
@@ -117,8 +117,8 @@ def _when_possible(session: Session, delivery: Delivery, outcome: Outcome) -> da
 
     A provider whose clock is wrong must not start a customer's period too early (R24).
     """
-    started = started_attempts(session, delivery)
-    earliest = started[0].send_started_at if started else None
+    taken = [each for each in started_attempts(session, delivery) if each.answer_class not in CERTAINLY_NOT_TAKEN]
+    earliest = taken[0].send_started_at if taken else None
     reported_at = min(outcome.happened_at, outcome.recorded_at)
     return max(reported_at, earliest) if earliest is not None else reported_at
 

@@ -127,6 +127,8 @@ def _let_go(session: Session, now: datetime, recipient: Recipient, is_unclear: b
     move_delivery(delivery, DeliveryEvent.LAPSE_UNSENT)
     move_delivery(delivery, DeliveryEvent.CANCEL if reason is None else DeliveryEvent.SKIP)
     delivery.skip_reason = reason.value if reason is not None else None
+    if is_unclear:
+        delivery.note = DeliveryNote.MAY_HAVE_ARRIVED.value
     record_event(
         session,
         now,

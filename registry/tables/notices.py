@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import JSON, Boolean, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.tables.base import Base, Code, Id, PublisherRef, Ref
@@ -99,7 +99,8 @@ class Approval(Base):
 class Statement(Base):
     """One numbered, immutable message of a notice (R15), with the date it told.
 
-    `restarts_clocks`: customers' clocks run from the receipt of this one, not of an earlier one (R20).
+    `restarts_clocks`: customers' clocks run from the receipt of this one, not of an earlier one (R20). `summary` and
+    `changes` (a typed change and its weight each) are what it said, whatever a later correction says.
     """
 
     __tablename__ = "statements"
@@ -116,6 +117,8 @@ class Statement(Base):
     kind: Mapped[Code]
     effective_on: Mapped[date | None]
     restarts_clocks: Mapped[bool] = mapped_column(Boolean(), default=False)
+    summary: Mapped[str] = mapped_column(default="")
+    changes: Mapped[list[Any]] = mapped_column(JSON(), default=list)
     reason: Mapped[str | None]
     made_at: Mapped[datetime]
 

@@ -7,13 +7,18 @@ from datetime import date
 import pytest
 
 from registry.domain.errors import IllegalTransition
+from registry.domain.vocabulary import Weight
 from registry.readers.registry_file import RegistryFile, read_registry_file
+from registry.steps.contacts import add_contact
 from registry.steps.correct_notice import approve_correction, correct_notice
+from registry.steps.draft_notice import revise_notice
 from registry.steps.errors import CorrectionUndoesChange, NotApproved, NothingToAnnounce, OwnApproval
-from registry.steps.lookup import get_notice, get_publisher
+from registry.steps.lookup import get_customer, get_notice, get_publisher
 from registry.steps.publish_notice import approve_notice
 from registry.steps.record import Actor
+from registry.steps.record_objection import exempt_customer
 from registry.steps.record_outcome import OutcomeKind, record_outcome
+from registry.steps.weigh_change import weigh_change
 from tests.channels.smtp_server import MailServer
 from tests.world import ANNA, ANTOPSIS, BORIS, BREMEN, HANOI, World, antopsis, letters_to, text_of, utc
 
@@ -21,7 +26,7 @@ WRONG = "The place is Tampere, not Helsinki."
 
 
 def _file(place: str, *, name: str = "Hetzner", approvals: int = 0) -> RegistryFile:
-    location = f"\n      - {{country: FI, place: {place}, function: processing}}"
+    location = f"\n      - {{country: FI, place: {place}, function: processing}}" if place else ""
     text = ANTOPSIS.format(approvals=approvals, more_locations=location, customers=HANOI + BREMEN, more_entries="")
     return read_registry_file(text.replace("name: Hetzner", f"name: {name}").encode(), "antopsis.yaml")
 
@@ -143,3 +148,57 @@ def _approve(world: World, number: str, actor: Actor, reason: str = WRONG) -> No
         publisher = get_publisher(session, "antopsis")
         notice = get_notice(session, publisher, number)
         approve_correction(session, world.at, publisher, notice, actor, reason=reason)
+
+
+def test_what_the_page_showed_before_a_correction_stays_what_it_showed(world: World) -> None:
+    number = _announce_helsinki(world)
+    world.at = utc("2026-10-20 08:00")
+    world.apply(_file("Tampere"))
+    _correct(world, number)
+    (before,) = world.public(date(2026, 10, 19)).notices
+    world.at = utc("2026-10-21 08:00")
+    (after,) = world.public(date(2026, 10, 20)).notices
+    assert "Helsinki" in str(before.changes)
+    assert "Tampere" not in str(before.changes)
+    assert "Tampere" in str(after.changes)
+
+
+def test_a_contact_who_joins_gets_the_statement_that_clocks_run_from_also_after_a_clarification(world: World) -> None:
+    number = _announce_helsinki(world)
+    world.apply(_file("Tampere"))
+    _correct(world, number)
+    world.apply(_file("Tampere", name="Hetzner Online"))
+    _correct(world, number, reason="The name is Hetzner Online.")
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        add_contact(session, world.at, get_customer(session, publisher, "hanoi"), "new@hanoi.example", ANNA)
+    joined = [each.statement for each in world.status(number).deliveries if each.address == "new@hanoi.example"]
+    assert joined == [1, 2, 3]
+
+
+def test_a_weight_that_a_person_raised_survives_a_correction(world: World) -> None:
+    world.apply(antopsis())
+    world.apply(_file("", name="Hetzner Online"))
+    number = world.draft()
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        notice = get_notice(session, publisher, number)
+        weigh_change(session, world.at, publisher, notice, "hetzner-falkenstein", Weight.BINDING, ANNA)
+        revise_notice(session, world.at, publisher, notice, ANNA)
+    world.publish(number)
+    world.apply(_file("", name="Hetzner Cloud"))
+    _correct(world, number, reason="The name is Hetzner Cloud.")
+    assert [hold.customer_key for hold in world.status(number).holds] == ["bremen", "hanoi"]
+
+
+def test_an_exemption_from_what_was_told_wrongly_lapses(world: World) -> None:
+    number = _announce_helsinki(world)
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        notice = get_notice(session, publisher, number)
+        exempt_customer(session, world.at, publisher, notice, "bremen", ANNA, basis="Amendment of 1 October")
+    world.apply(_file("Tampere"))
+    _correct(world, number)
+    bremen = next(each for each in world.status(number).customers if each.key == "bremen")
+    assert bremen.state == "waiting"
+    assert "customer.decision_lapsed" in [kind for _, _, kind, _ in world.status(number).events]

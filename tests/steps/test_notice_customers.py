@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from registry.domain.effect import HoldReason
-from registry.domain.errors import IllegalTransition
+from registry.domain.errors import IllegalTransition, InvalidInput
 from registry.steps.errors import ReasonMissing, UnknownCustomer
 from tests.channels.smtp_server import MailServer
 from tests.steps.holding_cast import (
@@ -56,8 +56,18 @@ def test_service_by_other_means_starts_the_clock_and_the_first_free_midnight_is_
     known = standing(world, number, "bremen")
     assert known is not None
     assert (known.state, known.basis) == ("served", "Post RR 123 DE")
+    # How each one stood when it took effect stays as it was.
+    with pytest.raises(IllegalTransition):
+        decide(world, number, "bremen", "served", "Post RR 456 DE")
+
+
+def test_service_needs_its_document_and_cannot_come_before_the_statement_that_was_served(world: World) -> None:
+    number = pending_notice(world)
     with pytest.raises(ReasonMissing):
         decide(world, number, "bremen", "served", "  ")
+    with pytest.raises(InvalidInput) as refused:
+        decide(world, number, "bremen", "served", "By hand", utc("2026-09-30 07:59"))
+    assert refused.value.problems[0].code == "served-before-told"
 
 
 def test_service_after_a_letter_was_received_does_not_start_the_clock_again(world: World) -> None:

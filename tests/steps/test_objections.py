@@ -52,7 +52,7 @@ def test_a_contact_who_is_told_later_reads_the_deadline_that_runs_already(
     world: World, mail_server: MailServer
 ) -> None:
     number = pending_notice(world)
-    decide(world, number, "bremen", "served", "By hand", utc("2026-09-30 07:00"))
+    decide(world, number, "bremen", "served", "By hand", utc("2026-09-30 08:00"))
     world.at = utc("2026-10-05 08:00")
     add_customer(world, **(BREMEN_FACTS | {"contacts": ["dpo@bremen.example", "second@bremen.example"]}))
     sweep(world)
