@@ -320,7 +320,6 @@ _ENGLISH: Final[dict[str, Sentence]] = {
         "The schema is at {found}, which a newer release made; this one knows {newest}. Install that release again, or "
         "restore a backup of before."
     ),
-    "dispatch-paused": "Sending is paused since {since} ({because}). Nothing is lost; `registry resume` lets it go on.",
     "time-travel-refused": "Another time than the real one is refused here: {because}.",
     # Letters
     "unknown-slot": "The letter has a slot “{slot}” that nothing fills. Correct its template.",

@@ -112,7 +112,7 @@ def _settings(wiring: Wiring) -> Iterator[Finding]:
             "Set REGISTRY_MAIL_URL to your mail server, such as smtp://user:password@host:587.",
         )
     else:
-        yield Finding("Mail", Grade.OK, "letters go to a mail server.")
+        yield Finding("Mail", Grade.OK, "letters go to a mail server; it is not tried from here.")
     sender_host = wiring.letterhead.mail_from.rpartition("@")[2].rstrip(">")
     if sender_host == NOBODYS_HOST or "." not in sender_host:
         yield Finding(

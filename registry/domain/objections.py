@@ -1,4 +1,4 @@
-"""Objections of customers: their life, whether they are in time, and whether they hold a notice (R21, R25)."""
+"""Objections of customers: their life, and whether they are in time (R25). Who holds is in `registry.domain.effect`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from registry.domain.errors import IllegalTransition
-from registry.domain.terms import Terms
 
 
 class ObjectionState(StrEnum):
@@ -83,8 +82,3 @@ def is_in_time(
         return True
     deadline_at = max(computed_deadline_at, printed_deadline_at or computed_deadline_at)
     return received_at < deadline_at
-
-
-def holds_effect(state: ObjectionState, in_time: bool, terms: Terms) -> bool:
-    """Return whether an objection holds the notice: it is open, in time, and the customer's terms say hold (R21)."""
-    return in_time and state in OPEN_OBJECTION_STATES and terms.objection == "hold"

@@ -188,8 +188,3 @@ def _is_deemed_sooner(new: Terms, old: Terms) -> bool:
     if not isinstance(old.undeliverable, Deemed):
         return True
     return new.undeliverable.deemed_after_days < old.undeliverable.deemed_after_days
-
-
-def is_shorter(new: Terms, old: Terms) -> bool:
-    """Return whether replacing `old` by `new` shortens what customers were promised, which needs approval (R8)."""
-    return bool(find_shortened(new, old))

@@ -113,12 +113,6 @@ class BeforeFounding(RegistryError):
     code = "before-founding"
 
 
-class DispatchPaused(RegistryError):
-    """Nothing is sent while dispatch is paused (R32). Params: because, since."""
-
-    code = "dispatch-paused"
-
-
 class TimeTravelRefused(RegistryError):
     """`tick --at` is for trying out, never where evidence is made (R39). Params: because."""
 

@@ -29,7 +29,6 @@ class PauseReason(StrEnum):
 
     OTHER_SECRET_KEY = "other-secret-key"  # noqa: S105 - the name of a condition
     OTHER_BASE_URL = "other-base-url"
-    RESTORED = "restored"
 
 
 def fingerprint_of(secret_key: str) -> str:

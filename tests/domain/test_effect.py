@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from registry.domain.effect import CustomerStanding, Hold, HoldReason, choose_holds, find_possible_at
-from registry.domain.objections import ObjectionState, holds_effect, is_in_time
+from registry.domain.objections import is_in_time
 from registry.domain.terms import Terms
 
 EFFECTIVE_AT = datetime(2026, 10, 31, tzinfo=UTC)
@@ -118,11 +118,3 @@ def test_an_objection_is_in_time_by_the_later_of_the_deadline_printed_and_the_on
 def test_a_period_that_never_began_has_not_ended() -> None:
     assert is_in_time(PRINTED + timedelta(days=30), PRINTED, None)
     assert is_in_time(PRINTED, None, None)
-
-
-@pytest.mark.parametrize("state", list(ObjectionState))
-def test_only_an_open_objection_in_time_holds_and_only_where_terms_say_hold(state: ObjectionState) -> None:
-    is_open = state.value in {"received", "under_review"}
-    assert holds_effect(state, True, BERLIN) is is_open
-    assert not holds_effect(state, False, BERLIN)
-    assert not holds_effect(state, True, RECORD_ONLY)

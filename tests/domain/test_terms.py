@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from registry.domain.errors import InvalidInput, Problem
-from registry.domain.terms import Deemed, Terms, WorkingDays, find_shortened, is_shorter, merge_terms, read_terms
+from registry.domain.terms import Deemed, Terms, WorkingDays, find_shortened, merge_terms, read_terms
 
 BERLIN = Terms(time_zone="Europe/Berlin")
 
@@ -194,8 +194,8 @@ def test_terms_that_could_bring_effect_sooner_are_a_shortening_and_the_way_back_
     before, after = merge_terms(BERLIN, old), merge_terms(BERLIN, new)
     changed = tuple(name for name in Terms.model_fields if getattr(before, name) != getattr(after, name))
     assert find_shortened(after, before) == changed
-    assert is_shorter(after, before)
-    assert not is_shorter(before, after)
+    assert find_shortened(after, before)
+    assert not find_shortened(before, after)
 
 
 def test_longer_days_do_not_make_up_for_a_shorter_time_to_object() -> None:
@@ -204,7 +204,7 @@ def test_longer_days_do_not_make_up_for_a_shorter_time_to_object() -> None:
 
 def test_another_language_or_zone_or_uncounted_holidays_shorten_nothing() -> None:
     old = merge_terms(BERLIN, {"holidays": "DE"})
-    assert not is_shorter(merge_terms(old, {"language": "de", "time_zone": "Asia/Tokyo", "holidays": "JP"}), old)
+    assert not find_shortened(merge_terms(old, {"language": "de", "time_zone": "Asia/Tokyo", "holidays": "JP"}), old)
 
 
 def test_saturdays_sundays_and_holidays_are_not_working_days() -> None:

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from registry.steps.audience_errors import InstallationNotBound
 from registry.steps.installation import (
-    PauseReason,
     beat,
     bind_installation,
     dispatch_pause,
@@ -123,12 +122,6 @@ def test_a_copy_made_while_paused_says_that_it_is_a_copy(session: Session) -> No
     paused = dispatch_pause(session)
     assert paused is not None
     assert (paused.paused_because, paused.paused_at) == ("other-secret-key", later(hours=1))
-
-
-def test_a_restore_is_recorded_by_its_code(session: Session) -> None:
-    pause(session, later(hours=1), EDITOR, PauseReason.RESTORED)
-    event = session.scalars(select(Event).where(Event.kind == "installation.paused")).one()
-    assert event.payload == {"because": "restored"}
 
 
 def test_evidence_does_not_become_a_demonstration(session: Session) -> None:

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from registry.channels.base import Envelope
-from registry.steps.claim_deliveries import claim_deliveries
+from registry.channels.smtp import SmtpTimeouts
+from registry.steps.claim_deliveries import LEASE, claim_deliveries
 from registry.steps.recover_leases import recover_leases
 from registry.tables import Attempt
 from tests.channels.smtp_server import MailServer
@@ -162,3 +163,7 @@ def test_an_acceptance_that_came_after_its_lease_was_lost_spares_the_second_lett
     assert (delivery.state, delivery.accepted_at) == ("accepted", accepted_at)
     assert [each.answer_class for each in attempts_at(world, delivery)] == ["accepted", "not_tried"]
     assert standing_of(world, "bremen").received_at == accepted_at
+
+
+def test_a_lease_outlasts_the_longest_time_one_letter_may_take_on_the_wire() -> None:
+    assert SmtpTimeouts().longest_send < LEASE
