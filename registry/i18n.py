@@ -303,6 +303,8 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "unknown-token": "This link is none of ours, or a part of it was cut off. Copy it whole from the letter.",
     "expired-token": "This link was good for 7 days, and they are over. Subscribe again to get a new one.",
     "used-token": _say_used,
+    "unknown-address": "{publisher} knows nothing of this address, or it was erased already.",
+    "letter-on-the-wire": "A letter of {publisher} to this address is being sent just now. Try again in a minute.",
     "subscription-ended": "This subscription has ended ({because}). Subscribe again to be told of changes.",
     "contact-may-not-leave": (
         "{publisher} owes {customer} these notices, so a contact cannot end them, only name another contact instead."

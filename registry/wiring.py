@@ -27,7 +27,7 @@ from registry.steps.keyring import Keyring, load_keyring, make_keyring
 from registry.steps.letterhead import Letterhead
 from registry.steps.send_deliveries import Dispatch
 from registry.steps.sweeps import Sweeping
-from registry.tables.engine import make_engine, writing
+from registry.tables.engine import make_engine, reading, writing
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TEMPLATES = CHECKOUT / "templates"
@@ -80,9 +80,8 @@ class Wiring:
 
     @cached_property
     def keyring(self) -> Keyring:
-        """The keys of links and addresses, made on first use."""
-        with writing(self.engine) as session:
-            make_keyring(session, clock.now())
+        """The keys of links and addresses, which `bind` made. Reading them waits for no writer, not even the caller."""
+        with reading(self.engine) as session:
             return load_keyring(session, clock.now())
 
     @property
@@ -116,8 +115,9 @@ class Wiring:
             raise SchemaOutdated(found=found, newest=newest)
 
     def bind(self, *, is_demo: bool = False) -> None:
-        """Bind the database to this installation, or pause dispatch if it belongs to another (R32)."""
+        """Bind the database to this installation, or pause dispatch if it belongs to another (R32); make its keys."""
         with writing(self.engine) as session:
+            make_keyring(session, clock.now())
             bind_installation(session, clock.now(), self.fingerprint, self.letterhead.base_url, is_demo=is_demo)
 
 

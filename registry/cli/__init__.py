@@ -18,7 +18,7 @@ from registry.cli.files import apply, export, plan, schema
 from registry.cli.invocation import Invocation, Section
 from registry.cli.notice_answers import outcome
 from registry.cli.notices import notice
-from registry.cli.operation import pause, resume, tick, upgrade
+from registry.cli.operation import erase, pause, resume, rotate_keys, tick, upgrade
 from registry.cli.serving import serve, web, worker
 
 PROGRAM = "registry"
@@ -82,5 +82,5 @@ def main() -> None:
 
 for each in (serve, web, worker, upgrade, plan, apply, schema, export, notice, entry, customer, publisher, outcome):
     main.add_command(each)
-for each in (tick, pause, resume, doctor):
+for each in (tick, pause, resume, erase, rotate_keys, doctor):
     main.add_command(each)

@@ -1,4 +1,4 @@
-"""`registry upgrade`, `tick`, `pause` and `resume`: keeping the service running by hand."""
+"""`registry upgrade`, `tick`, `pause`, `resume`, `erase` and `rotate-keys`: keeping the service running by hand."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import click
 from sqlalchemy.exc import OperationalError
 
 from registry import clock
-from registry.cli.invocation import Command, Invocation, as_option, pass_invocation
+from registry.cli.invocation import Command, Invocation, as_option, pass_invocation, publisher_option
 from registry.cli.printing import plain, print_json, print_lines, print_progress, say_at, table, words_of
 from registry.cli.values import INSTANT
 from registry.migrations import find_revision, known_revisions, newest_revision
 from registry.migrations import upgrade as upgrade_schema
 from registry.steps import installation
+from registry.steps.erase_person import erase_person
 from registry.steps.errors import TimeTravelRefused
 from registry.steps.installation import dispatch_pause, mark_not_evidence
+from registry.steps.keyring import make_keyring, rotate_link_key
+from registry.steps.lookup import get_publisher
 from registry.steps.sweeps import list_sweeps
 from registry.tables.engine import reading, writing
 from registry.wiring import DatabaseUnreachable, SchemaNewer, Wiring
@@ -49,6 +52,48 @@ def upgrade(run: Invocation) -> None:
         click.echo(f"The schema is the newest already: {newest}.")
     else:
         click.echo(f"The schema was {found or 'not there'}, and is now {newest}.")
+
+
+@click.command(
+    cls=Command,
+    short_help="Erase what is known of an address.",
+    examples=["registry erase fred@reader.example --publisher antopsis --as boris@antopsis.example"],
+)
+@click.argument("email")
+@publisher_option
+@as_option
+@pass_invocation
+def erase(run: Invocation, email: str, publisher_slug: str, acting_as: str | None) -> None:
+    """Erase an address, names and servers' answers for good (R36). Times, states and letters' hashes stay as proof.
+
+    A customer's standing contact is ended first: registry customer contact-end.
+    """
+    actor = run.actor(acting_as)
+    with writing(run.wiring.engine) as session:
+        letters = erase_person(session, run.now, get_publisher(session, publisher_slug, lock=True), email, actor)
+    if run.as_json:
+        print_json({"publisher": publisher_slug, "letters": letters})
+    else:
+        click.echo(f"Erased. Of {letters} letters to it, only times, states and hashes are left.")
+
+
+@click.command(
+    "rotate-keys",
+    cls=Command,
+    short_help="Sign links with a new key.",
+    examples=["registry rotate-keys --as boris@antopsis.example"],
+)
+@as_option
+@pass_invocation
+def rotate_keys(run: Invocation, acting_as: str | None) -> None:
+    """Let a new key sign the links of letters from now on (R33). Links in letters already sent go on working."""
+    with writing(run.wiring.engine) as session:
+        make_keyring(session, run.now)
+        rotate_link_key(session, run.now, run.actor(acting_as))
+    if run.as_json:
+        print_json({"rotated": True})
+    else:
+        click.echo("A new key signs links from now on. Older links go on working.")
 
 
 @click.command(

@@ -63,3 +63,15 @@ class InstallationNotBound(RegistryError):
     """The database belongs to no installation yet; the first start of the service binds it (R32). Params: none."""
 
     code = "installation-not-bound"
+
+
+class UnknownAddress(RegistryError):
+    """Nothing is known of the address, or it was erased already. Params: publisher."""
+
+    code = "unknown-address"
+
+
+class LetterOnTheWire(RegistryError):
+    """A letter to the address is being sent at this moment. Params: publisher."""
+
+    code = "letter-on-the-wire"

@@ -145,3 +145,12 @@ def test_the_doctor_names_customers_nobody_can_be_told_for(sqlite_terminal: Term
 def test_the_doctor_examines_a_database_it_cannot_reach(tmp_path: Path) -> None:
     terminal = Terminal(environ_for("postgresql://registry@127.0.0.1:1/registry", tmp_path / "instance"), tmp_path)
     assert "cannot be opened" in findings(terminal)["Database"]["says"]
+
+
+def test_an_address_is_erased_and_keys_are_rotated_by_command(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.publish_a_move()
+    standing = sqlite_terminal.run("erase", "privacy@hanoi.example", "--publisher", "antopsis", exit_code=2)
+    assert "hanoi" in standing.stderr
+    unknown = sqlite_terminal.run("erase", "nobody@reader.example", "--publisher", "antopsis", exit_code=2)
+    assert "knows nothing of this address" in unknown.stderr
+    assert sqlite_terminal.ask("rotate-keys") == {"rotated": True}
