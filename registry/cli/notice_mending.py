@@ -98,7 +98,9 @@ def correct(
     with open_notice(run, publisher_slug, number) as (session, publisher, notice):
         zone = read_facts(session, publisher).time_zone
         if approve:
-            counts["approvals"] = approve_correction(session, run.now, publisher, notice, actor, reason=reason)
+            counts["approvals"] = approve_correction(
+                session, run.now, publisher, notice, actor, reason=reason, summary=summary
+            )
         else:
             counts = correct_notice(
                 session, run.now, publisher, notice, actor, run.wiring.letterhead, reason=reason, summary=summary

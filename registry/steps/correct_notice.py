@@ -15,6 +15,7 @@ from registry.domain.notice_life import PENDING_STATES, NoticeEvent, NoticeState
 from registry.domain.notices import first_instant
 from registry.domain.vocabulary import StatementKind, Weight, heavier
 from registry.steps.approvals import count_approvals, give_approval
+from registry.steps.draft_notice import refuse_unclean
 from registry.steps.errors import CorrectionUndoesChange, NotApproved, NothingToAnnounce, ReasonMissing
 from registry.steps.letterhead import Letterhead
 from registry.steps.list_periods import touch
@@ -67,9 +68,10 @@ def correct_notice(
     Raises `IllegalTransition` for a notice that is not pending, `NothingToAnnounce` where no edit waits,
     `CorrectionUndoesChange`, `ReasonMissing`, and `NotApproved` where the publisher requires approvals of just this.
     """
+    refuse_unclean(reason=reason, summary=summary or "")
     lock_publisher(session, publisher, notice)
     corrections = _find_corrections(session, publisher, notice, reason)
-    facts, digest = read_facts(session, publisher), _digest(notice, corrections, reason)
+    facts, digest = read_facts(session, publisher), _digest(notice, corrections, reason, summary)
     given = count_approvals(
         session, publisher, "correction", notice.id, digest, excluding=_authors(session, notice, corrections)
     )
@@ -114,9 +116,16 @@ def correct_notice(
 
 
 def approve_correction(
-    session: Session, now: datetime, publisher: Publisher, notice: Notice, actor: Actor, *, reason: str
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    actor: Actor,
+    *,
+    reason: str,
+    summary: str | None = None,
 ) -> int:
-    """Approve exactly the correction that waits, with exactly this reason (R16); return how many people have.
+    """Approve exactly the correction that waits, with exactly these words (R16); return how many people have.
 
     Raises as `correct_notice` does, and `OwnApproval` for anyone who wrote or changed the notice or one of its edits.
     """
@@ -128,7 +137,7 @@ def approve_correction(
         publisher,
         read_facts(session, publisher),
         ("correction", notice.id, notice.number),
-        _digest(notice, corrections, reason),
+        _digest(notice, corrections, reason, summary),
         _authors(session, notice, corrections),
         actor,
     )
@@ -157,9 +166,9 @@ def _find_corrections(session: Session, publisher: Publisher, notice: Notice, re
     return corrections
 
 
-def _digest(notice: Notice, corrections: list[_Correction], reason: str) -> str:
+def _digest(notice: Notice, corrections: list[_Correction], reason: str, summary: str | None) -> str:
     targets = [[correction.row.entry_id, correction.target.digest] for correction in corrections]
-    return digest_of([notice.id, targets, reason.strip()])
+    return digest_of([notice.id, targets, reason.strip(), (summary or "").strip()])
 
 
 def _authors(session: Session, notice: Notice, corrections: list[_Correction]) -> set[str]:

@@ -58,7 +58,7 @@ def draft_notice(
     publication). Raises `NothingToAnnounce`, `EditLocked` for an entry that an open notice has already, `ReasonMissing`
     for an emergency without a reason, `NoticePeriodTooShort` for a date too early, `DateInThePast`, `NoSuchDay`.
     """
-    _refuse_unclean(summary=summary, emergency_reason=emergency_reason or "")
+    refuse_unclean(summary=summary, emergency_reason=emergency_reason or "")
     _refuse_without_reason(emergency_reason)
     lock_publisher(session, publisher)
     facts = read_facts(session, publisher)
@@ -119,7 +119,7 @@ def revise_notice(
     `effective_on` is a date of the publisher's zone. `announce_at` (UTC) None is at publication. An empty `summary` is
     made from the changes. Raises as `draft_notice` does, and `IllegalTransition` once the notice is published.
     """
-    _refuse_unclean(summary=summary or "", emergency_reason=emergency_reason or "")
+    refuse_unclean(summary=summary or "", emergency_reason=emergency_reason or "")
     _refuse_without_reason(emergency_reason)
     lock_publisher(session, publisher, notice)
     next_notice_state(NoticeState(notice.state), NoticeEvent.EDIT)
@@ -212,7 +212,8 @@ def _refuse_without_reason(emergency_reason: str | None) -> None:
         raise ReasonMissing(what="emergency_reason")
 
 
-def _refuse_unclean(**texts: str) -> None:
+def refuse_unclean(**texts: str) -> None:
+    """Raise `InvalidInput` naming each field whose words hold a character that people cannot read."""
     problems = [
         Problem(field, text, "control-character", {"character": f"U+{ord(found):04X}"})
         for field, text in texts.items()

@@ -26,6 +26,9 @@ class EndedBecause(StrEnum):
 NOT_TRIED_YET = (DeliveryState.PENDING, DeliveryState.RETRY_WAIT)
 """Cancelled with the subscription. What may be on the wire settles first (R28)."""
 
+EVERYTHING_WAITING = (*NOT_TRIED_YET, DeliveryState.AMBIGUOUS, DeliveryState.NEEDS_ATTENTION)
+"""Cancelled where the address itself goes, so that nobody waits for what cannot be sent any more (R36)."""
+
 
 def end_subscription(
     session: Session,

@@ -11,18 +11,11 @@ from registry.domain.deliveries import DeliveryState
 from registry.readers.email_addresses import read_email_address
 from registry.steps.addresses import find_address
 from registry.steps.audience_errors import ContactMayNotLeave, LetterOnTheWire, UnknownAddress
-from registry.steps.end_subscription import EndedBecause, end_subscription
+from registry.steps.end_subscription import EVERYTHING_WAITING, EndedBecause, end_subscription
 from registry.steps.keyring import make_keyring
 from registry.steps.lookup import lock_publisher
 from registry.steps.record import Actor, record_event
 from registry.tables import Attempt, Customer, Delivery, Outcome, Publisher, Subscription
-
-WAITING = (
-    DeliveryState.PENDING,
-    DeliveryState.RETRY_WAIT,
-    DeliveryState.AMBIGUOUS,
-    DeliveryState.NEEDS_ATTENTION,
-)
 
 
 def erase_person(session: Session, now: datetime, publisher: Publisher, email: str, actor: Actor) -> int:
@@ -49,7 +42,7 @@ def erase_person(session: Session, now: datetime, publisher: Publisher, email: s
             raise ContactMayNotLeave(publisher=publisher.slug, customer=customer.key)
     for subscription in subscriptions:
         if subscription.ended_at is None:
-            end_subscription(session, now, subscription, EndedBecause.REMOVED, actor, WAITING)
+            end_subscription(session, now, subscription, EndedBecause.REMOVED, actor, EVERYTHING_WAITING)
         subscription.name = None
     letters = [delivery.id for delivery in deliveries]
     session.execute(update(Delivery).where(Delivery.id.in_(letters)).values(merge=None))

@@ -21,7 +21,7 @@ from registry.domain.vocabulary import Audience, ChangeKind, ServiceLetterKind
 from registry.readers.email_addresses import read_email_address
 from registry.steps.addresses import erase_if_unused, is_suppressed, record_address
 from registry.steps.choices import Choices, list_choices, read_choices, record_choices
-from registry.steps.end_subscription import EndedBecause, end_subscription
+from registry.steps.end_subscription import EVERYTHING_WAITING, EndedBecause, end_subscription
 from registry.steps.keyring import Keyring
 from registry.steps.letterhead import Letterhead
 from registry.steps.record import WORKER, Actor, record_event
@@ -179,13 +179,7 @@ def sweep_expired_requests(session: Session, now: datetime) -> int:
 
 
 def _expire(session: Session, now: datetime, subscription: Subscription) -> None:
-    open_states = (
-        DeliveryState.PENDING,
-        DeliveryState.RETRY_WAIT,
-        DeliveryState.AMBIGUOUS,
-        DeliveryState.NEEDS_ATTENTION,
-    )
-    end_subscription(session, now, subscription, EndedBecause.EXPIRED, WORKER, open_states)
+    end_subscription(session, now, subscription, EndedBecause.EXPIRED, WORKER, EVERYTHING_WAITING)
     subscription.name = None
     session.flush()
     if not erase_if_unused(session, subscription.address_id):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from sqlalchemy import select
 
-from registry.domain.errors import IllegalTransition
+from registry.domain.errors import IllegalTransition, InvalidInput
 from registry.domain.vocabulary import Weight
 from registry.readers.registry_file import RegistryFile, read_registry_file
 from registry.steps.contacts import add_contact
@@ -19,6 +20,7 @@ from registry.steps.record import Actor
 from registry.steps.record_objection import exempt_customer
 from registry.steps.record_outcome import OutcomeKind, record_outcome
 from registry.steps.weigh_change import weigh_change
+from registry.tables import Approval
 from tests.channels.smtp_server import MailServer
 from tests.world import ANNA, ANTOPSIS, BORIS, BREMEN, HANOI, World, antopsis, letters_to, text_of, utc
 
@@ -202,3 +204,17 @@ def test_an_exemption_from_what_was_told_wrongly_lapses(world: World) -> None:
     bremen = next(each for each in world.status(number).customers if each.key == "bremen")
     assert bremen.state == "waiting"
     assert "customer.decision_lapsed" in [kind for _, _, kind, _ in world.status(number).events]
+
+
+def test_an_approval_covers_the_words_of_a_correction_and_unclean_ones_are_refused(world: World) -> None:
+    number = _announce_helsinki(world)
+    world.apply(_file("Tampere"))
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        notice = get_notice(session, publisher, number)
+        assert approve_correction(session, world.at, publisher, notice, BORIS, reason=WRONG, summary="One") == 1
+        assert approve_correction(session, world.at, publisher, notice, BORIS, reason=WRONG, summary="Two") == 1
+        given = session.scalars(select(Approval.digest).where(Approval.subject == "correction")).all()
+    assert len(set(given)) == 2
+    with pytest.raises(InvalidInput):
+        _correct(world, number, reason="Wrong\x07")
