@@ -9,7 +9,7 @@ clocks or state: the domain does that from the answer. It knows no database and 
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -37,26 +37,39 @@ def clean_answer(text: str) -> str:
 class Envelope:
     """One letter on its way to one recipient.
 
-    `recipient` and `return_path` are bare addresses (`privacy@customer.example`); an empty return path is the
-    null path, for letters to which no bounce must be sent. `message` is the finished letter as bytes with CRLF
-    line ends, and no channel changes it. `message_id` is the value of its Message-ID header.
+    By mail `recipient` and `return_path` are bare addresses (`privacy@customer.example`), an empty return path is the
+    null path, for letters to which no bounce must be sent, and `message` is the finished letter with CRLF line ends.
+    By web `recipient` is the address that takes the POST, and `message` the body in JSON. No channel changes what the
+    letter says. `message_id` is the same over every retry: the Message-ID header, or the webhook's id. `secrets` sign a
+    webhook, the newest first; while an old one is rotated out there are two.
     """
 
     recipient: str
     return_path: str
     message: bytes
     message_id: str
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How fast the other side said that it may be asked: `requests` in each `per`."""
+
+    requests: int
+    per: timedelta
 
 
 @dataclass(frozen=True)
 class _CleanAnswer:
     """Holds the promise that the text of every answer is bounded and clean, whichever channel made it.
 
-    `code` is the number the other side answered with, or None where no complete answer was read.
+    `code` is the number the other side answered with, or None where no complete answer was read. `rate` is the pace
+    that it asked for along with the answer, None where it asked for none (R31).
     """
 
     code: int | None
     answer: str
+    rate: Rate | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "answer", clean_answer(self.answer))
@@ -89,12 +102,22 @@ class TemporaryFailure(_CleanAnswer):
 
 @dataclass(frozen=True)
 class PermanentFailure(_CleanAnswer):
-    """The letter was certainly not taken, and the same letter to the same address will not be."""
+    """The letter was certainly not taken, and the same letter to the same address will not be.
+
+    `ends_address`: the other side asked never to be sent anything again (HTTP 410).
+    """
+
+    ends_address: bool = False
 
 
 @dataclass(frozen=True)
 class Ambiguous(_CleanAnswer):
-    """The letter may have been taken: it was on the wire whole, and no clear answer came back."""
+    """The letter may have been taken: it was on the wire whole, and no clear answer came back.
+
+    `retry_after` is how long the other side asked to be left alone, or None where it asked for nothing.
+    """
+
+    retry_after: timedelta | None = None
 
 
 Answer = Accepted | TemporaryFailure | PermanentFailure | Ambiguous
@@ -108,11 +131,11 @@ class Channel(Protocol):
 
     @property
     def name(self) -> str:
-        """Which road it is, as it stands in the record: `smtp`, `outbox`."""
+        """Which road it is, as it stands in the record: `smtp`, `outbox`, `resend`, `webhook`, `slack`, `teams`."""
 
     @property
     def kind(self) -> str:
-        """What sort of address it takes: `email`."""
+        """What sort of address it takes: `email`, `webhook`, `slack`, `teams`."""
 
     @property
     def is_real(self) -> bool:

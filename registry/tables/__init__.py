@@ -17,6 +17,7 @@ from registry.tables.deliveries import Attempt, Delivery, Outcome
 from registry.tables.entries import Entry, EntryInternal, EntryKey, EntryVersion, ListPeriod, PendingEdit
 from registry.tables.events import Event
 from registry.tables.installation import Artefact, Installation, RingKey
+from registry.tables.legal_holds import LegalHold
 from registry.tables.notices import Approval, Letter, Notice, NoticeChange, NoticeCustomer, Statement
 from registry.tables.objections import Objection
 from registry.tables.publishers import Product, Publisher, PublisherTerms
@@ -37,6 +38,7 @@ __all__ = [
     "EntryVersion",
     "Event",
     "Installation",
+    "LegalHold",
     "Letter",
     "ListPeriod",
     "Notice",
