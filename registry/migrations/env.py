@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from alembic import context
+from sqlalchemy import Connection
 
 from registry.tables import Base
 from registry.tables.base import UtcDateTime
@@ -21,6 +22,7 @@ def run() -> None:
     engine = make_engine(context.config.attributes["url"])
     try:
         with engine.execution_options(writes=True).connect() as connection:
+            _let_tables_be_rebuilt(connection)
             context.configure(
                 connection=connection,
                 target_metadata=Base.metadata,
@@ -30,8 +32,26 @@ def run() -> None:
             )
             with context.begin_transaction():
                 context.run_migrations()
+            _refuse_loose_ends(connection)
     finally:
         engine.dispose()
+
+
+def _let_tables_be_rebuilt(connection: Connection) -> None:
+    """SQLite changes a table by making it anew, and would take the old one's going for the loss of what others need.
+
+    Its foreign keys can be lifted only outside a transaction, so past SQLAlchemy, which would begin one.
+    """
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA foreign_keys = OFF")
+
+
+def _refuse_loose_ends(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        loose = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if loose:
+            raise RuntimeError(f"a migration left rows of {', '.join(sorted({row[0] for row in loose}))} without a parent")
 
 
 run()

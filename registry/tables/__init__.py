@@ -13,17 +13,21 @@ from registry.tables.audience import (
     Suppression,
 )
 from registry.tables.base import Base
-from registry.tables.deliveries import Attempt, Delivery, Outcome
+from registry.tables.deliveries import Attempt, Delivery, Outcome, SendBatch
+from registry.tables.endpoints import Endpoint, EndpointSecret
 from registry.tables.entries import Entry, EntryInternal, EntryKey, EntryVersion, ListPeriod, PendingEdit
 from registry.tables.events import Event
 from registry.tables.installation import Artefact, Installation, RingKey
 from registry.tables.legal_holds import LegalHold
 from registry.tables.notices import Approval, Letter, Notice, NoticeChange, NoticeCustomer, Statement
 from registry.tables.objections import Objection
+from registry.tables.pacing import ProviderConnection, ProviderPacing, SweepSlot
 from registry.tables.publishers import Product, Publisher, PublisherTerms
+from registry.tables.tasks import AddressCheck, StoredMail, Task
 
 __all__ = [
     "Address",
+    "AddressCheck",
     "Approval",
     "Artefact",
     "Attempt",
@@ -32,6 +36,8 @@ __all__ = [
     "Customer",
     "CustomerTerms",
     "Delivery",
+    "Endpoint",
+    "EndpointSecret",
     "Entry",
     "EntryInternal",
     "EntryKey",
@@ -48,12 +54,18 @@ __all__ = [
     "Outcome",
     "PendingEdit",
     "Product",
+    "ProviderConnection",
+    "ProviderPacing",
     "Publisher",
     "PublisherTerms",
     "RingKey",
+    "SendBatch",
     "Statement",
+    "StoredMail",
     "Subscription",
     "SubscriptionKind",
     "SubscriptionProduct",
     "Suppression",
+    "SweepSlot",
+    "Task",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.tables.base import Base, Code, Id, PublisherRef, Ref
@@ -64,7 +64,8 @@ class Address(Base):
 class Subscription(Base):
     """Who is told, where and about what. With a customer it is a contract contact, without one a follower (R34).
 
-    No product and no kind chosen means all. `rank` orders a customer's contacts.
+    No product and no kind chosen means all. `rank` orders a customer's contacts. A contact that stands by is told once
+    the others were not reached.
     """
 
     __tablename__ = "subscriptions"
@@ -97,6 +98,7 @@ class Subscription(Base):
     language: Mapped[Code]
     name: Mapped[str | None]
     rank: Mapped[int] = mapped_column(default=0)
+    is_standby: Mapped[bool] = mapped_column(default=False, server_default=false())
     wants_reminders: Mapped[bool] = mapped_column(default=True)
     wants_effect: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from registry.tables.base import Base, Code, Id, PublisherRef, Ref
+from registry.tables.base import Base, BigId, Code, Id, PublisherRef, Ref
 
 DUE_STATES = "state IN ('pending', 'retry_wait', 'ambiguous')"
 
@@ -68,13 +68,46 @@ class Delivery(Base):
     created_at: Mapped[datetime]
 
 
+class SendBatch(Base):
+    """Letters that go to a provider in one request, under one key: who was in it, and in which order, is stored before.
+
+    The order stands with the attempts. A repeat inside the key's life is the same request again (R29).
+    """
+
+    __tablename__ = "send_batches"
+
+    id: Mapped[Id]
+    key: Mapped[str] = mapped_column(unique=True)
+    account: Mapped[str]
+    size: Mapped[int]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
 class Attempt(Base):
-    """One try at one delivery: when, which exact bytes (SHA-256 before any DKIM), and the answer."""
+    """One try at one delivery: when, which exact bytes (SHA-256 before any DKIM), and the answer.
+
+    Where it went out in a batch, `batch_id` and `batch_position` (from 0) say in which and where.
+    """
 
     __tablename__ = "attempts"
     __table_args__ = (
         ForeignKeyConstraint(["publisher_id", "delivery_id"], ["deliveries.publisher_id", "deliveries.id"]),
         UniqueConstraint("delivery_id", "n"),
+        Index(
+            "uq_attempts_batch",
+            "batch_id",
+            "batch_position",
+            unique=True,
+            sqlite_where=text("batch_id IS NOT NULL"),
+            postgresql_where=text("batch_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_attempts_provider_ref",
+            "provider_ref",
+            sqlite_where=text("provider_ref IS NOT NULL"),
+            postgresql_where=text("provider_ref IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -91,10 +124,15 @@ class Attempt(Base):
     code: Mapped[int | None]
     answer: Mapped[str | None]
     provider_ref: Mapped[str | None]
+    batch_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("send_batches.id"))
+    batch_position: Mapped[int | None]
 
 
 class Outcome(Base):
-    """What a provider or mail server reported later, once per event; kept also while no delivery matches it."""
+    """What a provider or mail server reported later, once per event; kept also while no delivery matches it.
+
+    It names the letter by its Message-ID, or by the name the provider gave to it (`provider_ref`).
+    """
 
     __tablename__ = "outcomes"
     __table_args__ = (
@@ -107,7 +145,8 @@ class Outcome(Base):
     delivery_id: Mapped[Ref | None]
     provider: Mapped[Code]
     event_id: Mapped[str]
-    message_id: Mapped[str] = mapped_column(index=True)
+    message_id: Mapped[str | None] = mapped_column(index=True)
+    provider_ref: Mapped[str | None] = mapped_column(index=True)
     kind: Mapped[Code]
     detail: Mapped[str | None]
     happened_at: Mapped[datetime]

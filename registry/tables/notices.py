@@ -124,12 +124,16 @@ class Statement(Base):
 
 
 class Letter(Base):
-    """A letter frozen once per statement, language and audience (R30); without a statement, a service letter."""
+    """A letter frozen once per statement, language, audience and form (R30); without a statement, a service letter.
+
+    `form` is the sort of address it is written for: `email`, `webhook`, `slack`, `teams`. What goes out by web has its
+    body in `text`, and nothing in `html`.
+    """
 
     __tablename__ = "letters"
     __table_args__ = (
         ForeignKeyConstraint(["publisher_id", "statement_id"], ["statements.publisher_id", "statements.id"]),
-        UniqueConstraint("statement_id", "language", "audience"),
+        UniqueConstraint("statement_id", "language", "audience", "form"),
         UniqueConstraint("publisher_id", "id"),
     )
 
@@ -139,6 +143,7 @@ class Letter(Base):
     kind: Mapped[Code]
     language: Mapped[Code]
     audience: Mapped[Code]
+    form: Mapped[Code] = mapped_column(default="email", server_default="email")
     sender: Mapped[dict[str, Any]]
     subject: Mapped[str]
     text: Mapped[str]
