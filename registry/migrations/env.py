@@ -51,7 +51,9 @@ def _refuse_loose_ends(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         loose = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         if loose:
-            raise RuntimeError(f"a migration left rows of {', '.join(sorted({row[0] for row in loose}))} without a parent")
+            raise RuntimeError(
+                f"a migration left rows of {', '.join(sorted({row[0] for row in loose}))} without a parent"
+            )
 
 
 run()

@@ -8,15 +8,18 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from registry.domain.vocabulary import ChannelKind
 from registry.tables.base import Base, BigId, Code, Id, PublisherRef, Ref
 
 DUE_STATES = "state IN ('pending', 'retry_wait', 'ambiguous')"
+TO_CONTACTS = "priority < 1000000000"
+"""How contacts' deliveries are told from followers' (`delivery_priority`). Indexes and queries say these very words."""
 
 
 class Delivery(Base):
     """One statement to one subscription, once (R15). Without a statement it carries a service letter.
 
-    `token` fences the lease: who settles must hold it. `merge` is what differs per recipient, stored at the first
+    `channel` is the sort of address it goes to. `token` fences the lease: who settles must hold it. `merge` is what differs per recipient, stored at the first
     attempt, so that the bytes can be made again (R30). `deadline_at` is the objection deadline printed.
     """
 
@@ -30,7 +33,17 @@ class Delivery(Base):
         CheckConstraint("(state = 'skipped') = (skip_reason IS NOT NULL)", name="skipped_has_a_reason"),
         CheckConstraint("(state = 'leased') = (token IS NOT NULL)", name="leased_has_a_token"),
         Index(
+            "ix_deliveries_due_contacts",
+            "channel",
+            "priority",
+            "due_at",
+            sqlite_where=text(f"{DUE_STATES} AND {TO_CONTACTS}"),
+            postgresql_where=text(f"{DUE_STATES} AND {TO_CONTACTS}"),
+        ),
+        Index(
             "ix_deliveries_due",
+            "channel",
+            "publisher_id",
             "priority",
             "due_at",
             sqlite_where=text(DUE_STATES),
@@ -50,6 +63,7 @@ class Delivery(Base):
     statement_id: Mapped[Ref | None]
     subscription_id: Mapped[Ref]
     letter_id: Mapped[Ref]
+    channel: Mapped[Code] = mapped_column(default=ChannelKind.EMAIL.value, server_default=ChannelKind.EMAIL.value)
     state: Mapped[Code]
     skip_reason: Mapped[Code | None]
     priority: Mapped[int] = mapped_column(default=0)
@@ -95,10 +109,9 @@ class Attempt(Base):
         ForeignKeyConstraint(["publisher_id", "delivery_id"], ["deliveries.publisher_id", "deliveries.id"]),
         UniqueConstraint("delivery_id", "n"),
         Index(
-            "uq_attempts_batch",
+            "ix_attempts_batch",
             "batch_id",
             "batch_position",
-            unique=True,
             sqlite_where=text("batch_id IS NOT NULL"),
             postgresql_where=text("batch_id IS NOT NULL"),
         ),

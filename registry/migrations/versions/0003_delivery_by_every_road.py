@@ -10,6 +10,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+DUE = "state IN ('pending', 'retry_wait', 'ambiguous')"
+
 
 def upgrade() -> None:
     """Take the schema forward."""
@@ -169,13 +171,31 @@ def upgrade() -> None:
             postgresql_where=sa.text("provider_ref IS NOT NULL"),
         )
         batch_op.create_index(
-            "uq_attempts_batch",
+            "ix_attempts_batch",
             ["batch_id", "batch_position"],
-            unique=True,
+            unique=False,
             sqlite_where=sa.text("batch_id IS NOT NULL"),
             postgresql_where=sa.text("batch_id IS NOT NULL"),
         )
         batch_op.create_foreign_key("fk_attempts_batch_id", "send_batches", ["batch_id"], ["id"])
+
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("channel", sa.String(length=40), server_default="email", nullable=False))
+        batch_op.drop_index("ix_deliveries_due")
+        batch_op.create_index(
+            "ix_deliveries_due_contacts",
+            ["channel", "priority", "due_at"],
+            unique=False,
+            sqlite_where=sa.text(f"{DUE} AND priority < 1000000000"),
+            postgresql_where=sa.text(f"{DUE} AND priority < 1000000000"),
+        )
+        batch_op.create_index(
+            "ix_deliveries_due",
+            ["channel", "publisher_id", "priority", "due_at"],
+            unique=False,
+            sqlite_where=sa.text(DUE),
+            postgresql_where=sa.text(DUE),
+        )
 
     with op.batch_alter_table("letters", schema=None) as batch_op:
         batch_op.add_column(sa.Column("form", sa.String(length=40), server_default="email", nullable=False))
@@ -203,6 +223,18 @@ def downgrade() -> None:
         batch_op.alter_column("message_id", existing_type=sa.TEXT(), nullable=False)
         batch_op.drop_column("provider_ref")
 
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.drop_index("ix_deliveries_due")
+        batch_op.drop_index("ix_deliveries_due_contacts")
+        batch_op.create_index(
+            "ix_deliveries_due",
+            ["priority", "due_at"],
+            unique=False,
+            sqlite_where=sa.text(DUE),
+            postgresql_where=sa.text(DUE),
+        )
+        batch_op.drop_column("channel")
+
     with op.batch_alter_table("letters", schema=None) as batch_op:
         batch_op.drop_constraint("uq_letters_statement_id_language_audience_form", type_="unique")
         batch_op.create_unique_constraint(
@@ -213,7 +245,7 @@ def downgrade() -> None:
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.drop_constraint("fk_attempts_batch_id", type_="foreignkey")
         batch_op.drop_index(
-            "uq_attempts_batch",
+            "ix_attempts_batch",
             sqlite_where=sa.text("batch_id IS NOT NULL"),
             postgresql_where=sa.text("batch_id IS NOT NULL"),
         )
