@@ -1,48 +1,42 @@
 """Claiming what is due: each row to one worker, for as long as its lease runs (R28, R31).
 
-Contacts come before followers, the nearest deadline first. Followers of several publishers are taken in turn, so that
-a long list delays nobody else's.
+Each road is claimed for by itself, so that one which is slow or shut keeps no other waiting. On it contacts come before
+followers, the nearest deadline first. Followers of several publishers are taken in turn, so that a long list delays
+nobody else's.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, TextClause, exists, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Channel
-from registry.domain.deliveries import (
-    DeliveryEvent,
-    DeliveryState,
-    SkipReason,
-    delivery_priority,
-    next_delivery_state,
-)
-from registry.domain.vocabulary import Audience
+from registry.domain.deliveries import SENDABLE_STATES, DeliveryEvent, SkipReason, next_delivery_state
 from registry.steps.installation import dispatch_pause
 from registry.steps.settle_delivery import NOT_TRIED, lapse, may_have_arrived, started_attempts
-from registry.tables import Address, Attempt, Delivery, Subscription
-from registry.tables.deliveries import DUE_STATES
+from registry.tables import Address, Attempt, Delivery, Publisher, Subscription
+from registry.tables.deliveries import DUE_STATES, TO_CONTACTS
 
-LEASE = timedelta(minutes=20)
-"""Longer than one letter may take on the wire; the start of a letter renews it."""
+LEASE = timedelta(minutes=30)
+"""Longer than one letter may take on the wire, also where it begins with no more than RENEW_BELOW left."""
 RENEW_BELOW = LEASE * 3 / 4
 OUTSIDE_WAIT = timedelta(hours=1)
 """How long a letter waits that `REGISTRY_MAIL_ONLY_TO` keeps back, until it is looked at again."""
 
-# The index of what is due is used only by a query that says these very words.
+# The indexes of what is due are used only by queries that say these very words.
 IS_WAITING = text(f"deliveries.{DUE_STATES}")
-FIRST_FOLLOWER = delivery_priority(Audience.FOLLOWER, datetime.fromtimestamp(0, UTC))
+IS_TO_A_CONTACT = text(f"deliveries.{TO_CONTACTS}")
 
-Due = tuple[Delivery, str, str | None]
-"""A row that is due, with the road and the value of its address."""
+LEASED = next(iter({next_delivery_state(state, DeliveryEvent.CLAIM) for state in SENDABLE_STATES})).value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Lease:
     """One claimed delivery: the row, the attempt's number and the fencing token."""
 
@@ -55,82 +49,109 @@ class Lease:
 def claim_deliveries(
     session: Session,
     now: datetime,
-    channels: Mapping[str, Channel],
+    channel: Channel,
     mail_only_to: tuple[str, ...],
     wanted: int,
     after_publisher: int = 0,
 ) -> list[Lease]:
-    """Lease up to `wanted` letters that are due at `now` (UTC), each with its attempt's row, in the order to send them.
+    """Lease up to `wanted` letters that `channel` carries and that are due at `now` (UTC), in the order to send them.
 
-    `after_publisher` is whose turn it was last. Claims nothing while dispatch is paused (R32). What `mail_only_to`
-    keeps back goes on waiting, with a note that says so, and nothing else about it changes.
+    Each gets its attempt's row. `after_publisher` is whose turn it was last. Claims nothing while dispatch is paused
+    (R32). What `mail_only_to` keeps back goes on waiting, with a note that says so, and nothing else about it changes.
     """
     if dispatch_pause(session) is not None:
         return []
-    token = secrets.token_hex(16)
-    until = lease_clock(session, now) + LEASE
-    leases: list[Lease] = []
-    while not leases and (due := _find_next(session, now, wanted, after_publisher)):
-        for delivery, road, value in due:
-            if value is not None and not may_write_to(value, mail_only_to):
-                delivery.due_at = now + OUTSIDE_WAIT
-                delivery.note = SkipReason.OUTSIDE_MAIL_ONLY_TO.value
-                continue
-            delivery.state = next_delivery_state(DeliveryState(delivery.state), DeliveryEvent.CLAIM).value
-            delivery.token = token
-            delivery.lease_until = until
-            delivery.attempt_count += 1
-            attempt = Attempt(
-                publisher_id=delivery.publisher_id,
-                delivery_id=delivery.id,
-                n=delivery.attempt_count,
-                token=token,
-                channel=channels[road].name if road in channels else road,
-                claimed_at=now,
+    while due := _find_next(session, now, channel.kind, wanted, after_publisher):
+        kept_back = _find_kept_back(session, due, mail_only_to)
+        if kept_back:
+            session.execute(
+                update(Delivery)
+                .where(Delivery.id.in_(kept_back))
+                .values(due_at=now + OUTSIDE_WAIT, note=SkipReason.OUTSIDE_MAIL_ONLY_TO.value)
+                .execution_options(synchronize_session=False)
             )
-            session.add(attempt)
-            leases.append(Lease(delivery.id, delivery.publisher_id, delivery.attempt_count, token))
-        session.flush()
-    return leases
+        if leases := _lease(session, now, channel, [each for each in due if each not in kept_back]):
+            return leases
+    return []
 
 
-def _find_next(session: Session, now: datetime, wanted: int, after_publisher: int) -> list[Due]:
-    due = _find_due(session, now, Delivery.priority < FIRST_FOLLOWER, wanted)
-    if due:
-        return due
-    publisher_id = session.scalar(
-        select(Delivery.publisher_id)
-        .where(IS_WAITING, Delivery.due_at <= now)
-        .order_by(Delivery.publisher_id <= after_publisher, Delivery.publisher_id)
-        .limit(1)
+def _lease(session: Session, now: datetime, channel: Channel, ids: Sequence[int]) -> list[Lease]:
+    token = secrets.token_hex(16)
+    rows = session.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(ids))
+        .values(
+            state=LEASED,
+            token=token,
+            lease_until=lease_clock(session, now) + LEASE,
+            attempt_count=Delivery.attempt_count + 1,
+        )
+        .returning(Delivery.id, Delivery.publisher_id, Delivery.attempt_count)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if not rows:
+        return []
+    session.execute(
+        insert(Attempt),
+        [
+            {
+                "publisher_id": publisher_id,
+                "delivery_id": delivery_id,
+                "n": n,
+                "token": token,
+                "channel": channel.name,
+                "claimed_at": now,
+            }
+            for delivery_id, publisher_id, n in rows
+        ],
     )
-    # With 0 added, the index of all that a publisher ever sent is of no use, and that of what is due is taken.
-    return [] if publisher_id is None else _find_due(session, now, Delivery.publisher_id + 0 == publisher_id, wanted)
+    leases = {row[0]: Lease(row[0], row[1], row[2], token) for row in rows}
+    return [leases[delivery_id] for delivery_id in ids]
 
 
-def _find_due(session: Session, now: datetime, which: ColumnElement[bool], wanted: int) -> list[Due]:
+def _find_next(session: Session, now: datetime, kind: str, wanted: int, after_publisher: int) -> Sequence[int]:
+    contacts = _find_due(session, now, kind, IS_TO_A_CONTACT, wanted)
+    if contacts:
+        return contacts
+    any_due = exists().where(
+        IS_WAITING, Delivery.channel == kind, Delivery.publisher_id == Publisher.id, Delivery.due_at <= now
+    )
+    publisher_id = session.scalar(
+        select(Publisher.id).where(any_due).order_by(Publisher.id <= after_publisher, Publisher.id).limit(1)
+    )
+    return [] if publisher_id is None else _find_due(session, now, kind, Delivery.publisher_id == publisher_id, wanted)
+
+
+def _find_due(
+    session: Session, now: datetime, kind: str, which: ColumnElement[bool] | TextClause, wanted: int
+) -> Sequence[int]:
     # SKIP LOCKED lets workers on PostgreSQL pass each other by. SQLite drops it; there a writing session is alone.
-    ids = session.scalars(
+    return session.scalars(
         select(Delivery.id)
-        .where(IS_WAITING, Delivery.due_at <= now, which)
+        .where(IS_WAITING, Delivery.channel == kind, Delivery.due_at <= now, which)
         .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
         .limit(wanted)
         .with_for_update(skip_locked=True, key_share=True)
     ).all()
+
+
+def _find_kept_back(session: Session, ids: Sequence[int], mail_only_to: tuple[str, ...]) -> set[int]:
+    if not mail_only_to:
+        return set()
     rows = session.execute(
-        select(Delivery, Address.channel, Address.value)
+        select(Delivery.id, Address.value)
         .join(Subscription, Subscription.id == Delivery.subscription_id)
         .join(Address, Address.id == Subscription.address_id)
-        .where(Delivery.id.in_(ids))
-        .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
+        .where(Delivery.id.in_(ids), Address.value.is_not(None))
     )
-    return [(delivery, road, value) for delivery, road, value in rows]
+    return {delivery_id for delivery_id, value in rows if not may_write_to(value or "", mail_only_to)}
 
 
 def may_write_to(address: str, mail_only_to: tuple[str, ...]) -> bool:
-    """Return whether `REGISTRY_MAIL_ONLY_TO` lets this installation write to `address` (R32)."""
+    """Return whether `REGISTRY_MAIL_ONLY_TO` lets this installation write to `address`, by mail or by web (R32)."""
     low = address.lower()
-    return not mail_only_to or low in mail_only_to or f"@{low.rpartition('@')[2]}" in mail_only_to
+    host = urlsplit(low).hostname or "" if low.startswith(("https://", "http://")) else low.rpartition("@")[2]
+    return not mail_only_to or low in mail_only_to or f"@{host}" in mail_only_to
 
 
 def lease_clock(session: Session, now: datetime) -> datetime:
@@ -147,7 +168,7 @@ def renew_leases(session: Session, now: datetime, delivery: Delivery) -> None:
     if delivery.lease_until is not None and delivery.lease_until - clock < RENEW_BELOW:
         session.execute(
             update(Delivery)
-            .where(Delivery.token == delivery.token, Delivery.state == DeliveryState.LEASED.value)
+            .where(Delivery.token == delivery.token, Delivery.state == LEASED)
             .values(lease_until=clock + LEASE)
             .execution_options(synchronize_session=False)
         )
@@ -173,11 +194,7 @@ def find_held(session: Session, lease: Lease) -> Delivery | None:
     """Return the row if the lease still holds, locked; None once somebody else has taken it over."""
     return session.scalar(
         select(Delivery)
-        .where(
-            Delivery.id == lease.delivery_id,
-            Delivery.token == lease.token,
-            Delivery.state == DeliveryState.LEASED.value,
-        )
+        .where(Delivery.id == lease.delivery_id, Delivery.token == lease.token, Delivery.state == LEASED)
         .with_for_update(key_share=True)
     )
 

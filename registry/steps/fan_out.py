@@ -72,6 +72,7 @@ def fan_out(
         "statement_id",
         "subscription_id",
         "letter_id",
+        "channel",
         "state",
         "skip_reason",
         "priority",
@@ -92,6 +93,7 @@ def fan_out(
         literal(statement.id),
         Subscription.id,
         Letter.id,
+        Address.channel,
         state,
         reason,
         priority,
@@ -112,7 +114,14 @@ def _choose(
     query = (
         select(Subscription.id)
         .join(Address, Address.id == Subscription.address_id)
-        .join(Letter, and_(Letter.statement_id == statement.id, Letter.audience == Subscription.audience))
+        .join(
+            Letter,
+            and_(
+                Letter.statement_id == statement.id,
+                Letter.audience == Subscription.audience,
+                Letter.form == Address.channel,
+            ),
+        )
         .outerjoin(
             Suppression,
             and_(

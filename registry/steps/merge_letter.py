@@ -10,6 +10,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -55,8 +57,37 @@ class Recipient:
     statement: Statement | None
 
 
-@dataclass(frozen=True)
-class _Deadline:
+@dataclass(frozen=True, slots=True)
+class StoredLetter:
+    """A frozen letter as a value: its kind, who sends it, its texts, and the slots they have."""
+
+    kind: str
+    sender: Sender
+    frozen: FrozenLetter
+    wanted: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom a delivery's letter is for. `customer_name` is None for a follower; `name` is the person's own."""
+
+    delivery_id: int
+    subscription_id: int
+    audience: Audience
+    address: str
+    name: str | None
+    confirmed_at: datetime | None
+    customer_name: str | None
+    notice_number: str | None
+
+    @property
+    def shown_name(self) -> str | None:
+        """The name that may be written; until it is confirmed it may be what a stranger typed for another's address."""
+        return self.name if self.confirmed_at is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
     """The last local day to object, the instant (UTC) at which it ends, and the zone it is a date of."""
 
     last_on: date
@@ -88,23 +119,39 @@ def merge_for(session: Session, now: datetime, recipient: Recipient, letterhead:
     this attempt is the receipt, in the customer's own zone; a letter that does not tell it has none.
     """
     delivery = recipient.delivery
+    letter, addressee = read_letter(recipient.letter), addressee_of(recipient)
     if delivery.message_id is None:
-        number = f"{recipient.notice.number}-" if recipient.notice else ""
-        kind = f"{number}{recipient.letter.kind}"
-        delivery.message_id = f"<{kind}.{delivery.id}.{secrets.token_hex(8)}@{letterhead.host}>"
-    wanted = slots_of(_frozen(recipient.letter))
-    deadline = _deadline_for(session, now, recipient) if Slot.OBJECTION_DEADLINE in wanted else None
+        delivery.message_id = new_message_id(letter, addressee, letterhead)
+    deadline = _deadline_for(session, now, recipient) if Slot.OBJECTION_DEADLINE in letter.wanted else None
     delivery.deadline_at = deadline.ends_at if deadline else None
-    said = _say(recipient, deadline, reference=f"{letterhead.host}/{delivery.id}")
-    delivery.merge = {
+    delivery.merge = make_merge(now, letter, addressee, deadline, letterhead, keyring)
+
+
+def new_message_id(letter: StoredLetter, addressee: Addressee, letterhead: Letterhead) -> str:
+    """Return a Message-ID for a delivery that has none yet."""
+    number = f"{addressee.notice_number}-" if addressee.notice_number else ""
+    return f"<{number}{letter.kind}.{addressee.delivery_id}.{secrets.token_hex(8)}@{letterhead.host}>"
+
+
+def make_merge(
+    now: datetime,
+    letter: StoredLetter,
+    addressee: Addressee,
+    deadline: Deadline | None,
+    letterhead: Letterhead,
+    keyring: Keyring,
+) -> dict[str, Any]:
+    """Return what is stored of a recipient's letter: words, Date, boundary, and by which key its links are signed."""
+    said = _say(letter.sender, addressee, deadline, reference=f"{letterhead.host}/{addressee.delivery_id}")
+    return {
         "version": MERGE_VERSION,
         "key_id": keyring.signing_key_id,
         "boundary": f"=_{secrets.token_hex(16)}",
         "date_at": now.replace(microsecond=0).isoformat(),
-        "zone": deadline.zone if deadline else recipient.letter.sender["time_zone"],
-        "to_name": _name_of(recipient),
-        "can_leave": recipient.subscription.confirmed_at is not None,
-        "slots": {slot.value: words for slot, words in said.items() if slot.value in wanted},
+        "zone": deadline.zone if deadline else letter.sender.time_zone,
+        "to_name": addressee.shown_name,
+        "can_leave": addressee.confirmed_at is not None,
+        "slots": {slot.value: words for slot, words in said.items() if slot.value in letter.wanted},
     }
 
 
@@ -125,72 +172,103 @@ def make_envelope(session: Session, recipient: Recipient, keyring: Keyring) -> E
 
     Raises `LetterErased` once the address is gone.
     """
-    delivery, address = recipient.delivery, recipient.address
-    merge, letter = delivery.merge, recipient.letter
-    if address.value is None or merge is None or delivery.message_id is None:
+    delivery = recipient.delivery
+    if recipient.address.value is None or delivery.merge is None or delivery.message_id is None:
         raise LetterErased(str(delivery.id))
-    sender = Sender(**letter.sender)
-    audience = Audience(recipient.subscription.audience)
-    frozen = _frozen(letter)
-    links = _links(session, recipient, sender, merge["key_id"], keyring, slots_of(frozen))
-    leaves_by = links[Slot.UNSUBSCRIBE_URL if audience is Audience.FOLLOWER else Slot.MANAGE_URL]
+    letter = read_letter(recipient.letter)
+    confirm = None
+    if Slot.CONFIRM_URL in letter.wanted:
+        confirm = _confirm_secret(session, recipient.subscription, delivery, keyring)
+    return fill_letter(letter, addressee_of(recipient), delivery.merge, delivery.message_id, keyring, confirm)
+
+
+def fill_letter(
+    letter: StoredLetter,
+    addressee: Addressee,
+    merge: dict[str, Any],
+    message_id: str,
+    keyring: Keyring,
+    confirm_secret: str | None = None,
+) -> Envelope:
+    """Fill a frozen letter with one recipient's stored words, and the links that follow from its rows."""
+    links = _links(letter, addressee, merge["key_id"], keyring, confirm_secret)
+    leaves_by = links[Slot.UNSUBSCRIBE_URL if addressee.audience is Audience.FOLLOWER else Slot.MANAGE_URL]
     filled = Merge(
-        recipient=address.value,
+        recipient=addressee.address,
         recipient_name=merge["to_name"],
-        message_id=delivery.message_id,
+        message_id=message_id,
         boundary=merge["boundary"],
         date_at=datetime.fromisoformat(merge["date_at"]),
         slots=(*merge["slots"].items(), *((slot.value, link) for slot, link in links.items())),
         headers=list_headers(
-            sender, audience, leaves_by if merge["can_leave"] else None, delivery.message_id.rpartition("@")[2][:-1]
+            letter.sender,
+            addressee.audience,
+            leaves_by if merge["can_leave"] else None,
+            message_id.rpartition("@")[2][:-1],
         ),
         merge_version=merge["version"],
     )
-    return Envelope(address.value, sender.from_address, compose(frozen, filled, sender), delivery.message_id)
+    message = compose(letter.frozen, filled, letter.sender)
+    return Envelope(addressee.address, letter.sender.from_address, message, message_id)
 
 
-def _frozen(letter: Letter) -> FrozenLetter:
-    return FrozenLetter(letter.subject, letter.text, letter.html)
+def read_letter(row: Letter) -> StoredLetter:
+    """Return the frozen letter of a row as a value. Rows never change, so the last ones used are kept."""
+    return _read_letter(row.digest, row.kind, row.subject, row.text, row.html, tuple(row.sender.items()))
 
 
-def _name_of(recipient: Recipient) -> str | None:
-    # Until it is confirmed, the name may be anything that a stranger typed for somebody else's address.
-    return recipient.subscription.name if recipient.subscription.confirmed_at is not None else None
+@lru_cache(maxsize=64)
+def _read_letter(
+    digest: str, kind: str, subject: str, text: str, html: str, sender: tuple[tuple[str, Any], ...]
+) -> StoredLetter:
+    del digest  # covers the texts; it stands first so that two letters are told apart at a glance
+    frozen = FrozenLetter(subject, text, html)
+    return StoredLetter(kind, Sender(**dict(sender)), frozen, slots_of(frozen))
 
 
-def _say(recipient: Recipient, deadline: _Deadline | None, reference: str) -> dict[Slot, str]:
-    sender, subscription, customer = recipient.letter.sender, recipient.subscription, recipient.customer
+def addressee_of(recipient: Recipient) -> Addressee:
+    """Return whom a delivery's letter is for, as values."""
+    subscription, customer, notice = recipient.subscription, recipient.customer, recipient.notice
+    return Addressee(
+        delivery_id=recipient.delivery.id,
+        subscription_id=subscription.id,
+        audience=Audience(subscription.audience),
+        address=recipient.address.value or "",
+        name=subscription.name,
+        confirmed_at=subscription.confirmed_at,
+        customer_name=customer.name if customer else None,
+        notice_number=notice.number if notice else None,
+    )
+
+
+def _say(sender: Sender, addressee: Addressee, deadline: Deadline | None, reference: str) -> dict[Slot, str]:
     said = {
-        Slot.RECIPIENT_NAME: customer.name if customer else _name_of(recipient) or "",
+        Slot.RECIPIENT_NAME: addressee.customer_name or addressee.shown_name or "",
         Slot.DELIVERY_REFERENCE: reference,
     }
-    if customer is not None:
-        said[Slot.WHY] = wording.say_why_contact(sender["name"], customer.name)
-    elif subscription.confirmed_at is not None:
-        confirmed_on = local_date(subscription.confirmed_at, sender["time_zone"])
-        said[Slot.WHY] = wording.say_why_follower(sender["name"], confirmed_on)
+    if addressee.customer_name is not None:
+        said[Slot.WHY] = wording.say_why_contact(sender.name, addressee.customer_name)
+    elif addressee.confirmed_at is not None:
+        said[Slot.WHY] = _why_follower(sender.name, local_date(addressee.confirmed_at, sender.time_zone))
     if deadline is not None:
         said[Slot.OBJECTION_DEADLINE] = wording.say_deadline(deadline.last_on, deadline.zone)
     return said
 
 
+_why_follower = lru_cache(maxsize=4096)(wording.say_why_follower)
+
+
 def _links(
-    session: Session,
-    recipient: Recipient,
-    sender: Sender,
-    key_id: str,
-    keyring: Keyring,
-    wanted: frozenset[str],
+    letter: StoredLetter, addressee: Addressee, key_id: str, keyring: Keyring, confirm_secret: str | None
 ) -> dict[Slot, str]:
-    base = sender.page_url.rstrip("/")
-    number = recipient.subscription.id
+    base = letter.sender.page_url.rstrip("/")
+    number = addressee.subscription_id
     links = {
         Slot.MANAGE_URL: f"{base}/manage/{keyring.sign('manage', number, key_id)}",
         Slot.UNSUBSCRIBE_URL: f"{base}/unsubscribe/{keyring.sign('unsubscribe', number, key_id)}",
     }
-    if Slot.CONFIRM_URL in wanted:
-        secret = _confirm_secret(session, recipient.subscription, recipient.delivery, keyring)
-        links[Slot.CONFIRM_URL] = f"{base}/confirm/{secret}"
+    if confirm_secret is not None:
+        links[Slot.CONFIRM_URL] = f"{base}/confirm/{confirm_secret}"
     return links
 
 
@@ -204,7 +282,7 @@ def _confirm_secret(session: Session, subscription: Subscription, delivery: Deli
     return keyring.confirm_secret(token.key_id, token.nonce)
 
 
-def _deadline_for(session: Session, now: datetime, recipient: Recipient) -> _Deadline | None:
+def _deadline_for(session: Session, now: datetime, recipient: Recipient) -> Deadline | None:
     if recipient.notice is None or recipient.customer is None:
         return None
     frozen = session.get(NoticeCustomer, (recipient.notice.id, recipient.customer.id))
@@ -212,6 +290,6 @@ def _deadline_for(session: Session, now: datetime, recipient: Recipient) -> _Dea
     if frozen is not None and frozen.objection_ends_at is not None:
         # The customer has received the notice: its period runs already, and a later letter repeats the same deadline.
         ends_at = frozen.objection_ends_at
-        return _Deadline(local_date(ends_at - SHORTEST_TIME, terms.time_zone), ends_at, terms.time_zone)
+        return Deadline(local_date(ends_at - SHORTEST_TIME, terms.time_zone), ends_at, terms.time_zone)
     last_on, ends_at = plan_objection_deadline(now, terms, working_days_for(terms, local_date(now, terms.time_zone)))
-    return _Deadline(last_on, ends_at, terms.time_zone)
+    return Deadline(last_on, ends_at, terms.time_zone)

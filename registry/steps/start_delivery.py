@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from registry.channels.base import Channel, Envelope
+from registry.channels.base import Envelope
 from registry.domain.deliveries import DeliveryEvent, DeliveryState, SkipReason
 from registry.domain.notice_life import NoticeState
 from registry.domain.vocabulary import Audience, StatementKind
@@ -33,18 +32,9 @@ from registry.steps.settle_delivery import (
 from registry.tables import Attempt, Delivery, Statement, Suppression
 
 
-@dataclass(frozen=True)
-class ReadyLetter:
-    """A letter whose start is committed, and the channel that carries it."""
-
-    lease: Lease
-    envelope: Envelope
-    channel: Channel
-
-
 def start_delivery(
     session: Session, now: datetime, lease: Lease, dispatch: Dispatch
-) -> tuple[ReadyLetter | None, str | None]:
+) -> tuple[Envelope | None, str | None]:
     """Commit that the send begins; or return the state in which the row was let go of, None where it goes on waiting.
 
     Its savepoint keeps a letter that cannot be made from taking the settling of the one before it along.
@@ -70,7 +60,7 @@ def start_delivery(
 
 def _make_ready(
     session: Session, now: datetime, lease: Lease, delivery: Delivery, attempt: Attempt, dispatch: Dispatch
-) -> ReadyLetter | None:
+) -> Envelope | None:
     recipient = load_recipient(session, delivery)
     earlier = [each for each in started_attempts(session, delivery) if each.n < lease.attempt_n]
     taken = next((each for each in earlier if each.answer_class == ACCEPTED), None)
@@ -91,7 +81,7 @@ def _make_ready(
     attempt.send_started_at = now
     attempt.sha256 = sha256_of(envelope.message)
     renew_leases(session, now, delivery)
-    return ReadyLetter(lease, envelope, dispatch.channels[recipient.address.channel])
+    return envelope
 
 
 def _close_untried(attempt: Attempt, now: datetime) -> None:

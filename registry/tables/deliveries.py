@@ -19,8 +19,9 @@ TO_CONTACTS = "priority < 1000000000"
 class Delivery(Base):
     """One statement to one subscription, once (R15). Without a statement it carries a service letter.
 
-    `channel` is the sort of address it goes to. `token` fences the lease: who settles must hold it. `merge` is what differs per recipient, stored at the first
-    attempt, so that the bytes can be made again (R30). `deadline_at` is the objection deadline printed.
+    `channel` is the sort of address it goes to. `token` fences the lease: who settles must hold it. `merge` is what
+    differs per recipient, stored at the first attempt, so that the bytes can be made again (R30). `deadline_at` is the
+    objection deadline printed.
     """
 
     __tablename__ = "deliveries"

@@ -32,7 +32,7 @@ ADA, BOB, EVE = "ada@reader.example", "bob@reader.example", "eve@reader.example"
 def claim(world: World, wanted: int = 20) -> int:
     """Claim as a worker does that then dies."""
     with world.writing() as session:
-        return len(claim_deliveries(session, world.at, world.channels, (), wanted))
+        return len(claim_deliveries(session, world.at, world.channels["email"], (), wanted))
 
 
 def begin(world: World, email: str) -> None:

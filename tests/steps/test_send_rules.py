@@ -17,6 +17,7 @@ from registry.steps.end_subscription import EndedBecause, end_subscription
 from registry.steps.insert_once import insert_once
 from registry.steps.installation import pause, resume
 from registry.steps.lookup import get_notice, get_publisher
+from registry.steps.send_deliveries import BATCH
 from registry.steps.withdraw_notice import withdraw_notice
 from registry.tables import Delivery, Subscription, Suppression
 from tests.channels.scripted_server import CUT, ScriptedServer
@@ -275,7 +276,7 @@ def test_a_contact_who_comes_due_meanwhile_goes_before_the_followers_that_are_le
     world: World, mail_server: MailServer
 ) -> None:
     mail_server.script(DPO, 450, "4.2.1 Busy", times=1)
-    announce_to(world, *(f"reader{n}@reader.example" for n in range(45)))
+    announce_to(world, *(f"reader{n}@reader.example" for n in range(BATCH + 25)))
 
     def a_minute_passes(envelope: Envelope) -> None:
         world.at += timedelta(minutes=1)
@@ -284,7 +285,7 @@ def test_a_contact_who_comes_due_meanwhile_goes_before_the_followers_that_are_le
     meanwhile(world, a_minute_passes)
     send(world)
     order = [letter.rcpt_tos[0] for letter in mail_server.messages]
-    assert order.index(DPO) == 20
+    assert order.index(DPO) == BATCH
 
 
 def at_publisher(file: RegistryFile, slug: str) -> RegistryFile:
@@ -292,15 +293,15 @@ def at_publisher(file: RegistryFile, slug: str) -> RegistryFile:
 
 
 def test_followers_of_several_publishers_are_written_to_in_turn(world: World) -> None:
-    for slug, count in (("antopsis", 50), ("nextapi", 5)):
+    for slug, count in (("antopsis", BATCH + 30), ("nextapi", 5)):
         world.apply(at_publisher(antopsis(customers=""), slug))
         add_followers(world, [f"{slug}{n}@reader.example" for n in range(count)], slug)
         world.announce(at_publisher(antopsis(customers="", helsinki=True), slug))
     recording = RecordingChannel(name="smtp")
     use_channel(world, recording)
-    assert send(world) == {"accepted": 55}
+    assert send(world) == {"accepted": BATCH + 35}
     order = [envelope.recipient[0] for envelope in recording.envelopes]
-    assert order == ["a"] * 20 + ["n"] * 5 + ["a"] * 30
+    assert order == ["a"] * BATCH + ["n"] * 5 + ["a"] * 30
 
 
 def test_a_slow_batch_keeps_its_leases(world: World) -> None:

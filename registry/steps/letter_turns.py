@@ -1,0 +1,228 @@
+"""One commit per letter (R29): the letter that was answered is settled, and the next one's start is on record.
+
+This is the plain case, which most letters of a long list are: accepted, to a follower, and the next one may go out as
+it was made ready. It is one journey to PostgreSQL, and three short statements on SQLite. Whatever is not plain, and
+every failure, goes by `settle_delivery` and `start_delivery`, which can do all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    Select,
+    Update,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql import ClauseElement
+
+from registry.channels.base import Accepted
+from registry.domain.deliveries import DeliveryEvent, DeliveryState, next_delivery_state
+from registry.domain.notice_life import NoticeState
+from registry.domain.vocabulary import StatementKind
+from registry.steps.claim_deliveries import LEASED, RENEW_BELOW, Lease
+from registry.steps.settle_delivery import ACCEPTED
+from registry.tables import Address, Attempt, Delivery, Installation, Notice, Statement, Subscription, Suppression
+from registry.tables.compiled import CompiledStatement
+
+TAKEN = next_delivery_state(DeliveryState(LEASED), DeliveryEvent.ACCEPT).value
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A letter that the other side took, at `answered_at` (UTC)."""
+
+    lease: Lease
+    answer: Accepted
+    answered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A letter that is about to go out with these bytes, at `begins_at` (UTC)."""
+
+    lease: Lease
+    sha256: str
+    begins_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one commit did: the letter taken is settled, and the one beginning may go out.
+
+    `is_settled` is False where the lease was lost; the answer is on record all the same. `has_begun` is False where
+    the letter must not go out as it was made ready, or may not at all, and nothing about it is on record.
+    """
+
+    is_settled: bool
+    has_begun: bool
+
+
+NOTHING_DONE = Turn(is_settled=False, has_begun=False)
+
+
+class TurnFailed(Exception):
+    """The database did not do it, or its answer was lost: what was done is to be found out row by row."""
+
+
+class LetterTurns:
+    """The statements of plain letters, on a connection of their own. Each call is a transaction, durable at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        statements: dict[object, ClauseElement]
+        if self._is_sqlite:
+            statements, isolation = {"settle": _settle(), "keep_answer": _keep_answer(), "begin": _begin()}, {}
+        else:
+            statements = {parts: _in_one_journey(*parts) for parts in ((True, True), (True, False), (False, True))}
+            isolation = {"isolation_level": "AUTOCOMMIT"}
+        self._statements = {name: CompiledStatement(each, engine.dialect) for name, each in statements.items()}
+        self._connection = engine.connect().execution_options(**isolation)
+        driver: Any = self._connection.connection.driver_connection
+        self._cursor = driver.cursor()
+        self._trouble: type[Exception] = engine.dialect.loaded_dbapi.Error
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._cursor.close()
+        self._connection.close()
+
+    def give_up(self) -> None:
+        """Let go of a connection that failed, so that nobody is given it again."""
+        self._connection.invalidate()
+        self._connection.close()
+
+    def take(self, taken: Taken | None, beginning: Beginning | None) -> Turn:
+        """Settle the letter that was taken and begin the next one, in one commit. Raises `TurnFailed`."""
+        try:
+            return self._take(taken, beginning)
+        except self._trouble as trouble:
+            raise TurnFailed(type(trouble).__name__) from trouble
+
+    def _take(self, taken: Taken | None, beginning: Beginning | None) -> Turn:
+        values: dict[str, Any] = {}
+        if taken is not None:
+            answer, values["answered_at"] = taken.answer, taken.answered_at
+            values |= {"taken_delivery": taken.lease.delivery_id, "taken_n": taken.lease.attempt_n}
+            values |= {"taken_token": taken.lease.token, "provider_ref": answer.provider_ref}
+            values |= {"code": answer.code, "answer": answer.answer}
+        if beginning is not None:
+            lease, at = beginning.lease, beginning.begins_at
+            values |= {"delivery": lease.delivery_id, "n": lease.attempt_n, "token": lease.token}
+            values |= {"begins_at": at, "sha256": beginning.sha256, "held_until": at + RENEW_BELOW}
+        if not self._is_sqlite:
+            settled, begun = self._run((taken is not None, beginning is not None), values).fetchone()
+            return Turn(settled == 1, begun == 1)
+        self._cursor.execute("BEGIN IMMEDIATE")
+        try:
+            settled = begun = 0
+            if taken is not None:
+                settled = self._run("settle", values).rowcount
+                self._run("keep_answer", values)
+            if beginning is not None:
+                begun = self._run("begin", values).rowcount
+        except BaseException:
+            self._cursor.execute("ROLLBACK")
+            raise
+        self._cursor.execute("COMMIT")
+        return Turn(settled == 1, begun == 1)
+
+    def _run(self, name: object, values: Mapping[str, Any]) -> Any:
+        statement = self._statements[name]
+        return self._cursor.execute(statement.sql, statement.values(values))
+
+
+def _settle() -> Update:
+    return (
+        update(Delivery)
+        .where(
+            Delivery.id == bindparam("taken_delivery"),
+            Delivery.token == bindparam("taken_token"),
+            Delivery.state == LEASED,
+        )
+        .values(state=TAKEN, token=None, lease_until=None, skip_reason=None, accepted_at=bindparam("answered_at"))
+    )
+
+
+def _keep_answer() -> Update:
+    return (
+        update(Attempt)
+        .where(Attempt.delivery_id == bindparam("taken_delivery"), Attempt.n == bindparam("taken_n"))
+        .values(
+            finished_at=bindparam("answered_at"),
+            code=bindparam("code"),
+            answer=bindparam("answer"),
+            answer_class=ACCEPTED,
+            provider_ref=bindparam("provider_ref"),
+        )
+    )
+
+
+def _begin(*, by_database_clock: bool = False) -> Update:
+    return (
+        update(Attempt)
+        .where(
+            Attempt.delivery_id == bindparam("delivery"),
+            Attempt.n == bindparam("n"),
+            exists(_may_go_out(by_database_clock)),
+        )
+        .values(send_started_at=bindparam("begins_at"), sha256=bindparam("sha256"))
+    )
+
+
+def _may_go_out(by_database_clock: bool) -> Select[int]:
+    """The delivery, where it is held for long enough and nothing came up since it was claimed (R28, R32)."""
+    # One with less of its lease left is renewed first (`start_delivery`). On PostgreSQL all machines share its clock.
+    held_until = func.clock_timestamp() + literal(RENEW_BELOW) if by_database_clock else bindparam("held_until")
+    is_suppressed = exists().where(
+        Suppression.publisher_id == Address.publisher_id,
+        Suppression.channel == Address.channel,
+        Suppression.lookup_hmac == Address.lookup_hmac,
+    )
+    return (
+        select(Delivery.id)
+        .join(Subscription, Subscription.id == Delivery.subscription_id)
+        .join(Address, Address.id == Subscription.address_id)
+        .join(Statement, Statement.id == Delivery.statement_id)
+        .join(Notice, Notice.id == Statement.notice_id)
+        .where(
+            Delivery.id == bindparam("delivery"),
+            Delivery.token == bindparam("token"),
+            Delivery.state == LEASED,
+            Delivery.lease_until > held_until,
+            Subscription.ended_at.is_(None),
+            Address.value.is_not(None),
+            or_(Notice.state != NoticeState.WITHDRAWN.value, Statement.kind == StatementKind.WITHDRAWAL.value),
+            ~is_suppressed,
+            ~exists().where(Installation.paused_at.is_not(None)),
+        )
+    )
+
+
+def _in_one_journey(has_taken: bool, has_beginning: bool) -> Select[*tuple[int, ...]]:
+    """All of a turn as one statement of PostgreSQL, which is one transaction by itself: how many rows each part met."""
+    counts: list[ColumnElement[int]] = []
+    parts = []
+    if has_taken:
+        settled = _settle().returning(Delivery.id).cte("settled")
+        counts.append(select(func.count()).select_from(settled).scalar_subquery())
+        parts.append(_keep_answer().cte("kept"))
+    else:
+        counts.append(literal(0))
+    if has_beginning:
+        begun = _begin(by_database_clock=True).returning(Attempt.id).cte("begun")
+        counts.append(select(func.count()).select_from(begun).scalar_subquery())
+    else:
+        counts.append(literal(0))
+    return select(*counts).add_cte(*parts)

@@ -1,0 +1,105 @@
+"""Letters made ready together, right after their claim: the plain case, which most letters of a long list are.
+
+Plain is a first try at a statement's letter to a follower. Whatever else is due (a contact's letter with its deadline,
+a confirmation, a repeat) is made ready by itself when its turn comes (`start_delivery`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy.orm import Session
+
+from registry.channels.base import Envelope
+from registry.domain.deliveries import DeliveryState
+from registry.domain.errors import RegistryError
+from registry.domain.vocabulary import Audience, ChannelKind
+from registry.letters.compose import sha256_of
+from registry.letters.slots import Slot
+from registry.steps.claim_deliveries import Lease
+from registry.steps.dispatch import Dispatch
+from registry.steps.merge_letter import Addressee, fill_letter, make_merge, new_message_id, read_letter
+from registry.tables import Address, Delivery, Letter, Notice, Statement, Subscription
+
+NEEDS_MORE_THAN_ROWS = frozenset({Slot.CONFIRM_URL, Slot.OBJECTION_DEADLINE})
+
+_DELIVERIES = cast(Table, Delivery.__table__)
+_STORE = (
+    update(_DELIVERIES)
+    .where(_DELIVERIES.c.id == bindparam("delivery"))
+    .values(merge=bindparam("words"), message_id=bindparam("name"), note=None)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A letter whose words are stored, with the bytes that follow from them and their SHA-256."""
+
+    envelope: Envelope
+    sha256: str
+
+
+def prepare_letters(
+    session: Session, now: datetime, leases: Sequence[Lease], dispatch: Dispatch
+) -> dict[int, Prepared]:
+    """Store what the plain ones of these letters will say, counted from `now` (UTC), and return them by delivery.
+
+    A letter that cannot be made is left out: its own turn finds out why, and puts it before a person.
+    """
+    rows = session.execute(
+        select(
+            Delivery.id,
+            Delivery.letter_id,
+            Subscription.id,
+            Subscription.name,
+            Subscription.confirmed_at,
+            Address.value,
+            Notice.number,
+        )
+        .select_from(Delivery)
+        .join(Subscription, Subscription.id == Delivery.subscription_id)
+        .join(Address, Address.id == Subscription.address_id)
+        .join(Statement, Statement.id == Delivery.statement_id)
+        .join(Notice, Notice.id == Statement.notice_id)
+        .where(
+            Delivery.id.in_([lease.delivery_id for lease in leases]),
+            Delivery.state == DeliveryState.LEASED.value,
+            Delivery.attempt_count == 1,
+            Delivery.message_id.is_(None),
+            Delivery.channel == ChannelKind.EMAIL.value,
+            Subscription.audience == Audience.FOLLOWER.value,
+            Subscription.confirmed_at.is_not(None),
+            Subscription.ended_at.is_(None),
+            Address.value.is_not(None),
+        )
+    ).all()
+    if not rows:
+        return {}
+    letters = {
+        row.id: read_letter(row)
+        for row in session.scalars(select(Letter).where(Letter.id.in_({row.letter_id for row in rows})))
+    }
+    prepared: dict[int, Prepared] = {}
+    stored = []
+    for delivery_id, letter_id, subscription_id, name, confirmed_at, value, number in rows:
+        letter = letters[letter_id]
+        if letter.wanted & NEEDS_MORE_THAN_ROWS:
+            continue
+        addressee = Addressee(
+            delivery_id, subscription_id, Audience.FOLLOWER, value or "", name, confirmed_at, None, number
+        )
+        message_id = new_message_id(letter, addressee, dispatch.letterhead)
+        merge = make_merge(now, letter, addressee, None, dispatch.letterhead, dispatch.keyring)
+        try:
+            envelope = fill_letter(letter, addressee, merge, message_id, dispatch.keyring)
+        except RegistryError:
+            continue
+        prepared[delivery_id] = Prepared(envelope, sha256_of(envelope.message))
+        stored.append({"delivery": delivery_id, "words": merge, "name": message_id})
+    if stored:
+        session.execute(_STORE, stored)
+    return prepared
