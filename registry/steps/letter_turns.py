@@ -115,12 +115,12 @@ class LetterTurns:
         if taken is not None:
             answer, values["answered_at"] = taken.answer, taken.answered_at
             values |= {"taken_delivery": taken.lease.delivery_id, "taken_n": taken.lease.attempt_n}
-            values |= {"taken_token": taken.lease.token, "provider_ref": answer.provider_ref}
-            values |= {"code": answer.code, "answer": answer.answer}
+            values |= {"taken_token": taken.lease.token, "taken_provider_ref": answer.provider_ref}
+            values |= {"taken_code": answer.code, "taken_answer": answer.answer}
         if beginning is not None:
             lease, at = beginning.lease, beginning.begins_at
-            values |= {"delivery": lease.delivery_id, "n": lease.attempt_n, "token": lease.token}
-            values |= {"begins_at": at, "sha256": beginning.sha256, "held_until": at + RENEW_BELOW}
+            values |= {"next_delivery": lease.delivery_id, "next_n": lease.attempt_n, "next_token": lease.token}
+            values |= {"begins_at": at, "next_sha256": beginning.sha256, "held_until": at + RENEW_BELOW}
         if not self._is_sqlite:
             settled, begun = self._run((taken is not None, beginning is not None), values).fetchone()
             return Turn(settled == 1, begun == 1)
@@ -161,10 +161,10 @@ def _keep_answer() -> Update:
         .where(Attempt.delivery_id == bindparam("taken_delivery"), Attempt.n == bindparam("taken_n"))
         .values(
             finished_at=bindparam("answered_at"),
-            code=bindparam("code"),
-            answer=bindparam("answer"),
+            code=bindparam("taken_code"),
+            answer=bindparam("taken_answer"),
             answer_class=ACCEPTED,
-            provider_ref=bindparam("provider_ref"),
+            provider_ref=bindparam("taken_provider_ref"),
         )
     )
 
@@ -173,11 +173,11 @@ def _begin(*, by_database_clock: bool = False) -> Update:
     return (
         update(Attempt)
         .where(
-            Attempt.delivery_id == bindparam("delivery"),
-            Attempt.n == bindparam("n"),
+            Attempt.delivery_id == bindparam("next_delivery"),
+            Attempt.n == bindparam("next_n"),
             exists(_may_go_out(by_database_clock)),
         )
-        .values(send_started_at=bindparam("begins_at"), sha256=bindparam("sha256"))
+        .values(send_started_at=bindparam("begins_at"), sha256=bindparam("next_sha256"))
     )
 
 
@@ -197,8 +197,8 @@ def _may_go_out(by_database_clock: bool) -> Select[int]:
         .join(Statement, Statement.id == Delivery.statement_id)
         .join(Notice, Notice.id == Statement.notice_id)
         .where(
-            Delivery.id == bindparam("delivery"),
-            Delivery.token == bindparam("token"),
+            Delivery.id == bindparam("next_delivery"),
+            Delivery.token == bindparam("next_token"),
             Delivery.state == LEASED,
             Delivery.lease_until > held_until,
             Subscription.ended_at.is_(None),
