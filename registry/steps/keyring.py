@@ -23,8 +23,8 @@ from registry.steps.insert_once import insert_once
 from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import RingKey
 
-Purpose = Literal["manage", "unsubscribe"]
-"""What a link token opens. A token for one purpose is no token for another."""
+Purpose = Literal["manage", "unsubscribe", "bounce"]
+"""What a token opens: a link, or a return path. A token for one purpose is no token for another."""
 
 LINK: Final = "link"
 LOOKUP: Final = "lookup"

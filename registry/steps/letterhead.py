@@ -14,11 +14,15 @@ from registry.letters.values import Sender
 
 @dataclass(frozen=True)
 class Letterhead:
-    """What the steps that write letters need. `base_url` has no trailing slash; `mail_from` is a bare address."""
+    """What the steps that write letters need. `base_url` has no trailing slash; `mail_from` is a bare address.
+
+    With a `bounce_address` each letter has a return path of its own, which says which one came back (VERP).
+    """
 
     renderer: LetterRenderer
     base_url: str
     mail_from: str
+    bounce_address: str | None = None
 
     @property
     def host(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import select
@@ -22,6 +22,7 @@ from registry.domain.terms import Terms
 from registry.domain.vocabulary import Audience
 from registry.letters import wording
 from registry.letters.compose import MERGE_VERSION, compose, list_headers
+from registry.letters.return_path import make_return_path
 from registry.letters.slots import Slot, slots_of
 from registry.letters.values import FrozenLetter, Merge, Sender
 from registry.steps.keyring import Keyring
@@ -167,7 +168,9 @@ def is_merge_stale(now: datetime, recipient: Recipient) -> bool:
     return latest_day_begun(stored_at, merge["zone"]) != latest_day_begun(now, merge["zone"])
 
 
-def make_envelope(session: Session, recipient: Recipient, keyring: Keyring) -> Envelope:
+def make_envelope(
+    session: Session, recipient: Recipient, keyring: Keyring, bounce_address: str | None = None
+) -> Envelope:
     """Make the letter's bytes from what is stored. The same rows give the same bytes, today or in years (R30).
 
     Raises `LetterErased` once the address is gone.
@@ -179,7 +182,8 @@ def make_envelope(session: Session, recipient: Recipient, keyring: Keyring) -> E
     confirm = None
     if Slot.CONFIRM_URL in letter.wanted:
         confirm = _confirm_secret(session, recipient.subscription, delivery, keyring)
-    return fill_letter(letter, addressee_of(recipient), delivery.merge, delivery.message_id, keyring, confirm)
+    addressee = addressee_of(recipient)
+    return fill_letter(letter, addressee, delivery.merge, delivery.message_id, keyring, confirm, bounce_address)
 
 
 def fill_letter(
@@ -189,8 +193,12 @@ def fill_letter(
     message_id: str,
     keyring: Keyring,
     confirm_secret: str | None = None,
+    bounce_address: str | None = None,
 ) -> Envelope:
-    """Fill a frozen letter with one recipient's stored words, and the links that follow from its rows."""
+    """Fill a frozen letter with one recipient's stored words, and the links that follow from its rows.
+
+    With a `bounce_address` the return path names the delivery, and its signature keeps strangers from naming it.
+    """
     links = _links(letter, addressee, merge["key_id"], keyring, confirm_secret)
     leaves_by = links[Slot.UNSUBSCRIBE_URL if addressee.audience is Audience.FOLLOWER else Slot.MANAGE_URL]
     filled = Merge(
@@ -209,7 +217,11 @@ def fill_letter(
         merge_version=merge["version"],
     )
     message = compose(letter.frozen, filled, letter.sender)
-    return Envelope(addressee.address, letter.sender.from_address, message, message_id)
+    return_path = letter.sender.from_address
+    if bounce_address is not None:
+        sign = partial(keyring.sign, "bounce")
+        return_path = make_return_path(bounce_address, addressee.delivery_id, sign, key_id=merge["key_id"])
+    return Envelope(addressee.address, return_path, message, message_id)
 
 
 def read_letter(row: Letter) -> StoredLetter:

@@ -95,7 +95,14 @@ def prepare_letters(
         message_id = new_message_id(letter, addressee, dispatch.letterhead)
         merge = make_merge(now, letter, addressee, None, dispatch.letterhead, dispatch.keyring)
         try:
-            envelope = fill_letter(letter, addressee, merge, message_id, dispatch.keyring)
+            envelope = fill_letter(
+                letter,
+                addressee,
+                merge,
+                message_id,
+                dispatch.keyring,
+                bounce_address=dispatch.letterhead.bounce_address,
+            )
         except RegistryError:
             continue
         prepared[delivery_id] = Prepared(envelope, sha256_of(envelope.message))
