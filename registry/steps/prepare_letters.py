@@ -85,6 +85,7 @@ def prepare_letters(
     }
     prepared: dict[int, Prepared] = {}
     stored = []
+    bounce_address = dispatch.letterhead.bounce_address
     for delivery_id, letter_id, subscription_id, name, confirmed_at, value, number in rows:
         letter = letters[letter_id]
         if letter.wanted & NEEDS_MORE_THAN_ROWS:
@@ -96,12 +97,7 @@ def prepare_letters(
         merge = make_merge(now, letter, addressee, None, dispatch.letterhead, dispatch.keyring)
         try:
             envelope = fill_letter(
-                letter,
-                addressee,
-                merge,
-                message_id,
-                dispatch.keyring,
-                bounce_address=dispatch.letterhead.bounce_address,
+                letter, addressee, merge, message_id, dispatch.keyring, bounce_address=bounce_address
             )
         except RegistryError:
             continue

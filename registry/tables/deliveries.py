@@ -21,7 +21,8 @@ class Delivery(Base):
 
     `channel` is the sort of address it goes to. `token` fences the lease: who settles must hold it. `merge` is what
     differs per recipient, stored at the first attempt, so that the bytes can be made again (R30). `deadline_at` is the
-    objection deadline printed.
+    objection deadline printed. `batch_id` is the request to a provider that it went out in, until that has a clear
+    answer: it is repeated with all its letters or not at all.
     """
 
     __tablename__ = "deliveries"
@@ -52,6 +53,12 @@ class Delivery(Base):
         ),
         Index("ix_deliveries_subscription", "subscription_id"),
         Index(
+            "ix_deliveries_batch",
+            "batch_id",
+            sqlite_where=text("batch_id IS NOT NULL"),
+            postgresql_where=text("batch_id IS NOT NULL"),
+        ),
+        Index(
             "ix_deliveries_leased",
             "lease_until",
             sqlite_where=text("state = 'leased'"),
@@ -71,6 +78,7 @@ class Delivery(Base):
     due_at: Mapped[datetime]
     token: Mapped[str | None]
     lease_until: Mapped[datetime | None]
+    batch_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("send_batches.id"))
     attempt_count: Mapped[int] = mapped_column(default=0)
     crash_count: Mapped[int] = mapped_column(default=0)
     possible_duplicate: Mapped[bool] = mapped_column(default=False)

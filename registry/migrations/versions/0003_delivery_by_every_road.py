@@ -181,6 +181,15 @@ def upgrade() -> None:
 
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.add_column(sa.Column("channel", sa.String(length=40), server_default="email", nullable=False))
+        batch_op.add_column(sa.Column("batch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
+        batch_op.create_foreign_key("fk_deliveries_batch_id", "send_batches", ["batch_id"], ["id"])
+        batch_op.create_index(
+            "ix_deliveries_batch",
+            ["batch_id"],
+            unique=False,
+            sqlite_where=sa.text("batch_id IS NOT NULL"),
+            postgresql_where=sa.text("batch_id IS NOT NULL"),
+        )
         batch_op.drop_index("ix_deliveries_due")
         batch_op.create_index(
             "ix_deliveries_due_contacts",
@@ -233,6 +242,9 @@ def downgrade() -> None:
             sqlite_where=sa.text(DUE),
             postgresql_where=sa.text(DUE),
         )
+        batch_op.drop_index("ix_deliveries_batch")
+        batch_op.drop_constraint("fk_deliveries_batch_id", type_="foreignkey")
+        batch_op.drop_column("batch_id")
         batch_op.drop_column("channel")
 
     with op.batch_alter_table("letters", schema=None) as batch_op:
