@@ -8,16 +8,41 @@ a server that hangs up and one that hangs alike.
 from __future__ import annotations
 
 import re
+import select
 import smtplib
 import socket
 import ssl
 import time
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 _LONGEST_REPLY = 64 * 1024
-# One TLS record: a longer write is several, and each would be given the whole time-out again.
-_PIECE = 16 * 1024
+# What is written before the server is listened to again, and what one allowance of time is for.
+_PIECE = 64 * 1024
+# Setting a socket's time-out is a system call. So it is set once, to this many seconds, and waited for again and again
+# until the whole time is over; it is set anew only where less is left.
+_STEP = 30.0
+# Room for the replies to several commands, or for the greeting of a talkative server.
+_READ = 16 * 1024
+# Nearly every reply is one line, and there whole.
+_ONE_LINE_REPLY = re.compile(rb"([2-5][0-9][0-9]) ([^\r\n]*)\r\n")
 _REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
+_NO_ANSWER = "no answer in the time allowed"
+
+
+class Point(StrEnum):
+    """How far the conversation has come, in words for an answer."""
+
+    CONNECTING = "connecting"
+    GREETING = "the greeting"
+    STARTTLS = "STARTTLS"
+    SIGN_IN = "the sign-in"
+    MAIL = "MAIL FROM"
+    RCPT = "RCPT TO"
+    DATA = "DATA"
+    LETTER = "the letter"
+    DOT = "the final dot"
 
 
 class WireError(Exception):
@@ -47,15 +72,24 @@ class SpokeOutOfTurn(WireError):
 class Wire(smtplib.SMTP):
     """An SMTP connection. Give each exchange its time with `within` before it begins.
 
-    `must_end_at` (on the monotonic clock) caps all of them together.
+    `must_end_at` (on the monotonic clock) caps all of them together. `point` is how far the conversation has come; who
+    leads it says so.
     """
 
     def __init__(self, must_end_at: float) -> None:
         # A given name keeps smtplib from asking the name service who this machine is; `introduce` sets the real one.
         super().__init__(local_hostname="localhost")
         self.must_end_at = must_end_at
+        self.point = Point.CONNECTING
         self._limit = must_end_at
-        self._received = bytearray()
+        self._received = b""
+        self._step: float | None = None
+        self._watch = select.poll()
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether what is said cannot be heard on the way."""
+        return isinstance(self.sock, ssl.SSLSocket)
 
     def within(self, seconds: float) -> None:
         """Allow the next exchange this many seconds, and no more than is left of the whole."""
@@ -67,13 +101,21 @@ class Wire(smtplib.SMTP):
         The name service keeps its own time-out, which comes on top. Raises CannotConnect or TooSlow.
         """
         try:
-            self.sock = self._first_that_answers(host, port)
-            # The final dot is a small write after a large one: without this it would wait for an acknowledgement.
-            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = self._first_that_answers(host, port)
+            self.speak_over(connection)
+            # A letter's end is a small write after a large one: without this it would wait for an acknowledgement.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as trouble:
             raise CannotConnect(_reason(trouble)) from trouble
         except UnicodeError as trouble:
             raise CannotConnect("the host is no host name") from trouble
+
+    def speak_over(self, connection: socket.socket) -> None:
+        """Take over a connected socket, which `close` then closes."""
+        self.sock = connection
+        self._step = None
+        self._watch = select.poll()
+        self._watch.register(connection, select.POLLIN)
 
     def _first_that_answers(self, host: str, port: int) -> socket.socket:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -98,7 +140,7 @@ class Wire(smtplib.SMTP):
         plain = self._socket()
         plain.settimeout(self._time_left())
         try:
-            self.sock = context.wrap_socket(plain, server_hostname=host)
+            self.speak_over(context.wrap_socket(plain, server_hostname=host))
         except OSError as trouble:
             raise CannotConnect(_reason(trouble)) from trouble
         self.esmtp_features = {}
@@ -122,6 +164,11 @@ class Wire(smtplib.SMTP):
 
         Raises ConnectionCut, TooSlow or GarbledReply.
         """
+        if not self._received:
+            self._received = self._receive()
+        if whole := _ONE_LINE_REPLY.match(self._received):
+            self._received = self._received[whole.end() :]
+            return int(whole[1]), whole[2].strip()
         lines: list[bytes] = []
         code = b""
         size = 0
@@ -142,22 +189,41 @@ class Wire(smtplib.SMTP):
         self.listen()
         self.write(s.encode("utf-8") if isinstance(s, str) else bytes(s))
 
+    def send_together(self, commands: Sequence[str]) -> None:
+        """Send several commands in one write, for a server with PIPELINING (RFC 2920). It answers each, in order.
+
+        Raises ValueError where a command has a line break in it.
+        """
+        lines = "\r\n".join((*commands, ""))
+        if not lines.count("\n") == lines.count("\r") == len(commands):
+            raise ValueError("a command must not have a line break in it")
+        self.send(lines)
+
     def write(self, data: bytes) -> None:
-        """Put bytes on the wire. Raises ConnectionCut or TooSlow; then an unknown part of them is on its way."""
+        """Put bytes on the wire.
+
+        Raises ConnectionCut or TooSlow; then an unknown part of them is on its way, and the last byte is not.
+        """
         connection = self._socket()
-        connection.settimeout(self._time_left())
-        try:
-            connection.sendall(data)
-        except TimeoutError as trouble:
-            raise TooSlow("the server stopped taking bytes") from trouble
-        except OSError as trouble:
-            raise ConnectionCut(_reason(trouble)) from trouble
+        rest: bytes | memoryview = data
+        while True:
+            self._allow(connection, "the server stopped taking bytes")
+            try:
+                taken = connection.send(rest)
+            except TimeoutError:
+                continue
+            except OSError as trouble:
+                raise ConnectionCut(_reason(trouble)) from trouble
+            if taken == len(rest):
+                return
+            rest = memoryview(rest)[taken:]
 
     def write_in_pieces(self, data: bytes, seconds_each: float) -> None:
         """Put a long text on the wire, looking before each piece whether the server still wants it."""
         for start in range(0, len(data), _PIECE):
             self.within(seconds_each)
-            self.send(data[start : start + _PIECE])
+            self.listen()
+            self.write(data[start : start + _PIECE])
 
     def listen(self) -> None:
         """Hear, without waiting, whether the server said something unasked.
@@ -166,51 +232,69 @@ class Wire(smtplib.SMTP):
         for the acceptance of a letter. Raises SpokeOutOfTurn or ConnectionCut.
         """
         connection = self._socket()
-        connection.settimeout(0)
-        try:
-            heard = connection.recv(4096)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            heard = None
-        except OSError as trouble:
-            raise ConnectionCut(_reason(trouble)) from trouble
-        self._received += heard or b""
-        if self._received:
-            raise SpokeOutOfTurn("the server spoke out of turn")
-        if heard is not None:
-            raise ConnectionCut("the server hung up")
+        if not self._received:
+            # Decrypted words wait where the system does not see them.
+            has_words_waiting = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
+            if not has_words_waiting and not self._watch.poll(0):
+                return
+            connection.settimeout(0)
+            self._step = None
+            try:
+                heard = connection.recv(_READ)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                # TLS has messages of its own, and they are no words.
+                return
+            except OSError as trouble:
+                raise ConnectionCut(_reason(trouble)) from trouble
+            if not heard:
+                raise ConnectionCut("the server hung up")
+            self._received = heard
+        raise SpokeOutOfTurn("the server spoke out of turn")
 
     def _read_line(self) -> bytes:
         while (end := self._received.find(b"\n")) < 0:
             if len(self._received) > _LONGEST_REPLY:
                 raise GarbledReply("the server's reply has no end")
             self._received += self._receive()
-        line = bytes(self._received[: end + 1])
-        del self._received[: end + 1]
+        line, self._received = self._received[: end + 1], self._received[end + 1 :]
         return line
 
     def _receive(self) -> bytes:
         connection = self._socket()
-        connection.settimeout(self._time_left())
-        try:
-            heard = connection.recv(4096)
-        except TimeoutError as trouble:
-            raise TooSlow("no answer in the time allowed") from trouble
-        except OSError as trouble:
-            raise ConnectionCut(_reason(trouble)) from trouble
-        if not heard:
-            raise ConnectionCut("the server hung up")
-        return heard
+        while True:
+            self._allow(connection, _NO_ANSWER)
+            try:
+                heard = connection.recv(_READ)
+            except TimeoutError:
+                continue
+            except OSError as trouble:
+                raise ConnectionCut(_reason(trouble)) from trouble
+            if not heard:
+                raise ConnectionCut("the server hung up")
+            return heard
 
-    def _time_left(self) -> float:
+    def _allow(self, connection: socket.socket, complaint: str) -> None:
+        """Have the next call on the socket wait no longer than is left. Raises TooSlow where nothing is."""
+        step = min(self._time_left(complaint), _STEP)
+        if step != self._step:
+            connection.settimeout(step)
+            self._step = step
+
+    def _time_left(self, complaint: str = _NO_ANSWER) -> float:
         left = self._limit - time.monotonic()
         if left <= 0:
-            raise TooSlow("no answer in the time allowed")
+            raise TooSlow(complaint)
         return left
 
     def _socket(self) -> socket.socket:
         if self.sock is None:
             raise ConnectionCut("the connection is closed")
         return self.sock
+
+
+def words_of(reply: bytes) -> str:
+    """What a server said, as text."""
+    return reply.decode("utf-8", "replace")
 
 
 def _reason(trouble: OSError) -> str:
@@ -224,5 +308,5 @@ def _reason(trouble: OSError) -> str:
     if isinstance(trouble, socket.gaierror):
         return f"the host name could not be looked up ({trouble.strerror})"
     if isinstance(trouble, TimeoutError):
-        return "no answer in the time allowed"
+        return _NO_ANSWER
     return trouble.strerror or str(trouble) or type(trouble).__name__

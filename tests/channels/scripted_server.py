@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from io import BufferedReader
 from types import TracebackType
 
 
@@ -35,6 +36,12 @@ class Drip:
 Behaviour = str | bytes | Misbehaviour | Drip
 """A reply without its line end, raw bytes, or one of the above."""
 
+IN_TURN = ("8BITMIME", "SIZE")
+"""What a server offers that takes one command at a time."""
+TOGETHER = ("PIPELINING", "8BITMIME", "SIZE")
+"""What a server offers that takes several commands at once (RFC 2920)."""
+
+_NOT_NOW = "503 5.5.1 Not now"
 _DEFAULTS = {"connect": "220 scripted ready", "data": "354 go ahead", "quit": "221 bye"}
 _STAGES = frozenset(
     {"connect", "ehlo", "helo", "starttls", "auth", "mail", "rcpt", "data", "letter", "dot", "rset", "quit", "idle"}
@@ -50,7 +57,7 @@ class ScriptedServer:
     """
 
     def __init__(
-        self, script: Mapping[str, Sequence[Behaviour]] | None = None, *, features: Sequence[str] = ("8BITMIME", "SIZE")
+        self, script: Mapping[str, Sequence[Behaviour]] | None = None, *, features: Sequence[str] = IN_TURN
     ) -> None:
         unknown = set(script or {}) - _STAGES
         if unknown:
@@ -64,7 +71,7 @@ class ScriptedServer:
         self.port: int = self._listener.getsockname()[1]
         self.commands: list[str] = []
         self.letters: list[bytes] = []
-        """Letters as they came over the wire, with the final dot."""
+        """Letters as they came over the wire, with the final dot. A lone dot is a letter, too."""
         self.connections = 0
         self._closing = threading.Event()
         self._open: list[socket.socket] = []
@@ -96,6 +103,8 @@ class ScriptedServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            # Replies are written one by one: without this a second would wait until the first is acknowledged.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             self._open.append(connection)
             thread = threading.Thread(target=self._serve, args=(connection,), name="scripted-conversation")
@@ -106,36 +115,50 @@ class ScriptedServer:
         with connection, contextlib.suppress(OSError), connection.makefile("rb") as lines:
             if not self._act(connection, "connect"):
                 return
+            has_sender = has_recipient = False
             while line := lines.readline():
                 command = line.decode("utf-8", "replace").rstrip("\r\n")
                 self.commands.append(command)
                 stage = command.partition(" ")[0].lower()
-                if not self._act(connection, stage if stage in _STAGES else "auth"):
+                is_out_of_place = (stage == "rcpt" and not has_sender) or (stage == "data" and not has_recipient)
+                default = _NOT_NOW if is_out_of_place else None
+                if not self._act(connection, stage if stage in _STAGES else "auth", default):
                     return
-                if stage == "quit":
+                was_accepted = self._replied.startswith("2")
+                if stage == "mail":
+                    has_sender, has_recipient = was_accepted, False
+                elif stage == "rcpt":
+                    has_recipient = has_recipient or was_accepted
+                elif stage in ("rset", "ehlo", "helo"):
+                    has_sender = has_recipient = False
+                elif stage == "quit":
                     return
-                if stage == "data" and self._replied.startswith("3"):
-                    letter = lines.readline()
-                    if "letter" in self._script and not self._act(connection, "letter"):
+                elif stage == "data" and self._replied.startswith("3"):
+                    if not self._read_letter(connection, lines):
                         return
-                    while not letter.endswith(b"\r\n.\r\n"):
-                        piece = lines.readline()
-                        if not piece:
-                            return
-                        letter += piece
-                    self.letters.append(letter)
-                    if not self._act(connection, "dot"):
-                        return
-                    if "idle" in self._script and not self._act(connection, "idle"):
-                        return
+                    has_sender = has_recipient = False
 
-    def _act(self, connection: socket.socket, stage: str) -> bool:
-        """Do what the script says for this stage; False where the conversation is over."""
+    def _read_letter(self, connection: socket.socket, lines: BufferedReader) -> bool:
+        letter = lines.readline()
+        if "letter" in self._script and not self._act(connection, "letter"):
+            return False
+        while letter != b".\r\n" and not letter.endswith(b"\r\n.\r\n"):
+            piece = lines.readline()
+            if not piece:
+                return False
+            letter += piece
+        self.letters.append(letter)
+        if not self._act(connection, "dot"):
+            return False
+        return "idle" not in self._script or self._act(connection, "idle")
+
+    def _act(self, connection: socket.socket, stage: str, default: str | None = None) -> bool:
+        """Do what the script says for this stage, or else the default; False where the conversation is over."""
         behaviours = self._script.get(stage)
         self._replied = ""
         if stage in ("letter", "idle") and not behaviours:
             return True
-        behaviour = behaviours.popleft() if behaviours else self._default(stage)
+        behaviour = behaviours.popleft() if behaviours else default or self._default(stage)
         if behaviour is HANG:
             self._closing.wait(30)
             return False
@@ -146,11 +169,13 @@ class ScriptedServer:
                 connection.shutdown(socket.SHUT_RDWR)
             return False
         if isinstance(behaviour, Drip):
+            self._replied = behaviour.data.decode("latin-1")
             for position in range(len(behaviour.data)):
                 connection.sendall(behaviour.data[position : position + 1])
                 if self._closing.wait(behaviour.pause):
                     return False
         elif isinstance(behaviour, bytes):
+            self._replied = behaviour.decode("latin-1")
             connection.sendall(behaviour)
         elif isinstance(behaviour, str):
             self._replied = behaviour

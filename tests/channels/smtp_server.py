@@ -41,7 +41,8 @@ class MailServer:
     Close the channel before the test ends, or Python warns of its open socket. `tls` is a server-side context: offered
     by STARTTLS, or spoken from the start where `implicit_tls` is set. `credentials` are the (user name, password) it
     asks for; without STARTTLS aiosmtpd warns that this is unsafe, so mark such a test with
-    `pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")`.
+    `pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")`. With `pipelining` it
+    offers to take several commands at once (RFC 2920).
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class MailServer:
         credentials: tuple[str, str] | None = None,
         smtputf8: bool = True,
         size_limit: int = 33_554_432,
+        pipelining: bool = False,
         host: str = "127.0.0.1",
     ) -> None:
         self._listener = socket.socket()
@@ -62,6 +64,8 @@ class MailServer:
         """Every letter taken, in order. Complete once the sender has its answer."""
         self.peers: set[tuple[str, int]] = set()
         """The address and port of everybody who greeted: one for each connection."""
+        self.offers = ("250-PIPELINING",) if pipelining else ()
+        """Lines that it answers to EHLO beside its own."""
         self._credentials = credentials
         self._scheme = "smtps" if implicit_tls else "smtp"
         self._lock = threading.Lock()
@@ -142,7 +146,7 @@ class _Hooks:
     ) -> list[str]:
         self._server.peers.add(session.peer)
         session.host_name = hostname
-        return responses
+        return [*responses[:-1], *self._server.offers, responses[-1]]
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd looks for this name
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]

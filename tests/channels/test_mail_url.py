@@ -50,6 +50,20 @@ def test_options_name_an_authority_and_the_greeting(tmp_path: Path) -> None:
     assert parse_mail_url("smtp://mail.example?ehlo=[192.0.2.1]").ehlo_name == "[192.0.2.1]"
 
 
+def test_options_say_how_many_connections_and_letters_there_may_be() -> None:
+    address = parse_mail_url("smtp://mail.example?connections=8&rate=12.5&letters=200&pipelining=off")
+    assert (address.connections, address.rate_per_second) == (8, 12.5)
+    assert (address.letters_per_connection, address.may_pipeline) == (200, False)
+    assert parse_mail_url("smtps://mail.example?connections=50&rate=0.5").rate_per_second == 0.5
+    assert parse_mail_url("smtp://mail.example?pipelining=when-offered").may_pipeline
+
+
+def test_without_options_a_worker_has_four_connections_and_no_rate() -> None:
+    address = parse_mail_url("smtp://mail.example")
+    assert (address.connections, address.rate_per_second) == (4, None)
+    assert (address.letters_per_connection, address.may_pipeline) == (1_000, True)
+
+
 def test_the_password_shows_in_no_text_of_the_address() -> None:
     address = parse_mail_url("smtp://user:hunter2@mail.example")
     assert "hunter2" not in repr(address)
@@ -90,6 +104,20 @@ def test_the_password_shows_in_no_text_of_the_address() -> None:
         ("smtp://user:secret@mail.example?starttls=off", "leave out starttls=off or use smtps://"),
         ("smtp://mail.example?ca=relay.pem", "whole path"),
         ("smtp://mail.example?ca=/nowhere/relay.pem", "no such file"),
+        ("smtp://mail.example?connections=0", "whole number from 1 to 50"),
+        ("smtp://mail.example?connections=51", "whole number from 1 to 50"),
+        ("smtp://mail.example?connections=-1", "whole number from 1 to 50"),
+        ("smtp://mail.example?connections=four", "whole number from 1 to 50"),
+        ("smtp://mail.example?connections=%D9%A4", "whole number from 1 to 50"),
+        ("smtp://mail.example?connections=", "whole number from 1 to 50"),
+        ("smtp://mail.example?connections=2&connections=3", "connections twice"),
+        ("smtp://mail.example?letters=100001", "whole number from 1 to 100000"),
+        ("smtp://mail.example?rate=0", "more than 0"),
+        ("smtp://mail.example?rate=-5", "more than 0"),
+        ("smtp://mail.example?rate=nan", "more than 0"),
+        ("smtp://mail.example?rate=1e9", "more than 0"),
+        ("smtp://mail.example?rate=10/s", "more than 0"),
+        ("smtp://mail.example?pipelining=on", "when-offered or off"),
         ("smtp://mail.example?ehlo=two%20words", "ehlo in the mail URL must be"),
         ("smtp://mail.example?ehlo=a%0D%0AMAIL", "ehlo in the mail URL must be"),
     ],

@@ -13,26 +13,38 @@ from tests.channels.smtp_server import MailServer, ReceivedMessage
 # The test server asks for a password in clear on purpose, and smtps looks like clear to it: its TLS is outside of it.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
 
+
+@pytest.fixture(params=[False, True], ids=["in-turn", "together"])
+def pipelining(request: pytest.FixtureRequest) -> bool:
+    """Whether the server takes several commands at once (RFC 2920)."""
+    return bool(request.param)
+
+
 CREDENTIALS = ("notices@antopsis.example", "pass wörd:/#?@%")
 
 
-def test_a_letter_arrives_as_it_was_with_its_envelope(make_envelope: EnvelopeMaker, open_channel: ChannelMaker) -> None:
-    envelope = make_envelope(return_path="bounces+17@antopsis.example")
-    with MailServer() as server:
+@pytest.mark.parametrize(
+    "return_path",
+    ["bounces+17@antopsis.example", "bounces+0f3a9c-privacy=customer.example@antopsis.example", ""],
+    ids=["verp", "verp-with-the-recipient", "null"],
+)
+def test_a_letter_arrives_as_it_was_with_its_envelope(
+    make_envelope: EnvelopeMaker, open_channel: ChannelMaker, pipelining: bool, return_path: str
+) -> None:
+    envelope = make_envelope(return_path=return_path)
+    with MailServer(pipelining=pipelining) as server:
         channel: Channel = open_channel(server.url)
         answer = channel.send(envelope)
     assert answer == Accepted(250, "2.0.0 OK: queued as TEST0001", provider_ref="TEST0001")
     assert channel.is_real
-    assert server.messages == [
-        ReceivedMessage("bounces+17@antopsis.example", ("privacy@customer.example",), envelope.message)
-    ]
+    assert server.messages == [ReceivedMessage(return_path, ("privacy@customer.example",), envelope.message)]
 
 
 def test_leading_dots_and_stray_line_ends_arrive_right(
-    make_envelope: EnvelopeMaker, open_channel: ChannelMaker
+    make_envelope: EnvelopeMaker, open_channel: ChannelMaker, pipelining: bool
 ) -> None:
     message = b"Subject: dots\r\n\r\n.\r\n..two\r\n.\n.\r.one\r\nlast, without an end"
-    with MailServer() as server:
+    with MailServer(pipelining=pipelining) as server:
         channel = open_channel(server.url)
         assert isinstance(channel.send(make_envelope(message=message)), Accepted)
     assert [received.content for received in server.messages] == [
@@ -40,25 +52,20 @@ def test_leading_dots_and_stray_line_ends_arrive_right(
     ]
 
 
-def test_a_letter_of_many_pieces_arrives_whole(make_envelope: EnvelopeMaker, open_channel: ChannelMaker) -> None:
+def test_a_letter_of_many_pieces_arrives_whole(
+    make_envelope: EnvelopeMaker, open_channel: ChannelMaker, pipelining: bool
+) -> None:
     message = b"Subject: long\r\n\r\n" + b"".join(b".%08d\r\n" % number for number in range(60_000))
-    with MailServer() as server:
+    with MailServer(pipelining=pipelining) as server:
         channel = open_channel(server.url)
         assert isinstance(channel.send(make_envelope(message=message)), Accepted)
     assert server.messages[0].content == message
 
 
-def test_a_bounce_goes_out_with_the_null_return_path(make_envelope: EnvelopeMaker, open_channel: ChannelMaker) -> None:
-    with MailServer() as server:
-        channel = open_channel(server.url)
-        assert isinstance(channel.send(make_envelope(return_path="")), Accepted)
-    assert server.messages[0].mail_from == ""
-
-
 def test_letters_share_a_connection_and_a_refused_one_does_not_end_it(
-    make_envelope: EnvelopeMaker, open_channel: ChannelMaker
+    make_envelope: EnvelopeMaker, open_channel: ChannelMaker, pipelining: bool
 ) -> None:
-    with MailServer() as server:
+    with MailServer(pipelining=pipelining) as server:
         server.script("gone@customer.example", 550, "5.1.1 No such user here")
         server.script("busy@customer.example", 451, "4.7.1 Greylisted, come back later", times=1)
         server.script("full@customer.example", 552, "5.3.4 Message too big", stage="DATA")
@@ -80,10 +87,11 @@ def test_a_connection_is_replaced_after_so_many_letters(
     make_envelope: EnvelopeMaker, open_channel: ChannelMaker
 ) -> None:
     with MailServer() as server:
-        channel = open_channel(server.url, letters_per_connection=2)
-        assert all(isinstance(channel.send(make_envelope()), Accepted) for _ in range(5))
-    assert len(server.messages) == 5
-    assert len(server.peers) == 3
+        for options, said in (("?letters=2", {}), ("", {"letters_per_connection": 2})):
+            channel = open_channel(server.url + options, **said)
+            assert all(isinstance(channel.send(make_envelope()), Accepted) for _ in range(5))
+    assert len(server.messages) == 10
+    assert len(server.peers) == 6
 
 
 def test_a_connection_that_was_idle_too_long_is_replaced(
@@ -148,14 +156,14 @@ def test_a_letter_too_large_for_the_server_is_refused_without_sending_it(
 
 @pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "smtps"])
 def test_letters_go_encrypted_and_signed_in(
-    authority: Authority, make_envelope: EnvelopeMaker, open_channel: ChannelMaker, implicit: bool
+    authority: Authority, make_envelope: EnvelopeMaker, open_channel: ChannelMaker, pipelining: bool, implicit: bool
 ) -> None:
     context = authority.server_context("IP:127.0.0.1")
-    with MailServer(tls=context, implicit_tls=implicit, credentials=CREDENTIALS) as server:
+    with MailServer(tls=context, implicit_tls=implicit, credentials=CREDENTIALS, pipelining=pipelining) as server:
         channel = open_channel(server.url + f"?ca={authority.certificate}")
-        answers = [channel.send(make_envelope()) for _ in range(2)]
-    assert [answer.code for answer in answers] == [250, 250]
-    assert len(server.messages) == 2
+        answers = [channel.send(make_envelope()) for _ in range(3)]
+    assert [answer.code for answer in answers] == [250, 250, 250]
+    assert (len(server.messages), len(server.peers)) == (3, 1)
 
 
 @pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "smtps"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +33,20 @@ def test_no_letter_can_end_itself_early_and_every_letter_can_be_read_back(messag
     assert b"\r" not in read.replace(b"\r\n", b"")
 
 
+@given(
+    st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"a", b"\x0b", b"\x0c", b"\x1c", b"\x85", b"\xff"])).map(
+        b"".join
+    )
+)
+def test_cr_lf_and_crlf_end_a_line_and_nothing_else_does(message: bytes) -> None:
+    lines = re.sub(rb"\r\n?|\n", b"\r\n", message)
+    expected = lines if lines.endswith(b"\r\n") else lines + b"\r\n"
+    assert with_crlf(message) == expected
+    letter = letter_to("privacy@customer.example", message)
+    assert letter.text == re.sub(rb"(?m)^\.", b"..", expected)
+    assert (letter.size, letter.is_8bit) == (len(expected), not message.isascii())
+
+
 def test_a_letter_with_proper_line_ends_is_not_changed() -> None:
     message = b"Subject: x\r\n\r\n" + b"line\r\n" * 50
     assert letter_to("privacy@customer.example", message).text == message
@@ -53,6 +69,8 @@ def test_a_letter_with_proper_line_ends_is_not_changed() -> None:
         "privacy\u2028@customer.example",
         "privacy\ud800@customer.example",
         "privacy@bad\u0301..example",
+        "privacy@legal@",
+        "privacy\x7f@customer.example",
         "p" * 250 + "@customer.example",
     ],
 )
@@ -78,6 +96,8 @@ def test_an_empty_return_path_is_the_null_path() -> None:
         ("privacy@straße.example", "privacy@xn--strae-oqa.example"),
         ("privacy@[192.0.2.1]", "privacy@[192.0.2.1]"),
         ("o'brien+legal@customer.example", "o'brien+legal@customer.example"),
+        ("bounces+0f3a=customer.example@antopsis.example", "bounces+0f3a=customer.example@antopsis.example"),
+        ('"at@home"@customer.example', '"at@home"@customer.example'),
     ],
 )
 def test_an_international_domain_needs_no_special_server(given_address: str, written: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from contextlib import closing
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from registry.channels.smtp_wire import ConnectionCut, GarbledReply, SpokeOutOfTurn, Wire, WireError
+from registry.channels.smtp_wire import ConnectionCut, GarbledReply, SpokeOutOfTurn, TooSlow, Wire, WireError
 
 REPLIES = st.lists(st.sampled_from([b"250", b"-", b" ", b"ok", b"\r\n", b"\n", b"\r", b"\xff", b"550", b"999"])).map(
     b"".join
@@ -22,7 +23,7 @@ def wire_that_hears(heard: bytes) -> Wire:
     with far:
         far.sendall(heard)
     wire = Wire(time.monotonic() + 5)
-    wire.sock = near
+    wire.speak_over(near)
     return wire
 
 
@@ -70,3 +71,65 @@ def test_a_command_on_a_closed_connection_is_a_named_trouble() -> None:
 def test_a_command_with_a_line_break_is_a_programming_error() -> None:
     with closing(wire_that_hears(b"")) as wire, pytest.raises(ValueError, match="prohibited newline"):
         wire.docmd("RCPT TO:<a@b.example>\r\nRCPT TO:<c@d.example>")
+
+
+def test_no_command_among_several_may_hold_a_line_break() -> None:
+    with closing(wire_that_hears(b"")) as wire, pytest.raises(ValueError, match="line break"):
+        wire.send_together(("MAIL FROM:<>", "RCPT TO:<a@b.example>\r\nRCPT TO:<c@d.example>", "DATA"))
+
+
+def test_a_wait_longer_than_one_step_of_the_socket_goes_on_and_has_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("registry.channels.smtp_wire._STEP", 0.02)
+    near, far = socket.socketpair()
+    wire = Wire(time.monotonic() + 5)
+    wire.speak_over(near)
+    with far, closing(wire):
+        late = threading.Timer(0.2, far.sendall, [b"250 ok\r\n"])
+        late.start()
+        assert wire.getreply() == (250, b"ok")
+        late.join()
+        wire.within(0.1)
+        began = time.monotonic()
+        with pytest.raises(TooSlow):
+            wire.getreply()
+        assert 0.1 <= time.monotonic() - began < 2
+
+
+LONG = b"0123456789abcdef\r\n" * 50_000 + b".\r\n"
+
+
+def wire_with_little_room() -> tuple[Wire, socket.socket]:
+    near, far = socket.socketpair()
+    near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+    wire = Wire(time.monotonic() + 10)
+    wire.speak_over(near)
+    return wire, far
+
+
+def read_all(far: socket.socket, heard: list[bytes]) -> None:
+    while piece := far.recv(10_000):
+        heard.append(piece)
+
+
+def test_a_long_letter_goes_out_in_whatever_portions_the_other_side_takes() -> None:
+    wire, far = wire_with_little_room()
+    heard: list[bytes] = []
+    reader = threading.Thread(target=read_all, args=(far, heard))
+    with far:
+        reader.start()
+        with closing(wire):
+            wire.write_in_pieces(LONG, 5)
+        reader.join(timeout=10)
+    assert b"".join(heard) == LONG
+
+
+def test_where_writing_fails_the_end_of_the_letter_has_not_left() -> None:
+    wire, far = wire_with_little_room()
+    with far:
+        with closing(wire), pytest.raises(TooSlow, match="stopped taking bytes"):
+            wire.write_in_pieces(LONG, 0.1)
+        heard: list[bytes] = []
+        read_all(far, heard)
+    arrived = b"".join(heard)
+    assert LONG.startswith(arrived)
+    assert len(arrived) < len(LONG)
