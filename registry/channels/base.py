@@ -24,6 +24,9 @@ def clean_answer(text: str) -> str:
     surrogates and unassigned characters become one space, and the text is cut at LONGEST_ANSWER characters. A
     server is a stranger: its answer ends up in the record, on pages and in terminals.
     """
+    is_clean = text.isascii() and text.isprintable() and "  " not in text and text.strip(" ") == text
+    if is_clean and len(text) <= LONGEST_ANSWER:
+        return text
     # Cut first, with room to spare: a stranger must not have a megabyte cleaned to keep two thousand characters.
     spaced = "".join(
         " " if unicodedata.category(character).startswith(("C", "Z")) else character

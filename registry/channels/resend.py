@@ -44,6 +44,12 @@ class ResendChannel:
     name = "resend"
     kind = "email"
     is_real = True
+    largest_batch = LARGEST_BATCH
+    connections = 2
+    account = "resend"
+    requests_per_second = None
+    """Resend says with each answer how fast it may be asked."""
+    connections_in_all = None
 
     def __init__(
         self,
@@ -53,13 +59,20 @@ class ResendChannel:
         timeouts: ResendTimeouts | None = None,
         idle_seconds: float = 60,
     ) -> None:
-        self._wire = ResendWire(api_key, base_url, timeouts or ResendTimeouts(), idle_seconds)
+        self._timeouts = timeouts or ResendTimeouts()
+        self._wire = ResendWire(api_key, base_url, self._timeouts, idle_seconds)
+        self._idle_seconds = idle_seconds
         self._api_key = api_key.encode("ascii")
         self._rate: Rate | None = None
         """The pace that was asked for last."""
 
     def __repr__(self) -> str:
         return f"ResendChannel({self._wire.base_url!r})"
+
+    def sibling(self) -> ResendChannel:
+        """Return another channel of the same account, with a connection of its own."""
+        key, url = self._api_key.decode("ascii"), self._wire.base_url
+        return ResendChannel(key, base_url=url, timeouts=self._timeouts, idle_seconds=self._idle_seconds)
 
     def send(self, envelope: Envelope) -> Answer:
         """Carry one letter. Its Idempotency-Key comes from its Message-ID and its bytes, and is the same every time.

@@ -75,6 +75,36 @@ class SmtpChannel:
         self._is_between_letters = True
         self._last_used = 0.0
 
+    @property
+    def connections(self) -> int:
+        """The most connections that one worker may hold."""
+        return self._address.connections
+
+    @property
+    def connections_in_all(self) -> int | None:
+        """The most connections that all workers together may hold, None for no such limit."""
+        return self._address.connections_in_all
+
+    @property
+    def requests_per_second(self) -> float | None:
+        """How many letters a second the operator allows, None for as many as the server takes."""
+        return self._address.rate_per_second
+
+    @property
+    def account(self) -> str:
+        """What the pace belongs to: the server, and who signs in."""
+        return f"smtp:{self._address.username or ''}@{self._address}"
+
+    def sibling(self) -> SmtpChannel:
+        """Return another channel to the same server, with a connection of its own."""
+        return SmtpChannel(
+            self._address,
+            timeouts=self._timeouts,
+            letters_per_connection=self._letters_per_connection,
+            idle_seconds=self._idle_seconds,
+            unproven_seconds=self._unproven_seconds,
+        )
+
     def send(self, envelope: Envelope) -> Answer:
         """Carry one letter and say what the server said.
 

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import idna
 
-_OPTIONS = ("starttls", "ca", "ehlo", "connections", "rate", "letters", "pipelining")
+_OPTIONS = ("starttls", "ca", "ehlo", "connections", "in-all", "rate", "letters", "pipelining")
 _MOST_CONNECTIONS = 50
 _MOST_LETTERS = 100_000
 _HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -34,11 +34,12 @@ class Security(StrEnum):
 class SmtpAddress:
     """A mail server. The password never shows in `repr` or `str`.
 
-    `certificate_authority` is a PEM file trusted beside the system's own, for a private relay. `ehlo_name` is
-    the name this installation gives for itself; None lets the channel choose. `connections` is how many of them one
-    worker may hold at once, `rate_per_second` how many letters the whole installation may send in a second (None: as
-    many as the server takes): both are for whoever hands out the letters. `letters_per_connection` is how many one
-    connection carries before it is replaced, and `may_pipeline` whether the server's offer of PIPELINING is taken.
+    `certificate_authority` is a PEM file trusted beside the system's own, for a private relay. `ehlo_name` is the name
+    this installation gives for itself; None lets the channel choose. `connections` is how many of them one worker may
+    hold at once, `connections_in_all` all workers together, `rate_per_second` how many letters the whole installation
+    may send in a second (None: as many as the server takes): all for whoever hands out the letters.
+    `letters_per_connection` is how many one connection carries before it is replaced, and `may_pipeline` whether the
+    server's offer of PIPELINING is taken.
     """
 
     host: str
@@ -48,7 +49,8 @@ class SmtpAddress:
     password: str | None = field(default=None, repr=False)
     certificate_authority: Path | None = None
     ehlo_name: str | None = None
-    connections: int = 4
+    connections: int = 1
+    connections_in_all: int | None = None
     rate_per_second: float | None = None
     # Exim takes no more by default. Whoever takes fewer says so at MAIL FROM, and the channel then connects anew.
     letters_per_connection: int = 1_000
@@ -73,7 +75,9 @@ def parse_mail_url(url: str) -> SmtpAddress:
       host is this machine (`localhost`, 127.0.0.0/8, ::1).
     - `?ca=/path/to/authority.pem`: one more authority to trust.
     - `?ehlo=mail.example`: the name to greet with.
-    - `?connections=4`: how many connections one worker may hold at once, 1 to 50.
+    - `?connections=4`: how many connections one worker may hold at once, 1 to 50; 1 by default, since each one that a
+      dying worker held may leave one letter that may have arrived.
+    - `?in-all=8`: how many connections all workers together may hold, 1 to 50.
     - `?rate=10`: letters in a second for the whole installation; a fraction may be given (`0.5`: one in two seconds).
     - `?letters=1000`: letters on one connection before it is replaced, 1 to 100000.
     - `?pipelining=when-offered|off`: `off` for a server, or a firewall before it, that offers PIPELINING and then
@@ -117,6 +121,7 @@ def parse_mail_url(url: str) -> SmtpAddress:
         certificate_authority=_certificate_authority(options.get("ca")),
         ehlo_name=_ehlo_name(options.get("ehlo")),
         connections=_number(options, "connections", SmtpAddress.connections, _MOST_CONNECTIONS),
+        connections_in_all=_number(options, "in-all", 0, _MOST_CONNECTIONS) if "in-all" in options else None,
         rate_per_second=_rate(options.get("rate")),
         letters_per_connection=_number(options, "letters", SmtpAddress.letters_per_connection, _MOST_LETTERS),
         may_pipeline=_may_pipeline(options.get("pipelining", "when-offered")),

@@ -70,12 +70,13 @@ def claim_deliveries(
                 .values(due_at=now + OUTSIDE_WAIT, note=SkipReason.OUTSIDE_MAIL_ONLY_TO.value)
                 .execution_options(synchronize_session=False)
             )
-        if leases := _lease(session, now, channel, [each for each in due if each not in kept_back]):
+        if leases := lease_rows(session, now, channel, [each for each in due if each not in kept_back]):
             return leases
     return []
 
 
-def _lease(session: Session, now: datetime, channel: Channel, ids: Sequence[int]) -> list[Lease]:
+def lease_rows(session: Session, now: datetime, channel: Channel, ids: Sequence[int]) -> list[Lease]:
+    """Lease these rows, which are locked and may be claimed, with an attempt's row for each; the order is kept."""
     token = secrets.token_hex(16)
     rows = session.execute(
         update(Delivery)
@@ -128,7 +129,8 @@ def _find_due(
     # SKIP LOCKED lets workers on PostgreSQL pass each other by. SQLite drops it; there a writing session is alone.
     return session.scalars(
         select(Delivery.id)
-        .where(IS_WAITING, Delivery.channel == kind, Delivery.due_at <= now, which)
+        # What went out in a batch without a clear answer is repeated with its batch (`send_batches`).
+        .where(IS_WAITING, Delivery.channel == kind, Delivery.due_at <= now, Delivery.batch_id.is_(None), which)
         .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
         .limit(wanted)
         .with_for_update(skip_locked=True, key_share=True)

@@ -23,8 +23,9 @@ from registry.steps.insert_once import insert_once
 from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import RingKey
 
-Purpose = Literal["manage", "unsubscribe", "bounce"]
-"""What a token opens: a link, or a return path. A token for one purpose is no token for another."""
+Purpose = Literal["manage", "unsubscribe", "bounce", "check"]
+"""What a token opens: a link, or the return path of a letter (bounce) or of a test of an address (check). A token for
+one purpose is no token for another."""
 
 LINK: Final = "link"
 LOOKUP: Final = "lookup"
@@ -39,10 +40,11 @@ _TOKEN = re.compile(rf"([a-z0-9]{{1,20}})\.([1-9][0-9]{{0,18}})\.([0-9a-f]{{{2 *
 
 @dataclass(frozen=True)
 class LinkKey:
-    """One key that signs links, by the id that stands in them."""
+    """One key that signs links, by the id that stands in them. `replaced_at` (UTC): a newer one signs since then."""
 
     key_id: str
     secret: bytes = field(repr=False)
+    replaced_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,15 @@ class Keyring:
         number = int(match[2])
         expected = "" if key is None else _signature(key, purpose, number)
         return number if hmac.compare_digest(expected, match[3]) else None
+
+    def could_sign_for(self, token: str, created_at: datetime) -> bool:
+        """Return whether the key of a verified token still signed when the row it names was made (UTC).
+
+        After a restore numbers are given again that the original gave to others. A link that it signed for one of
+        those is good for its own row, and must not open the row that has the number here.
+        """
+        replaced_at = self._link_key(token.partition(".")[0]).replaced_at
+        return replaced_at is None or created_at <= replaced_at
 
     def confirm_secret(self, key_id: str, nonce: str) -> str:
         """Return the token that confirms a wish, from the nonce stored with it.
@@ -153,7 +164,11 @@ def load_keyring(session: Session, now: datetime) -> Keyring:
     lookup = next((key for key in keys if key.purpose == LOOKUP), None)
     if not links or lookup is None:
         raise RuntimeError("the keyring is empty; make_keyring makes its keys when the service starts")
-    link_keys = tuple(LinkKey(key.key_id, bytes.fromhex(key.secret)) for key in links)
+    replaced = [None, *(key.created_at for key in links)]
+    link_keys = tuple(
+        LinkKey(key.key_id, bytes.fromhex(key.secret), replaced_at)
+        for key, replaced_at in zip(links, replaced, strict=False)
+    )
     return Keyring(link_keys, bytes.fromhex(lookup.secret))
 
 

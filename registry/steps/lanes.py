@@ -6,7 +6,7 @@ A lane knows no database. It is handed one letter, and puts what came of it into
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from queue import SimpleQueue
@@ -28,6 +28,35 @@ class ManyConnections(Protocol):
         """Return another channel of the same road, with a connection of its own."""
 
 
+@runtime_checkable
+class Paced(Protocol):
+    """A channel whose provider sets a pace, or whose operator has (R31)."""
+
+    @property
+    def account(self) -> str:
+        """What the pace belongs to, the same in every worker, without secrets."""
+
+    @property
+    def requests_per_second(self) -> float | None:
+        """How many requests the operator allows in a second, None for as many as the provider takes."""
+
+    @property
+    def connections_in_all(self) -> int | None:
+        """The most connections that all workers together may hold, None for no such limit."""
+
+
+@runtime_checkable
+class TakesBatches(Protocol):
+    """A channel that carries many letters in one request."""
+
+    @property
+    def largest_batch(self) -> int:
+        """The most letters of one request."""
+
+    def send_batch(self, envelopes: Sequence[Envelope], key: str) -> list[Answer]:
+        """Carry the letters in one request under a key, and return one answer for each, in their order."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadyLetter:
     """A letter whose start is committed. A plain one needs no more than its row settled once it is taken."""
@@ -38,12 +67,23 @@ class ReadyLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Parcel:
+    """What goes on the wire at once: one letter, or a batch under the key that is stored with it."""
+
+    letters: tuple[ReadyLetter, ...]
+    batch_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
-    """A letter that was on the wire, what came back, and when (UTC). `defect` is what the channel raised, if it did."""
+    """A parcel that was on the wire, what came back for each letter, and when (UTC).
+
+    `defect` is what the channel raised, if it did.
+    """
 
     lane: Lane
-    letter: ReadyLetter
-    answer: Answer
+    parcel: Parcel
+    answers: tuple[Answer, ...]
     answered_at: datetime
     defect: BaseException | None = None
 
@@ -55,7 +95,7 @@ class Lane:
         self.channel = channel
         self._answers = answers
         self._clock = clock
-        self._letters: SimpleQueue[ReadyLetter | None] = SimpleQueue()
+        self._parcels: SimpleQueue[Parcel | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def get_a_thread(self) -> None:
@@ -64,45 +104,36 @@ class Lane:
             self._thread = threading.Thread(target=self._work, name=f"lane-{self.channel.name}", daemon=True)
             self._thread.start()
 
-    def hand_over(self, letter: ReadyLetter) -> None:
-        """Put a letter on the wire. Its answer comes into the queue of answers."""
+    def hand_over(self, parcel: Parcel) -> None:
+        """Put a parcel on the wire. Its answer comes into the queue of answers."""
         if self._thread is None:
-            self._carry(letter)
+            self._carry(parcel)
         else:
-            self._letters.put(letter)
+            self._parcels.put(parcel)
 
     def end(self) -> None:
         """Let the thread end once its letter is answered, and wait for it."""
         if self._thread is not None:
-            self._letters.put(None)
+            self._parcels.put(None)
             self._thread.join()
 
     def _work(self) -> None:
-        while (letter := self._letters.get()) is not None:
-            self._carry(letter)
+        while (parcel := self._parcels.get()) is not None:
+            self._carry(parcel)
 
-    def _carry(self, letter: ReadyLetter) -> None:
+    def _carry(self, parcel: Parcel) -> None:
         defect: BaseException | None = None
         # What ends a program is raised where it is heard; in a thread nobody would hear it.
         kept = Exception if self._thread is None else BaseException
         try:
-            answer: Answer = self.channel.send(letter.envelope)
+            answers = self._send(parcel)
         except kept as raised:
             # Nobody can say how far it came, so it counts as what may have arrived.
-            answer, defect = Ambiguous(None, f"the channel failed with {type(raised).__name__}"), raised
-        self._answers.put(Answered(self, letter, answer, self._clock(), defect))
+            unknown = Ambiguous(None, f"the channel failed with {type(raised).__name__}")
+            answers, defect = (unknown,) * len(parcel.letters), raised
+        self._answers.put(Answered(self, parcel, answers, self._clock(), defect))
 
-
-def most_lanes(channel: Channel) -> int:
-    """Return how many letters may be on a road at once."""
-    return channel.connections if isinstance(channel, ManyConnections) else 1
-
-
-def add_lane(
-    channel: Channel, lanes: list[Lane], answers: SimpleQueue[Answered], clock: Callable[[], datetime]
-) -> Lane:
-    """Open a lane of a road: the first over the channel itself, a further one over a connection beside it."""
-    beside = lanes and isinstance(channel, ManyConnections)
-    lane = Lane(channel.sibling() if beside and isinstance(channel, ManyConnections) else channel, answers, clock)
-    lanes.append(lane)
-    return lane
+    def _send(self, parcel: Parcel) -> tuple[Answer, ...]:
+        if parcel.batch_key is None or not isinstance(self.channel, TakesBatches):
+            return tuple(self.channel.send(letter.envelope) for letter in parcel.letters)
+        return tuple(self.channel.send_batch([letter.envelope for letter in parcel.letters], parcel.batch_key))

@@ -175,16 +175,25 @@ def _begin(*, by_database_clock: bool = False) -> Update:
         .where(
             Attempt.delivery_id == bindparam("next_delivery"),
             Attempt.n == bindparam("next_n"),
-            exists(_may_go_out(by_database_clock)),
+            exists(_may_begin(by_database_clock)),
         )
         .values(send_started_at=bindparam("begins_at"), sha256=bindparam("next_sha256"))
     )
 
 
-def _may_go_out(by_database_clock: bool) -> Select[int]:
-    """The delivery, where it is held for long enough and nothing came up since it was claimed (R28, R32)."""
+def _may_begin(by_database_clock: bool) -> Select[int]:
+    """The delivery, where it is held for long enough and may go out."""
     # One with less of its lease left is renewed first (`start_delivery`). On PostgreSQL all machines share its clock.
     held_until = func.clock_timestamp() + literal(RENEW_BELOW) if by_database_clock else bindparam("held_until")
+    return may_go_out().where(
+        Delivery.id == bindparam("next_delivery"),
+        Delivery.token == bindparam("next_token"),
+        Delivery.lease_until > held_until,
+    )
+
+
+def may_go_out() -> Select[int]:
+    """Leased deliveries to followers about which nothing came up since they were claimed (R28, R32)."""
     is_suppressed = exists().where(
         Suppression.publisher_id == Address.publisher_id,
         Suppression.channel == Address.channel,
@@ -197,10 +206,7 @@ def _may_go_out(by_database_clock: bool) -> Select[int]:
         .join(Statement, Statement.id == Delivery.statement_id)
         .join(Notice, Notice.id == Statement.notice_id)
         .where(
-            Delivery.id == bindparam("next_delivery"),
-            Delivery.token == bindparam("next_token"),
             Delivery.state == LEASED,
-            Delivery.lease_until > held_until,
             Subscription.ended_at.is_(None),
             Address.value.is_not(None),
             or_(Notice.state != NoticeState.WITHDRAWN.value, Statement.kind == StatementKind.WITHDRAWAL.value),

@@ -14,38 +14,41 @@ made by the one thread that called; the lanes know no database.
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from queue import SimpleQueue
+from http import HTTPStatus
+from queue import Empty, SimpleQueue
 from typing import Final, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from registry.channels.base import Accepted, Channel
+from registry.channels.base import Accepted, Ambiguous, Answer, TemporaryFailure
 from registry.steps.claim_deliveries import Lease, claim_deliveries, find_held, get_attempt, release_leases
 from registry.steps.dispatch import Dispatch
 from registry.steps.keyring import load_keyring
-from registry.steps.lanes import Answered, Lane, ReadyLetter, add_lane, most_lanes
+from registry.steps.lanes import Answered, Lane, Parcel, ReadyLetter
 from registry.steps.letter_turns import NOTHING_DONE, Beginning, LetterTurns, Taken, Turn, TurnFailed
+from registry.steps.pacing import block, heed
 from registry.steps.prepare_letters import Prepared, prepare_letters
+from registry.steps.roads import BATCH, Road, Waiting
+from registry.steps.send_batches import begin_batch, claim_batch_again, finish_batch, settle_accepted
 from registry.steps.settle_delivery import ACCEPTED, move_delivery, record_answer, settle_delivery
 from registry.steps.start_delivery import start_delivery
 from registry.tables.engine import writing
 
-__all__ = ["Dispatch", "move_delivery", "send_deliveries"]
+__all__ = ["BATCH", "Dispatch", "move_delivery", "send_deliveries"]
 
-BATCH: Final = 100
-LETTERS_A_LANE: Final = 10
-"""A further connection is opened for so many letters that wait: a handful is not worth one."""
+TOO_MANY_REQUESTS: Final = HTTPStatus.TOO_MANY_REQUESTS.value
+LEAST_BATCH: Final = 2
+LONGEST_NAP: Final = 0.25
+"""Seconds to sleep at most while letters wait for their place, so that a stop is heard."""
 PAUSES_FOR_THE_DATABASE: Final = (0.1, 0.5, 2.0)
 """Seconds between tries to store what happened to a letter. On SQLite each try also waits for the lock by itself."""
 
-LOOK_AGAIN_AFTER: Final = 5.0
-"""Seconds until a road that had nothing due is looked at again, while others are busy."""
 DATABASE_AWAY: Final = (OperationalError, InterfaceError)
 
 Result = TypeVar("Result")
@@ -67,7 +70,7 @@ def send_deliveries(
     A letter that cannot be made is put before a person, and the others go on. What a channel raises is an error of the
     program: its letter counts as ambiguous, the rest that was claimed is given back, and the error goes to the caller.
     """
-    run = _Run(engine, clock, dispatch, limit, should_stop)
+    run = Run(engine, clock, dispatch, limit, should_stop)
     try:
         run.send()
     finally:
@@ -75,22 +78,9 @@ def send_deliveries(
     return dict(run.ended)
 
 
-@dataclass
-class _Road:
-    """A kind of address during one run: its channel, its lanes, and what was claimed for it and not begun.
+class Run:
+    """One run of sending: the roads, the letters on the wire, and how the others ended."""
 
-    `look_at` (monotonic) is when to look for due letters again, after there were none.
-    """
-
-    channel: Channel
-    lanes: list[Lane] = field(default_factory=list)
-    idle: list[Lane] = field(default_factory=list)
-    waiting: deque[tuple[Lease, Prepared | None]] = field(default_factory=deque)
-    last_publisher: int = 0
-    look_at: float = 0.0
-
-
-class _Run:
     def __init__(
         self,
         engine: Engine,
@@ -103,108 +93,193 @@ class _Run:
         self._engine, self._clock, self._dispatch = engine, clock, dispatch
         self._left = limit
         self._should_stop = should_stop
-        self._roads = [_Road(channel) for channel in dispatch.channels.values()]
-        self._road_of: dict[Lane, _Road] = {}
+        self._roads = [Road(channel) for channel in dispatch.channels.values()]
         self._answers: SimpleQueue[Answered] = SimpleQueue()
         self._on_the_wire = 0
         self._turns: LetterTurns | None = None
 
     def send(self) -> None:
+        """Send until nothing is due, or a stop is asked for. What is on the wire then is settled by `end`."""
         while True:
             for road in self._roads:
                 self._fill(road)
-            self._open_lanes()
+                road.open_lanes(self._engine, self._clock(), self._answers, self._clock)
+            self._give_threads()
             for road in self._roads:
                 while road.idle and road.waiting and not self._should_stop():
-                    self._go_on(road.idle.pop(), None)
-            if self._on_the_wire:
-                self._settle_and_go_on(self._answers.get())
-            elif self._should_stop() or not any(self._has_more(road) for road in self._roads):
+                    if not road.find_place(self._engine, self._clock()):
+                        if not road.places:
+                            self._release(road)
+                        break
+                    self._go_on(road, road.idle.pop(), None)
+            if self._should_stop() or not (self._on_the_wire or any(self._has_more(road) for road in self._roads)):
                 return
+            self._wait_for_an_answer()
 
     def end(self) -> None:
         """Give back what was not begun, and settle what is on the wire, whatever has happened."""
-        waiting = [lease for road in self._roads for lease, _ in road.waiting]
-        for road in self._roads:
-            road.waiting.clear()
         try:
-            if waiting:
-                self._persist(lambda session: release_leases(session, self._clock(), waiting))
+            for road in self._roads:
+                self._release(road)
         finally:
             try:
                 while self._on_the_wire:
-                    self._settle_and_go_on(self._answers.get())
+                    self._take_answer(self._answers.get())
             finally:
-                for lane, road in self._road_of.items():
-                    lane.end()
-                    if lane.channel is not road.channel:
-                        lane.channel.close()
+                for road in self._roads:
+                    road.close(self._engine)
                 if self._turns is not None:
                     self._turns.close()
 
-    def _has_more(self, road: _Road) -> bool:
-        return bool(road.waiting) or (self._left != 0 and time.monotonic() >= road.look_at)
+    def _give_threads(self) -> None:
+        """More than one lane at once needs a thread for each; a single one is quicker without."""
+        if sum(len(road.lanes) for road in self._roads) > 1:
+            for road in self._roads:
+                for lane in road.idle:
+                    lane.get_a_thread()
 
-    def _fill(self, road: _Road) -> None:
+    def _has_more(self, road: Road) -> bool:
+        if road.waiting:
+            return bool(road.lanes)
+        return self._left != 0 and time.monotonic() >= road.look_at
+
+    def _wait_for_an_answer(self) -> None:
+        """Take the next answer; where letters wait for their place, no longer than until the first one's."""
+        places = [road.places[0] for road in self._roads if road.places and road.waiting and road.idle]
+        wait = max(0.0, min(places) - time.monotonic()) if places else None
+        if not self._on_the_wire:
+            time.sleep(0.0 if wait is None else min(wait, LONGEST_NAP))
+            return
+        try:
+            answered = self._answers.get(timeout=wait)
+        except Empty:
+            return
+        self._take_answer(answered)
+
+    def _fill(self, road: Road) -> None:
         """Claim for a road whose lanes are about to have nothing to do."""
-        is_supplied = len(road.waiting) >= max(1, len(road.lanes))
-        if is_supplied or time.monotonic() < road.look_at or self._left == 0 or self._should_stop():
+        if road.is_supplied or time.monotonic() < road.look_at or self._left == 0 or self._should_stop():
+            return
+        if not road.waiting and not road.find_place(self._engine, self._clock()) and not road.places:
             return
         wanted = BATCH if self._left is None else min(BATCH, self._left)
+        if road.largest_batch > 1 and self._repeat_batch(road):
+            return
         with writing(self._engine) as session:
             now = self._clock()
-            self._dispatch = replace(self._dispatch, keyring=load_keyring(session, now))
             leases = claim_deliveries(
                 session, now, road.channel, self._dispatch.mail_only_to, wanted, after_publisher=road.last_publisher
             )
+            # After the claim: a key that was added meanwhile may be the one that an address was restored under.
+            self._dispatch = replace(self._dispatch, keyring=load_keyring(session, now))
             prepared = prepare_letters(session, now, leases, self._dispatch)
         if not leases:
-            road.look_at = time.monotonic() + LOOK_AGAIN_AFTER
+            road.rest()
             return
         if self._left is not None:
             self._left -= len(leases)
         road.last_publisher = leases[-1].publisher_id
         road.waiting.extend((lease, prepared.get(lease.delivery_id)) for lease in leases)
 
-    def _open_lanes(self) -> None:
-        for road in self._roads:
-            wanted = min(most_lanes(road.channel), -(-len(road.waiting) // LETTERS_A_LANE))
-            while len(road.lanes) < wanted:
-                lane = add_lane(road.channel, road.lanes, self._answers, self._clock)
-                road.idle.append(lane)
-                self._road_of[lane] = road
-        if len(self._road_of) > 1:
-            for road in self._roads:
-                for lane in road.idle:
-                    lane.get_a_thread()
+    def _repeat_batch(self, road: Road) -> bool:
+        """Put a batch without a clear answer on the wire again. Its lane takes no other letter meanwhile."""
+        if road.lanes and not road.idle:
+            return False
+        with writing(self._engine) as session:
+            parcel = claim_batch_again(session, self._clock(), road.channel, self._dispatch)
+        if parcel is None:
+            return False
+        road.open_lanes(self._engine, self._clock(), self._answers, self._clock, at_least=1)
+        self._give_threads()
+        road.take_place()
+        self._on_the_wire += 1
+        road.idle.pop().hand_over(parcel)
+        return True
 
-    def _settle_and_go_on(self, answered: Answered) -> None:
+    def _release(self, road: Road) -> None:
+        leases = [lease for lease, _ in road.waiting]
+        road.waiting.clear()
+        if leases:
+            self._persist(lambda session: release_leases(session, self._clock(), leases))
+
+    def _take_answer(self, answered: Answered) -> None:
         self._on_the_wire -= 1
-        self._go_on(answered.lane, answered)
+        road = next(road for road in self._roads if answered.lane in road.lanes)
+        self._go_on(road, answered.lane, answered)
         if answered.defect is not None:
             raise answered.defect
 
-    def _go_on(self, lane: Lane, answered: Answered | None) -> None:
-        """Settle the lane's letter and put the next one that may go out on the wire, in one commit (R29)."""
-        road = self._road_of[lane]
-        while True:
-            stops = self._should_stop() or (answered is not None and answered.defect is not None)
-            following = road.waiting[0] if road.waiting and not stops else None
-            ready = self._settle_and_start(answered, following)
+    def _go_on(self, road: Road, lane: Lane, answered: Answered | None) -> None:
+        """Settle what the lane carried and put the next parcel that may go out on the wire."""
+        stops = self._should_stop() or (answered is not None and answered.defect is not None)
+        if answered is not None:
+            self._heed(road, answered)
+        if answered is not None and answered.parcel.batch_key is not None:
+            self._settle_batch(answered, answered.parcel.batch_key)
             answered = None
-            if following is None:
-                road.idle.append(lane)
-                return
-            road.waiting.popleft()
-            if ready is not None:
-                lane.hand_over(ready)
+        while not stops and road.waiting and road.find_place(self._engine, self._clock()):
+            batch = self._take_prepared(road)
+            if batch:
+                parcel = self._begin_batch(road, batch)
+            else:
+                ready = self.settle_and_start(answered, road.waiting.popleft())
+                parcel, answered = Parcel((ready,)) if ready is not None else None, None
+            if parcel is not None:
+                road.take_place()
+                lane.hand_over(parcel)
                 self._on_the_wire += 1
                 return
+        if answered is not None:
+            self.settle_and_start(answered, None)
+        road.idle.append(lane)
 
-    def _settle_and_start(
-        self, answered: Answered | None, following: tuple[Lease, Prepared | None] | None
-    ) -> ReadyLetter | None:
-        """Settle one letter and commit that the next one begins, together; return the next one if it may go out."""
+    def _take_prepared(self, road: Road) -> list[tuple[Lease, Prepared]]:
+        """Take the letters of the next batch from those that wait: nothing where one goes by itself."""
+        most, waiting = road.largest_batch, road.waiting
+        if most < LEAST_BATCH or len(waiting) < LEAST_BATCH or waiting[0][1] is None or waiting[1][1] is None:
+            return []
+        taken: list[tuple[Lease, Prepared]] = []
+        while waiting and len(taken) < most and (prepared := waiting[0][1]) is not None:
+            taken.append((waiting.popleft()[0], prepared))
+        return taken
+
+    def _begin_batch(self, road: Road, letters: list[tuple[Lease, Prepared]]) -> Parcel | None:
+        parcel = self._persist(lambda session: begin_batch(session, self._clock(), road.account, letters))
+        going = {letter.lease.delivery_id for letter in parcel.letters} if parcel is not None else set()
+        road.waiting.extendleft((lease, None) for lease, _ in reversed(letters) if lease.delivery_id not in going)
+        return parcel
+
+    def _settle_batch(self, answered: Answered, key: str) -> None:
+        letters = list(zip(answered.parcel.letters, answered.answers, strict=True))
+        taken = [(each.lease, answer) for each, answer in letters if isinstance(answer, Accepted)]
+        others = [(each.lease, answer) for each, answer in letters if not isinstance(answer, Accepted)]
+
+        def work(session: Session) -> list[str]:
+            states = [ACCEPTED] * settle_accepted(session, answered.answered_at, taken)
+            for lease, answer in others:
+                states += self._settle(session, lease, answer, answered)
+            if not any(isinstance(answer, Ambiguous) for _, answer in others):
+                finish_batch(session, answered.answered_at, key)
+            return states
+
+        self.ended.update(self._persist(work))
+
+    def _heed(self, road: Road, answered: Answered) -> None:
+        """Keep to the pace that came along with the answers, and leave alone an account that asked for it (R31)."""
+        rate = answered.answers[-1].rate
+        refused = next((answer for answer in answered.answers if answer.code == TOO_MANY_REQUESTS), None)
+        if rate is not None and rate != road.rate:
+            road.rate = rate
+            self._persist(lambda session: heed(session, self._clock(), road.account, rate))
+        if refused is not None and isinstance(refused, TemporaryFailure | Ambiguous):
+            wait = refused.retry_after
+            self._persist(lambda session: block(session, self._clock(), road.account, wait))
+            road.places.clear()
+            road.rest()
+            self._release(road)
+
+    def settle_and_start(self, answered: Answered | None, following: Waiting | None) -> ReadyLetter | None:
+        """Settle one letter and commit that the next one begins, together (R29); return the next if it may go out."""
         lease, prepared = following or (None, None)
         if _is_plain(answered) and (lease is None or prepared is not None):
             turn = self._take_turn(answered, lease, prepared)
@@ -213,14 +288,15 @@ class _Run:
                 answered = None
             if turn.has_begun and lease is not None and prepared is not None:
                 if answered is not None:
-                    lost = answered
-                    self._persist(lambda session: self._settle(lost, session))
+                    self.settle_and_start(replace(answered, parcel=_not_plain(answered.parcel)), None)
                 return ReadyLetter(lease, prepared.envelope, is_plain=True)
         if answered is None and lease is None:
             return None
 
         def work(session: Session) -> tuple[ReadyLetter | None, list[str]]:
-            states = self._settle(answered, session) if answered is not None else []
+            states: list[str] = []
+            if answered is not None:
+                states += self._settle(session, answered.parcel.letters[0].lease, answered.answers[0], answered)
             if lease is None:
                 return None, states
             envelope, state = start_delivery(session, self._clock(), lease, self._dispatch)
@@ -232,8 +308,8 @@ class _Run:
 
     def _take_turn(self, answered: Answered | None, lease: Lease | None, prepared: Prepared | None) -> Turn:
         taken = beginning = None
-        if answered is not None and isinstance(answered.answer, Accepted):
-            taken = Taken(answered.letter.lease, answered.answer, answered.answered_at)
+        if answered is not None and isinstance(answer := answered.answers[0], Accepted):
+            taken = Taken(answered.parcel.letters[0].lease, answer, answered.answered_at)
         if lease is not None and prepared is not None:
             beginning = Beginning(lease, prepared.sha256, self._clock())
         if taken is None and beginning is None:
@@ -249,19 +325,18 @@ class _Run:
                 self._turns = None
             return NOTHING_DONE
 
-    def _settle(self, answered: Answered, session: Session) -> list[str]:
-        lease = answered.letter.lease
+    def _settle(self, session: Session, lease: Lease, answer: Answer, answered: Answered) -> list[str]:
         delivery = find_held(session, lease)
         attempt = get_attempt(session, lease)
         if delivery is None:
             # The lease ran out meanwhile. What the server said stays on record, and whoever holds the row now heeds it.
-            record_answer(attempt, answered.answer, answered.answered_at)
+            record_answer(attempt, answer, answered.answered_at)
             return []
         settle_delivery(
             session,
             delivery,
             attempt,
-            answered.answer,
+            answer,
             answered.answered_at,
             channel_kind=answered.lane.channel.kind,
             jitter=self._dispatch.jitter(),
@@ -285,4 +360,10 @@ class _Run:
 
 
 def _is_plain(answered: Answered | None) -> bool:
-    return answered is None or (answered.letter.is_plain and isinstance(answered.answer, Accepted))
+    if answered is None:
+        return True
+    return answered.parcel.letters[0].is_plain and isinstance(answered.answers[0], Accepted)
+
+
+def _not_plain(parcel: Parcel) -> Parcel:
+    return Parcel(tuple(replace(letter, is_plain=False) for letter in parcel.letters))

@@ -10,8 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from registry.channels.base import Accepted, Answer, PermanentFailure, TemporaryFailure
+from registry.channels.base import Accepted, Ambiguous, Answer, PermanentFailure, TemporaryFailure
 from registry.domain.deliveries import (
+    LONGEST_RETRY_AFTER,
     DeliveryEvent,
     DeliveryState,
     SkipReason,
@@ -56,6 +57,8 @@ def move_delivery(delivery: Delivery, event: DeliveryEvent) -> None:
     if delivery.state != DeliveryState.LEASED.value:
         delivery.token = None
         delivery.lease_until = None
+        if delivery.state != DeliveryState.AMBIGUOUS.value:
+            delivery.batch_id = None
     if delivery.state != DeliveryState.SKIPPED.value:
         # A report may still come about a try before the one that was skipped.
         delivery.skip_reason = None
@@ -110,8 +113,9 @@ def settle_delivery(
             move_delivery(delivery, DeliveryEvent.REFUSE)
             delivery.note = DeliveryNote.MAY_HAVE_ARRIVED.value if may_have_arrived(started) else None
             _record(session, answered_at, delivery, code=answer.code)
-        case _:
-            settle_ambiguous(session, answered_at, delivery, attempt.channel, answered_at + AMBIGUOUS_WAIT)
+        case Ambiguous():
+            wait = max(AMBIGUOUS_WAIT, min(answer.retry_after or AMBIGUOUS_WAIT, LONGEST_RETRY_AFTER))
+            settle_ambiguous(session, answered_at, delivery, attempt.channel, answered_at + wait)
 
 
 def record_answer(attempt: Attempt, answer: Answer, answered_at: datetime) -> None:

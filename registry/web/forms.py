@@ -230,11 +230,14 @@ def _change_contact(purpose: Purpose, token: str) -> Response:
 
 def _open(session: Session, chosen: Chosen, purpose: Purpose, token: str, *, lock: bool = False) -> Subscription:
     """Return the subscription that a link token opens for `purpose` at this publisher, or raise `UnknownToken`."""
-    number = load_keyring(session, now()).verify(purpose, token)
+    keyring = load_keyring(session, now())
+    number = keyring.verify(purpose, token)
     subscription = None
     if number is not None:
         subscription = find_subscription(session, number) if lock else session.get(Subscription, number)
     if subscription is None or subscription.publisher_id != chosen.row.id:
+        raise UnknownToken
+    if not keyring.could_sign_for(token, subscription.created_at):
         raise UnknownToken
     return subscription
 

@@ -51,16 +51,16 @@ def test_options_name_an_authority_and_the_greeting(tmp_path: Path) -> None:
 
 
 def test_options_say_how_many_connections_and_letters_there_may_be() -> None:
-    address = parse_mail_url("smtp://mail.example?connections=8&rate=12.5&letters=200&pipelining=off")
-    assert (address.connections, address.rate_per_second) == (8, 12.5)
+    address = parse_mail_url("smtp://mail.example?connections=8&in-all=12&rate=12.5&letters=200&pipelining=off")
+    assert (address.connections, address.connections_in_all, address.rate_per_second) == (8, 12, 12.5)
     assert (address.letters_per_connection, address.may_pipeline) == (200, False)
     assert parse_mail_url("smtps://mail.example?connections=50&rate=0.5").rate_per_second == 0.5
     assert parse_mail_url("smtp://mail.example?pipelining=when-offered").may_pipeline
 
 
-def test_without_options_a_worker_has_four_connections_and_no_rate() -> None:
+def test_without_options_a_worker_has_one_connection_and_no_rate() -> None:
     address = parse_mail_url("smtp://mail.example")
-    assert (address.connections, address.rate_per_second) == (4, None)
+    assert (address.connections, address.connections_in_all, address.rate_per_second) == (1, None, None)
     assert (address.letters_per_connection, address.may_pipeline) == (1_000, True)
 
 
@@ -105,6 +105,7 @@ def test_the_password_shows_in_no_text_of_the_address() -> None:
         ("smtp://mail.example?ca=relay.pem", "whole path"),
         ("smtp://mail.example?ca=/nowhere/relay.pem", "no such file"),
         ("smtp://mail.example?connections=0", "whole number from 1 to 50"),
+        ("smtp://mail.example?in-all=0", "whole number from 1 to 50"),
         ("smtp://mail.example?connections=51", "whole number from 1 to 50"),
         ("smtp://mail.example?connections=-1", "whole number from 1 to 50"),
         ("smtp://mail.example?connections=four", "whole number from 1 to 50"),

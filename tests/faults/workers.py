@@ -109,6 +109,8 @@ def work(orders: Orders, go: Event | None) -> None:
     """Be the worker, in the child process."""
     settings = settings_for(orders.database_url, orders.instance, orders.mail_url)
     world = World(settings, orders.at)
+    # Small, so that few letters are several batches.
+    send_deliveries.BATCH = 10  # type: ignore[misc] # the child process has this module to itself
     if orders.die_at is not None:
         _arrange_death(world, orders.die_at, orders.die_after)
     # What is made on first use is made before the others begin.
@@ -148,12 +150,14 @@ def _arrange_death(world: World, point: Point, after: int) -> None:
 
         return dying
 
-    def replace(module: ModuleType, name: str, dying: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    def replace(
+        module: ModuleType | type, name: str, dying: Callable[[Callable[..., Any]], Callable[..., Any]]
+    ) -> None:
         setattr(module, name, dying(getattr(module, name)))
 
     match point:
         case Point.CLAIMED:
-            replace(send_deliveries, "start_delivery", dying_before)
+            replace(send_deliveries.Run, "settle_and_start", dying_before)
         case Point.STARTED | Point.ANSWERED:
             dies_before = point is Point.STARTED
             world.channels["email"] = _DeadlyChannel(world.channels["email"], die_in_time, dies_before)

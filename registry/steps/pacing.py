@@ -1,0 +1,141 @@
+"""The pace of each provider account, kept in one row that all workers share (R31).
+
+Whoever is about to claim letters reserves their places first: the row says when the next request may begin, and each
+reservation moves that on. A provider that asks for less is obeyed by every worker from the next claim on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from registry.channels.base import Rate
+from registry.steps.claim_deliveries import LEASE, lease_clock
+from registry.steps.insert_once import insert_once
+from registry.steps.record import WORKER, record_event
+from registry.tables import ProviderConnection, ProviderPacing
+
+AHEAD: Final = timedelta(seconds=1)
+"""How far ahead places are reserved: a worker that dies leaves no longer gap than this."""
+BLOCKED_FOR: Final = timedelta(seconds=30)
+"""How long an account is left alone that asked for it without saying for how long."""
+LONGEST_BLOCK: Final = timedelta(hours=24)
+
+_AT_ONCE: Final = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Places for `granted` requests: the first may begin after `wait`, the others each `interval` later.
+
+    With none granted, `wait` is when to ask again.
+    """
+
+    granted: int
+    wait: timedelta = _AT_ONCE
+    interval: timedelta = _AT_ONCE
+
+
+def reserve(
+    session: Session, now: datetime, account: str, wanted: int, requests_per_second: float | None = None
+) -> Reservation:
+    """Reserve places for up to `wanted` requests of an account. `requests_per_second` is what the operator has set.
+
+    The slower of what is set and what the provider asked for holds.
+    """
+    set_interval = 0 if requests_per_second is None else math.ceil(1_000_000 / requests_per_second)
+    row = session.get(ProviderPacing, account)
+    if row is None and not set_interval:
+        return Reservation(wanted)
+    if row is not None and row.blocked_until is None and not (row.interval_us or set_interval):
+        # Nothing to take turns about, so nobody waits for anybody else's row.
+        return Reservation(wanted)
+    row = _lock(session, now, account)
+    clock = lease_clock(session, now)
+    if row.blocked_until is not None:
+        if row.blocked_until > clock:
+            return Reservation(0, row.blocked_until - clock)
+        row.blocked_until = None
+    interval = timedelta(microseconds=max(row.interval_us, set_interval))
+    if not interval:
+        return Reservation(wanted)
+    begins_at = max(row.next_at, clock)
+    if begins_at > clock + AHEAD:
+        return Reservation(0, begins_at - clock - AHEAD)
+    granted = min(wanted, max(1, int(AHEAD / interval)))
+    row.next_at = begins_at + granted * interval
+    row.updated_at = clock
+    return Reservation(granted, begins_at - clock, interval)
+
+
+def heed(session: Session, now: datetime, account: str, rate: Rate | None) -> None:
+    """Keep the pace that a provider asked for along with an answer, where it is another than the one on record."""
+    if rate is None or rate.requests < 1 or rate.per <= _AT_ONCE:
+        return
+    interval = math.ceil(rate.per / timedelta(microseconds=1) / rate.requests)
+    row = session.get(ProviderPacing, account)
+    if row is None or row.interval_us != interval:
+        row = _lock(session, now, account)
+        row.interval_us, row.updated_at = interval, lease_clock(session, now)
+
+
+def block(session: Session, now: datetime, account: str, retry_after: timedelta | None) -> None:
+    """Leave an account alone for as long as it asked (HTTP 429), in every process, and put that on record."""
+    row = _lock(session, now, account)
+    clock = lease_clock(session, now)
+    until = clock + min(retry_after or BLOCKED_FOR, LONGEST_BLOCK)
+    if row.blocked_until is None or row.blocked_until < until:
+        row.blocked_until, row.updated_at = until, clock
+        seconds = round((until - clock).total_seconds())
+        record_event(session, now, WORKER, "provider.blocked", subject=("provider", account), seconds=seconds)
+
+
+def _lock(session: Session, now: datetime, account: str) -> ProviderPacing:
+    clock = lease_clock(session, now)
+    insert_once(session, ProviderPacing, {"account": account, "interval_us": 0, "next_at": clock, "updated_at": clock})
+    locked = select(ProviderPacing).where(ProviderPacing.account == account).with_for_update(key_share=True)
+    return session.scalars(locked.execution_options(populate_existing=True)).one()
+
+
+def take_connections(session: Session, now: datetime, account: str, token: str, wanted: int, in_all: int) -> int:
+    """Take up to `wanted` of the connections that all workers together may hold; return how many `token` holds now.
+
+    They are the worker's until it gives them back, or as long as a lease runs; taking none more renews them.
+    """
+    clock = lease_clock(session, now)
+    for n in range(1, in_all + 1):
+        insert_once(session, ProviderConnection, {"account": account, "n": n})
+    rows = session.scalars(
+        select(ProviderConnection)
+        .where(
+            ProviderConnection.account == account,
+            ProviderConnection.n <= in_all,
+            or_(
+                ProviderConnection.token.is_(None),
+                ProviderConnection.token == token,
+                ProviderConnection.lease_until < clock,
+            ),
+        )
+        .order_by((ProviderConnection.token == token).desc(), ProviderConnection.n)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    held = [row for row in rows if row.token == token]
+    free = [row for row in rows if row.token != token]
+    ours = [*held, *free[: max(0, wanted - len(held))]]
+    for row in ours:
+        row.token, row.lease_until = token, clock + LEASE
+    session.flush()
+    return len(ours)
+
+
+def give_back_connections(session: Session, token: str) -> None:
+    """Give back all connections that `token` holds."""
+    session.execute(
+        update(ProviderConnection).where(ProviderConnection.token == token).values(token=None, lease_until=None)
+    )

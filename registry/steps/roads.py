@@ -1,0 +1,124 @@
+"""One kind of address during one run of sending: its lanes, its pace, and what was claimed for it and not begun."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from queue import SimpleQueue
+from typing import Final
+
+from sqlalchemy import Engine
+
+from registry.channels.base import Channel, Rate
+from registry.steps.claim_deliveries import LEASE, Lease
+from registry.steps.lanes import Answered, Lane, ManyConnections, Paced, TakesBatches
+from registry.steps.pacing import give_back_connections, reserve, take_connections
+from registry.steps.prepare_letters import Prepared
+from registry.tables.engine import writing
+
+BATCH: Final = 100
+LETTERS_A_LANE: Final = 10
+"""A further connection is opened for so many letters that wait: a handful is not worth one."""
+LOOK_AGAIN_AFTER: Final = timedelta(seconds=5)
+"""How long a road that had nothing due is left alone, while others are busy."""
+
+Waiting = tuple[Lease, Prepared | None]
+
+
+class Road:
+    """A channel with its lanes. `look_at` and `places` are on the monotonic clock.
+
+    `look_at` is when to claim for it again; `places` when the next requests may begin, where it has a pace (R31);
+    `rate` what the provider asked for last.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.lanes: list[Lane] = []
+        self.idle: list[Lane] = []
+        self.waiting: deque[Waiting] = deque()
+        self.places: deque[float] = deque()
+        self.last_publisher = 0
+        self.look_at = 0.0
+        self.rate: Rate | None = None
+        self._pace = channel if isinstance(channel, Paced) else None
+        self._token = secrets.token_hex(16)
+        self._renew_at = 0.0
+
+    @property
+    def account(self) -> str:
+        """What its pace belongs to."""
+        return self._pace.account if self._pace is not None else self.channel.name
+
+    @property
+    def largest_batch(self) -> int:
+        """How many letters may go in one request."""
+        return self.channel.largest_batch if isinstance(self.channel, TakesBatches) else 1
+
+    @property
+    def is_supplied(self) -> bool:
+        """Whether every lane has its next letter."""
+        return len(self.waiting) >= max(1, len(self.lanes) * self.largest_batch)
+
+    def rest(self, wait: timedelta = LOOK_AGAIN_AFTER) -> None:
+        """Leave the road alone for so long."""
+        self.look_at = time.monotonic() + wait.total_seconds()
+
+    def find_place(self, engine: Engine, now: datetime) -> bool:
+        """Return whether a request may begin at this moment, reserving places for the next ones where none is left."""
+        if self._pace is None:
+            return True
+        if not self.places:
+            wanted = max(1, -(-len(self.waiting) // self.largest_batch))
+            with writing(engine) as session:
+                reserved = reserve(session, now, self.account, wanted, self._pace.requests_per_second)
+            began = time.monotonic() + reserved.wait.total_seconds()
+            if not reserved.granted:
+                self.rest(reserved.wait)
+                return False
+            step = reserved.interval.total_seconds()
+            self.places.extend(began + step * n for n in range(reserved.granted))
+        return self.places[0] <= time.monotonic()
+
+    def take_place(self) -> None:
+        """Use the next place."""
+        if self.places:
+            self.places.popleft()
+
+    def open_lanes(
+        self,
+        engine: Engine,
+        now: datetime,
+        answers: SimpleQueue[Answered],
+        clock: Callable[[], datetime],
+        *,
+        at_least: int = 0,
+    ) -> None:
+        """Open as many lanes as what waits is worth, and as the channel and all workers together may hold."""
+        channel = self.channel
+        most = channel.connections if isinstance(channel, ManyConnections) else 1
+        wanted = min(most, -(-len(self.waiting) // (LETTERS_A_LANE * self.largest_batch)))
+        wanted = max(wanted, len(self.lanes), at_least)
+        in_all = self._pace.connections_in_all if self._pace is not None else None
+        if in_all is not None and wanted and (wanted > len(self.lanes) or time.monotonic() > self._renew_at):
+            with writing(engine) as session:
+                wanted = take_connections(session, now, self.account, self._token, wanted, in_all)
+            self._renew_at = time.monotonic() + LEASE.total_seconds() / 4
+        while len(self.lanes) < wanted:
+            beside = channel.sibling() if self.lanes and isinstance(channel, ManyConnections) else channel
+            lane = Lane(beside, answers, clock)
+            self.lanes.append(lane)
+            self.idle.append(lane)
+
+    def close(self, engine: Engine) -> None:
+        """End the lanes, close the connections beside the channel's own, and give back the shared ones."""
+        for lane in self.lanes:
+            lane.end()
+            if lane.channel is not self.channel:
+                lane.channel.close()
+        if self._renew_at:
+            with writing(engine) as session:
+                give_back_connections(session, self._token)

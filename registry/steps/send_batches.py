@@ -1,0 +1,218 @@
+"""Letters that go to a provider in one request (R29): who is in it and in which order is stored before it is sent.
+
+A batch whose answer was lost is the same request again, under the same key, with all its letters or not at all: a part
+of it under the old key would be refused, and under a new one sent twice. Past the key's life a person must look.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from registry.channels.base import Accepted, Channel
+from registry.domain.deliveries import DeliveryState
+from registry.letters.compose import sha256_of
+from registry.steps.claim_deliveries import LEASED, Lease, lease_rows
+from registry.steps.dispatch import Dispatch
+from registry.steps.installation import dispatch_pause
+from registry.steps.lanes import Parcel, ReadyLetter
+from registry.steps.letter_turns import TAKEN, may_go_out
+from registry.steps.merge_letter import LetterErased, load_recipient, make_envelope
+from registry.steps.prepare_letters import Prepared
+from registry.steps.settle_delivery import ACCEPTED, DeliveryNote, put_before_a_person
+from registry.tables import Attempt, Delivery, SendBatch
+
+_ATTEMPTS = cast(Table, Attempt.__table__)
+_DELIVERIES = cast(Table, Delivery.__table__)
+_ONE_ATTEMPT = (_ATTEMPTS.c.delivery_id == bindparam("of_delivery"), _ATTEMPTS.c.n == bindparam("of_n"))
+_BEGIN = (
+    update(_ATTEMPTS)
+    .where(*_ONE_ATTEMPT)
+    .values(
+        send_started_at=bindparam("at"),
+        sha256=bindparam("bytes_sha256"),
+        batch_id=bindparam("batch"),
+        batch_position=bindparam("position"),
+    )
+)
+_KEEP_ANSWER = (
+    update(_ATTEMPTS)
+    .where(*_ONE_ATTEMPT)
+    .values(
+        finished_at=bindparam("at"),
+        code=bindparam("said_code"),
+        answer=bindparam("said"),
+        answer_class=ACCEPTED,
+        provider_ref=bindparam("name"),
+    )
+)
+
+
+def begin_batch(
+    session: Session, now: datetime, account: str, letters: Sequence[tuple[Lease, Prepared]]
+) -> Parcel | None:
+    """Commit that these letters begin, together and in this order; None where none of them may go out as it is.
+
+    One that may not is left out: what becomes of it is found out by itself (`start_delivery`).
+    """
+    ids = [lease.delivery_id for lease, _ in letters]
+    tokens = {lease.token for lease, _ in letters}
+    free = set(session.scalars(may_go_out().where(Delivery.id.in_(ids), Delivery.token.in_(tokens))))
+    going = [(lease, prepared) for lease, prepared in letters if lease.delivery_id in free]
+    if not going:
+        return None
+    key = f"batch-{secrets.token_hex(16)}"
+    batch_id = session.scalars(
+        insert(SendBatch).returning(SendBatch.id),
+        {"key": key, "account": account, "size": len(going), "started_at": now},
+    ).one()
+    _put_on_record(session, now, batch_id, [(lease, prepared.sha256) for lease, prepared in going])
+    ready = tuple(ReadyLetter(lease, prepared.envelope, is_plain=True) for lease, prepared in going)
+    return Parcel(ready, key)
+
+
+def _put_on_record(session: Session, now: datetime, batch_id: int, letters: Sequence[tuple[Lease, str]]) -> None:
+    rows = [
+        {
+            "of_delivery": lease.delivery_id,
+            "of_n": lease.attempt_n,
+            "at": now,
+            "bytes_sha256": sha256,
+            "batch": batch_id,
+            "position": position,
+        }
+        for position, (lease, sha256) in enumerate(letters)
+    ]
+    session.execute(_BEGIN, rows)
+    ids = [lease.delivery_id for lease, _ in letters]
+    session.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(ids))
+        .values(batch_id=batch_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def settle_accepted(session: Session, at: datetime, taken: Sequence[tuple[Lease, Accepted]]) -> int:
+    """Settle plain letters of a batch that the provider took at `at` (UTC); return how many were still held.
+
+    The answer stays on record also where a lease was lost meanwhile.
+    """
+    if not taken:
+        return 0
+    session.execute(
+        _KEEP_ANSWER,
+        [
+            {
+                "of_delivery": lease.delivery_id,
+                "of_n": lease.attempt_n,
+                "at": at,
+                "said_code": answer.code,
+                "said": answer.answer,
+                "name": answer.provider_ref,
+            }
+            for lease, answer in taken
+        ],
+    )
+    tokens = {lease.token for lease, _ in taken}
+    settled = session.scalars(
+        update(Delivery)
+        .where(
+            Delivery.id.in_([lease.delivery_id for lease, _ in taken]),
+            Delivery.token.in_(tokens),
+            Delivery.state == LEASED,
+        )
+        .values(state=TAKEN, token=None, lease_until=None, accepted_at=at, batch_id=None)
+        .returning(Delivery.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(settled.all())
+
+
+def finish_batch(session: Session, at: datetime, key: str) -> None:
+    """Note that a batch has a clear answer. Its letters are free again to go by themselves."""
+    batch_id = session.scalars(
+        update(SendBatch).where(SendBatch.key == key).values(finished_at=at).returning(SendBatch.id)
+    ).one()
+    session.execute(
+        update(Delivery)
+        .where(Delivery.batch_id == batch_id)
+        .values(batch_id=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def claim_batch_again(session: Session, now: datetime, channel: Channel, dispatch: Dispatch) -> Parcel | None:
+    """Take up the oldest batch without a clear answer whose letters are all due, to repeat it under its key.
+
+    A batch that cannot be made again as it was (an address was erased, or some of its letters were settled by a person)
+    cannot be repeated: its letters are put before a person.
+    """
+    if dispatch_pause(session) is not None:
+        return None
+    undecided = (
+        select(Delivery.batch_id)
+        .where(
+            Delivery.batch_id.is_not(None),
+            Delivery.channel == channel.kind,
+            Delivery.state.in_([DeliveryState.AMBIGUOUS.value, LEASED]),
+        )
+        .group_by(Delivery.batch_id)
+        .having(func.max(Delivery.due_at) <= now, func.max(Delivery.state) == DeliveryState.AMBIGUOUS.value)
+    )
+    batch = session.scalar(
+        select(SendBatch)
+        .where(SendBatch.finished_at.is_(None), SendBatch.id.in_(undecided))
+        .order_by(SendBatch.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if batch is None:
+        return None
+    members = _members(session, batch)
+    envelopes = {}
+    for delivery, sha256 in members:
+        try:
+            envelope = make_envelope(
+                session, load_recipient(session, delivery), dispatch.keyring, dispatch.letterhead.bounce_address
+            )
+        except LetterErased:
+            break
+        if delivery.state != DeliveryState.AMBIGUOUS.value or sha256_of(envelope.message) != sha256:
+            break
+        envelopes[delivery.id] = (envelope, sha256)
+    if len(envelopes) < batch.size:
+        for delivery, _ in members:
+            if delivery.state == DeliveryState.AMBIGUOUS.value:
+                put_before_a_person(session, now, delivery, DeliveryNote.MAY_HAVE_ARRIVED)
+        finish_batch(session, now, batch.key)
+        return None
+    leases = lease_rows(session, now, channel, list(envelopes))
+    session.execute(
+        update(Delivery)
+        .where(Delivery.batch_id == batch.id)
+        .values(possible_duplicate=True)
+        .execution_options(synchronize_session=False)
+    )
+    _put_on_record(session, now, batch.id, [(lease, envelopes[lease.delivery_id][1]) for lease in leases])
+    ready = tuple(ReadyLetter(lease, envelopes[lease.delivery_id][0], is_plain=True) for lease in leases)
+    return Parcel(ready, batch.key)
+
+
+def _members(session: Session, batch: SendBatch) -> Sequence[tuple[Delivery, str]]:
+    """Every delivery of the batch in its order, with the hash of the bytes that went out first."""
+    rows = session.execute(
+        select(Delivery, Attempt.sha256)
+        .join(Attempt, Attempt.delivery_id == Delivery.id)
+        .where(Attempt.batch_id == batch.id)
+        .order_by(Attempt.batch_position, Attempt.n)
+    )
+    first: dict[int, tuple[Delivery, str]] = {}
+    for delivery, sha256 in rows:
+        first.setdefault(delivery.id, (delivery, sha256 or ""))
+    return list(first.values())
