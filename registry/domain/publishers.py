@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from registry.domain.entries import Country, Day, EmailShown, EntryContent, EntryInternals, Key, WebAddress
 from registry.domain.errors import InvalidInput, Problem
+from registry.domain.retention import Retention
 from registry.domain.terms import Language, Terms, TimeZone, YesOrNo, list_time_zones, merge_terms, read_terms
 from registry.domain.text import Line
 from registry.domain.validation import Document, read_model
@@ -58,7 +59,7 @@ class PublisherFacts(Document):
     `time_zone` (an IANA key) is the zone of all its dates; its notice terms are in the same zone and language unless
     they name their own. `reminder_days` before the effective date customers are reminded, None for never.
     `dispatch_margin_days` is how long after the announcement receipt is planned for (R11). `inquiries` is what the
-    publisher promises about answering questions on privacy.
+    publisher promises about answering questions on privacy. `retention` is how long it keeps personal data (R36).
     """
 
     slug: Slug
@@ -78,6 +79,7 @@ class PublisherFacts(Document):
     command_line_may_approve: YesOrNo = False
     dispatch_margin_days: Annotated[int, Field(strict=True, ge=0, le=30)] = 1
     reminder_days: Annotated[int, Field(strict=True, ge=1, le=365)] | None = 7
+    retention: Retention = Retention()
 
     @model_validator(mode="before")
     @classmethod

@@ -75,3 +75,30 @@ class LetterOnTheWire(RegistryError):
     """A letter to the address is being sent at this moment. Params: publisher."""
 
     code = "letter-on-the-wire"
+
+
+class LegalHoldStands(RegistryError):
+    """What was to be erased is needed for a claim (R36, GDPR art. 17(3)(e)).
+
+    Params: publisher, hold (its number), scope (publisher, customer or notice) and subject (which one), reason.
+    """
+
+    code = "legal-hold-stands"
+
+
+class UnknownLegalHold(RegistryError):
+    """The publisher has no legal hold of this number. Params: hold, publisher, near, known."""
+
+    code = "unknown-legal-hold"
+
+
+class LegalHoldLifted(RegistryError):
+    """The legal hold was lifted before. Params: hold, publisher, lifted_at."""
+
+    code = "legal-hold-lifted"
+
+
+class LegalHoldNeedsAnother(RegistryError):
+    """Where approvals are required, nobody lifts the legal hold they set. Params: hold, publisher, actor."""
+
+    code = "legal-hold-needs-another"

@@ -1,10 +1,10 @@
-"""Erasing what is known of one address: the proof stays, the person goes (R36)."""
+"""Erasing what is known of one address because somebody asked: the proof stays, the person goes (R36)."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState
@@ -12,23 +12,27 @@ from registry.readers.email_addresses import read_email_address
 from registry.steps.addresses import find_address
 from registry.steps.audience_errors import ContactMayNotLeave, LetterOnTheWire, UnknownAddress
 from registry.steps.end_subscription import EVERYTHING_WAITING, EndedBecause, end_subscription
+from registry.steps.erase_address import ErasedBecause, erase_addresses
 from registry.steps.keyring import make_keyring
+from registry.steps.legal_holds import refuse_held_address
 from registry.steps.lookup import lock_publisher
-from registry.steps.record import Actor, record_event
-from registry.tables import Attempt, Customer, Delivery, Outcome, Publisher, Subscription
+from registry.steps.record import Actor
+from registry.tables import Customer, Delivery, Publisher, Subscription
 
 
 def erase_person(session: Session, now: datetime, publisher: Publisher, email: str, actor: Actor) -> int:
     """Erase an address with names, merged words and servers' answers; return how many letters it had been sent or due.
 
     Its subscriptions end. The keyed hash stays, so that a suppression goes on, and so do times, states and the hashes
-    of letters, whose bytes cannot be made again. Raises `UnknownAddress`, `ContactMayNotLeave` while it is a customer's
-    standing contact (end that first, another one standing), and `LetterOnTheWire` while a letter to it is being sent.
+    of letters, whose bytes cannot be made again. Raises `UnknownAddress`, `LegalHoldStands` for what is needed for a
+    claim, `ContactMayNotLeave` while it is a customer's standing contact (end that first, another one standing), and
+    `LetterOnTheWire` while a letter to it is being sent.
     """
     lock_publisher(session, publisher)
     address = find_address(session, publisher, make_keyring(session, now), read_email_address(email))
     if address is None or address.value is None:
         raise UnknownAddress(publisher=publisher.slug)
+    refuse_held_address(session, publisher, address.id)
     subscriptions = session.scalars(select(Subscription).where(Subscription.address_id == address.id)).all()
     ids = [subscription.id for subscription in subscriptions]
     deliveries = session.scalars(
@@ -43,12 +47,4 @@ def erase_person(session: Session, now: datetime, publisher: Publisher, email: s
     for subscription in subscriptions:
         if subscription.ended_at is None:
             end_subscription(session, now, subscription, EndedBecause.REMOVED, actor, EVERYTHING_WAITING)
-        subscription.name = None
-    letters = [delivery.id for delivery in deliveries]
-    session.execute(update(Delivery).where(Delivery.id.in_(letters)).values(merge=None))
-    session.execute(update(Attempt).where(Attempt.delivery_id.in_(letters)).values(answer=None))
-    session.execute(update(Outcome).where(Outcome.delivery_id.in_(letters)).values(detail=None))
-    address.value = None
-    record_event(session, now, actor, "address.erased", subject=("address", str(address.id)), publisher_id=publisher.id)
-    session.flush()
-    return len(letters)
+    return erase_addresses(session, now, [address], actor, ErasedBecause.ASKED_FOR)

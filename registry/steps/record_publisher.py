@@ -8,6 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.errors import InvalidInput, Problem
+from registry.domain.publishers import PublisherFacts
+from registry.domain.retention import find_shortened_retention
 from registry.domain.terms import find_shortened
 from registry.readers.registry_file import RegistryFile
 from registry.steps.approve_terms import are_terms_approved
@@ -17,7 +19,9 @@ from registry.steps.lookup import read_facts
 from registry.steps.record import Actor, record_event
 from registry.tables import Product, Publisher, PublisherTerms
 
-SHOWN_TO_NOBODY = frozenset(["approvals_required", "command_line_may_approve", "dispatch_margin_days", "reminder_days"])
+SHOWN_TO_NOBODY = frozenset(
+    ["approvals_required", "command_line_may_approve", "dispatch_margin_days", "reminder_days", "retention"]
+)
 """Fields of the publisher that change nothing of what the public sees."""
 
 
@@ -30,8 +34,8 @@ def refuse_host_of_another(session: Session, file: RegistryFile) -> None:
         raise InvalidInput([Problem("publisher.host", host, "repeated-key", {"first": f"the publisher {other}"})])
 
 
-def _facts_document(file: RegistryFile) -> dict[str, object]:
-    return file.publisher.model_dump(mode="json", exclude={"notice"})
+def _facts_document(facts: PublisherFacts) -> dict[str, object]:
+    return facts.model_dump(mode="json", exclude={"notice"})
 
 
 def create_publisher(session: Session, now: datetime, file: RegistryFile, actor: Actor) -> Publisher:
@@ -39,7 +43,7 @@ def create_publisher(session: Session, now: datetime, file: RegistryFile, actor:
     publisher = Publisher(
         slug=file.publisher.slug,
         host=file.publisher.host,
-        facts=_facts_document(file),
+        facts=_facts_document(file.publisher),
         revision=0,
         changed_at=now,
         created_at=now,
@@ -67,9 +71,11 @@ def _add_terms(session: Session, now: datetime, publisher: Publisher, file: Regi
 
 def find_publisher_differences(session: Session, publisher: Publisher, file: RegistryFile) -> list[str]:
     """Return the publisher's fields that the file states otherwise, with `notice` for terms and `products`."""
-    wanted = _facts_document(file)
-    differing = sorted(name for name in wanted if wanted[name] != publisher.facts.get(name))
-    if read_facts(session, publisher).notice != file.publisher.notice:
+    facts = read_facts(session, publisher)
+    # As they are read: a field that an earlier release did not have has its default, and differs from nothing.
+    wanted, known_facts = _facts_document(file.publisher), _facts_document(facts)
+    differing = sorted(name for name in wanted if wanted[name] != known_facts[name])
+    if facts.notice != file.publisher.notice:
         differing.append("notice")
     products = session.scalars(select(Product).where(Product.publisher_id == publisher.id).order_by(Product.position))
     known = {product.key: (product.name, product.position) for product in products}
@@ -85,7 +91,8 @@ def update_publisher(
     """Bring the publisher, its terms and its products to what the file says, and return the fields that differed.
 
     Terms that differ are a new version, which binds later notices only. Raises `ApprovalNeeded` where the publisher
-    requires approvals, and the file would shorten what customers were promised or loosen who approves (R8, R16).
+    requires approvals, and the file would shorten what customers were promised, loosen who approves (R8, R16), or keep
+    anything for a shorter time, whose proof is then lost for good (R36).
     """
     differing = find_publisher_differences(session, publisher, file)
     if not differing:
@@ -97,13 +104,17 @@ def update_publisher(
         # Otherwise one person could let a name that is only claimed be the second one (R16).
         "command_line_may_approve": file.publisher.command_line_may_approve and not known.command_line_may_approve,
     }
-    what = [*(f"notice.{name}" for name in shortened), *(name for name, is_looser in loosened.items() if is_looser)]
+    what = [
+        *(f"notice.{name}" for name in shortened),
+        *(f"retention.{kind}" for kind in find_shortened_retention(file.publisher.retention, known.retention)),
+        *(name for name, is_looser in loosened.items() if is_looser),
+    ]
     if known.approvals_required and what and not are_terms_approved(session, publisher, file, actor):
         raise ApprovalNeeded(publisher=publisher.slug, what=", ".join(what))
     if "notice" in differing:
         versions = session.scalars(select(PublisherTerms.version).where(PublisherTerms.publisher_id == publisher.id))
         _add_terms(session, now, publisher, file, max(versions) + 1)
-    publisher.facts = _facts_document(file)
+    publisher.facts = _facts_document(file.publisher)
     publisher.host = file.publisher.host
     _update_products(session, publisher, file)
     if publisher.revision and not SHOWN_TO_NOBODY.issuperset(differing):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState
@@ -22,8 +22,11 @@ from registry.readers.email_addresses import read_email_address
 from registry.steps.addresses import erase_if_unused, is_suppressed, record_address
 from registry.steps.choices import Choices, list_choices, read_choices, record_choices
 from registry.steps.end_subscription import EVERYTHING_WAITING, EndedBecause, end_subscription
+from registry.steps.erase_address import ErasedBecause, erase_addresses
 from registry.steps.keyring import Keyring
+from registry.steps.legal_holds import Holds, find_hold_on_address, load_holds
 from registry.steps.letterhead import Letterhead
+from registry.steps.lookup import lock_publisher
 from registry.steps.record import WORKER, Actor, record_event
 from registry.steps.service_letters import (
     TOKEN_LIFETIME,
@@ -32,7 +35,7 @@ from registry.steps.service_letters import (
     freeze_service_letter,
     was_written_to_lately,
 )
-from registry.tables import Address, Attempt, ConfirmToken, Delivery, Publisher, Subscription
+from registry.tables import Address, ConfirmToken, Delivery, Publisher, Subscription
 
 
 class _Person(Document):
@@ -154,44 +157,50 @@ def _record(
 def sweep_expired_requests(session: Session, now: datetime) -> int:
     """End the wishes that nobody confirmed within 7 days, erase what they were about, and return how many (R36).
 
-    The name goes, and unless another subscription needs it the address, with what mail servers answered about it. One
-    whose letter is on the wire at this moment waits for the next sweep.
+    The name goes, and unless another subscription needs it the address, with what mail servers answered about it. Under
+    a legal hold both stay, and the wish ends all the same. One whose letter is on the wire at this moment waits for the
+    next sweep.
     """
+    has_expired = _has_expired(now)
+    publishers = select(Subscription.publisher_id).where(has_expired).distinct().order_by(Subscription.publisher_id)
+    ended = 0
+    for publisher in session.scalars(publishers).all():
+        # Who sets a hold waits for this, or this for them: no erasure comes after a hold that stands.
+        lock_publisher(session, session.get_one(Publisher, publisher))
+        holds = load_holds(session, publisher)
+        expired = session.scalars(
+            select(Subscription)
+            .where(Subscription.publisher_id == publisher, has_expired)
+            .order_by(Subscription.id)
+            .with_for_update(skip_locked=True)
+        ).all()
+        for subscription in expired:
+            _expire(session, now, subscription, holds)
+        ended += len(expired)
+    return ended
+
+
+def _has_expired(now: datetime) -> ColumnElement[bool]:
     waits = exists().where(ConfirmToken.subscription_id == Subscription.id, ConfirmToken.expires_at > now)
     is_on_the_wire = exists().where(
         Delivery.subscription_id == Subscription.id, Delivery.state == DeliveryState.LEASED.value
     )
-    expired = session.scalars(
-        select(Subscription)
-        .where(
-            Subscription.confirmed_at.is_(None),
-            Subscription.ended_at.is_(None),
-            Subscription.created_at <= now - TOKEN_LIFETIME,
-            ~waits,
-            ~is_on_the_wire,
-        )
-        .order_by(Subscription.id)
-        .with_for_update(skip_locked=True)
-    ).all()
-    for subscription in expired:
-        _expire(session, now, subscription)
-    return len(expired)
+    return and_(
+        Subscription.confirmed_at.is_(None),
+        Subscription.ended_at.is_(None),
+        Subscription.created_at <= now - TOKEN_LIFETIME,
+        ~waits,
+        ~is_on_the_wire,
+    )
 
 
-def _expire(session: Session, now: datetime, subscription: Subscription) -> None:
+def _expire(session: Session, now: datetime, subscription: Subscription, holds: Holds) -> None:
     end_subscription(session, now, subscription, EndedBecause.EXPIRED, WORKER, EVERYTHING_WAITING)
+    if find_hold_on_address(session, holds, subscription.address_id) is not None:
+        # Once the hold is lifted, `erase_expired` finds a wish that ended unconfirmed, and erases at once.
+        return
     subscription.name = None
     session.flush()
-    if not erase_if_unused(session, subscription.address_id):
-        return
-    # Servers quote the address they refuse.
-    letters = select(Delivery.id).where(Delivery.subscription_id == subscription.id)
-    session.execute(update(Attempt).where(Attempt.delivery_id.in_(letters)).values(answer=None))
-    record_event(
-        session,
-        now,
-        WORKER,
-        "address.erased",
-        subject=("address", str(subscription.address_id)),
-        publisher_id=subscription.publisher_id,
-    )
+    if erase_if_unused(session, subscription.address_id):
+        address = session.get_one(Address, subscription.address_id)
+        erase_addresses(session, now, [address], WORKER, ErasedBecause.NOT_CONFIRMED)
