@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from registry.domain.errors import RegistryError
@@ -30,7 +31,7 @@ from registry.letters.values import FrozenLetter, Merge, Sender
 MERGE_VERSION: Final = 1
 """The way of composing this release has. Bytes of a merge of another version cannot be made by it."""
 
-_WEB_ADDRESS = re.compile(r"https?://[!-~]+")
+WEB_ADDRESS = re.compile(r"https?://[!-~]+")
 _OWN_HEADERS: Final = frozenset(
     {"from", "sender", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "auto-submitted"}
     | {"return-path", "mime-version", "content-type", "content-transfer-encoding", "content-disposition"}
@@ -61,17 +62,17 @@ def compose(letter: FrozenLetter, merge: Merge, sender: Sender) -> bytes:
     """
     if merge.merge_version != MERGE_VERSION:
         raise OtherMergeVersion(version=merge.merge_version, own=MERGE_VERSION)
-    values = _slot_values(merge)
+    values = slot_values(merge)
     escaped = {name: html.escape(value, quote=True) for name, value in values.items()}
     headers = [
-        ("From", address_header("From", _on_one_clean_line(sender.name), sender.from_address)),
-        ("To", address_header("To", _on_one_clean_line(merge.recipient_name or ""), merge.recipient)),
+        ("From", address_header("From", on_one_clean_line(sender.name), sender.from_address)),
+        ("To", address_header("To", on_one_clean_line(merge.recipient_name or ""), merge.recipient)),
         ("Reply-To", address_header("Reply-To", None, sender.contact)),
         ("Subject", text_header("Subject", fill_slots(letter.subject, values))),
         ("Date", date_header(merge.date_at)),
         ("Message-ID", verbatim_header("Message-ID", merge.message_id)),
         ("Auto-Submitted", "auto-generated"),
-        *_extra_headers(merge),
+        *extra_headers(merge.headers),
     ]
     text = "\n".join(_fill_line(line, values) for line in letter.text.split("\n"))
     return write_alternative(headers, merge.boundary, text, fill_slots(letter.html, escaped))
@@ -103,21 +104,24 @@ def list_headers(
     return tuple(headers)
 
 
-def _slot_values(merge: Merge) -> dict[str, str]:
+def slot_values(merge: Merge) -> dict[str, str]:
+    """Return the values of a merge as they are filled in. Raises `UnknownSlot` or `ImpossibleLink`."""
     values: dict[str, str] = {}
     for name, value in merge.slots:
         if name not in SLOTS:
             raise UnknownSlot(slot=name)
         if name not in LINKS:
-            value = _on_one_clean_line(value)
-        elif not _WEB_ADDRESS.fullmatch(value):
+            value = on_one_clean_line(value)
+        elif not WEB_ADDRESS.fullmatch(value):
             raise ImpossibleLink(slot=name, value=value)
         values[name] = value
     return values
 
 
-def _on_one_clean_line(words: str) -> str:
+def on_one_clean_line(words: str) -> str:
     """Leave out what may not stand in text people read, and every line break; what remains are the same words."""
+    if words.isprintable():
+        return " ".join(words.split())
     return " ".join("".join(" " if find_unclean(character) else character for character in words).split())
 
 
@@ -127,10 +131,11 @@ def _fill_line(line: str, values: dict[str, str]) -> str:
     return filled if slot_at < 0 else plain_text.rewrap(filled, slot_at)
 
 
-def _extra_headers(merge: Merge) -> list[tuple[str, str]]:
+def extra_headers(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the headers a delivery brings along. Raises `ImpossibleHeader` for one that is the letter's, or twice."""
     seen: set[str] = set()
     extra = []
-    for name, value in merge.headers:
+    for name, value in headers:
         if name.lower() in _OWN_HEADERS or name.lower() in seen:
             raise ImpossibleHeader(header=name, value=value, why="not-allowed-here")
         seen.add(name.lower())

@@ -9,7 +9,7 @@ breaks (seen from 3.8 to 3.13). The forms needed are few, and all of them stand 
 from __future__ import annotations
 
 import base64
-import quopri
+import binascii
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,11 +20,14 @@ from registry.domain.errors import RegistryError
 from registry.domain.text import find_unclean
 
 CRLF: Final = "\r\n"
+SEVEN_BIT: Final = "7bit"
+QUOTED_PRINTABLE: Final = "quoted-printable"
 FOLD_AT: Final = 76
 """RFC 2047 allows lines with encoded words 76 columns; the others fit too."""
 LINE_LIMIT: Final = 998
 """RFC 5321 and 5322: octets of a line, without its CRLF."""
 _LINE_WISHED: Final = 78
+"""Plain text with a longer line than this is sent as quoted-printable."""
 _ENCODED_WORD_LIMIT: Final = 75
 _ENCODED_WORD_FRAME: Final = len("=?utf-8?b??=")
 
@@ -94,32 +97,52 @@ def write_alternative(headers: Sequence[tuple[str, str]], boundary: str, text: s
 
     The header values are those the functions above return. Raises `ImpossibleHeader` or `BoundaryInContent`.
     """
-    if not _BOUNDARY.fullmatch(boundary):
+    if not is_boundary(boundary):
         raise ImpossibleHeader(header="Content-Type", value=boundary, why="not-a-boundary")
     if f"--{boundary}" in text or f"--{boundary}" in html:
         raise BoundaryInContent(boundary=boundary)
-    lines = [_header_line(name, value) for name, value in headers]
-    lines += ["MIME-Version: 1.0", f'Content-Type: multipart/alternative;{CRLF} boundary="{boundary}"', ""]
-    for subtype, body in (("plain", text), ("html", html)):
-        encoding, encoded = _encode_body(body)
-        lines += [
-            f"--{boundary}",
-            f'Content-Type: text/{subtype}; charset="utf-8"',
-            f"Content-Transfer-Encoding: {encoding}",
-            "",
-            encoded,
-        ]
-    lines += [f"--{boundary}--", ""]
-    return CRLF.join(lines).encode("ascii")
+    lines = "".join(f"{header_line(name, value)}{CRLF}" for name, value in headers)
+    text_encoding, encoded_text = encode_body(text)
+    html_encoding, encoded_html = encode_body(html)
+    opening, middle, closing = frame_of(boundary, text_encoding, html_encoding)
+    return f"{lines}{opening}{encoded_text}{middle}{encoded_html}{closing}".encode("ascii")
 
 
-def _encode_body(body: str) -> tuple[str, str]:
-    """Send plain ASCII with short lines as it is, so that the outbox reads well; all else as quoted-printable."""
-    lines = body.split("\n")
-    if body.isascii() and all(len(line) <= _LINE_WISHED for line in lines):
-        return "7bit", CRLF.join(lines)
-    encoded = quopri.encodestring(body.encode("utf-8")).decode("ascii")
-    return "quoted-printable", CRLF.join(encoded.split("\n"))
+def is_boundary(boundary: str) -> bool:
+    """Return whether RFC 2046 allows this boundary, in quotes."""
+    return _BOUNDARY.fullmatch(boundary) is not None
+
+
+def frame_of(boundary: str, text_encoding: str, html_encoding: str) -> tuple[str, str, str]:
+    """Return what stands after the letter's own headers, between its two bodies, and after the second."""
+    return (
+        f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
+        f'--{boundary}\r\nContent-Type: text/plain; charset="utf-8"\r\n'
+        f"Content-Transfer-Encoding: {text_encoding}\r\n\r\n",
+        f'\r\n--{boundary}\r\nContent-Type: text/html; charset="utf-8"\r\n'
+        f"Content-Transfer-Encoding: {html_encoding}\r\n\r\n",
+        f"\r\n--{boundary}--\r\n",
+    )
+
+
+def encode_body(body: str) -> tuple[str, str]:
+    """Return a body's transfer encoding, and the body in it with CRLF.
+
+    Plain ASCII with short lines is sent as it is, so that the outbox reads well; all else as quoted-printable.
+    """
+    if is_readable(body):
+        return SEVEN_BIT, body.replace("\n", CRLF)
+    return QUOTED_PRINTABLE, quote_printable(body)
+
+
+def is_readable(body: str) -> bool:
+    """Return whether a body, or any lines of it, may be sent as they are."""
+    return body.isascii() and all(len(line) <= _LINE_WISHED for line in body.split("\n"))
+
+
+def quote_printable(body: str) -> str:
+    """Return text as quoted-printable with CRLF. No line's encoding depends on the lines around it."""
+    return binascii.b2a_qp(body.encode("utf-8")).decode("ascii").replace("\n", CRLF)
 
 
 def _encoded_words(value: str, used: int) -> str:
@@ -127,15 +150,15 @@ def _encoded_words(value: str, used: int) -> str:
 
     `used` columns of the first line are taken by the header's name.
     """
-    words, word = [], b""
+    octets, words, at = value.encode("utf-8"), [], 0
     room = _bytes_that_fit(_ENCODED_WORD_LIMIT - used)
-    for character in value:
-        encoded = character.encode("utf-8")
-        if len(word) + len(encoded) > room:
-            words.append(word)
-            word, room = b"", _bytes_that_fit(_ENCODED_WORD_LIMIT)
-        word += encoded
-    words.append(word)
+    while len(octets) - at > room:
+        end = at + room
+        while octets[end] & 0xC0 == 0x80:  # within a character
+            end -= 1
+        words.append(octets[at:end])
+        at, room = end, _bytes_that_fit(_ENCODED_WORD_LIMIT)
+    words.append(octets[at:])
     return " ".join(f"=?utf-8?b?{base64.b64encode(word).decode('ascii')}?=" for word in words)
 
 
@@ -143,11 +166,16 @@ def _bytes_that_fit(columns: int) -> int:
     return max((columns - _ENCODED_WORD_FRAME) // 4 * 3, 4)
 
 
-def _header_line(name: str, value: str) -> str:
-    """Fold a header at its spaces. What has no space stays whole: to break or encode an address would change it."""
+def header_line(name: str, value: str) -> str:
+    """Fold a header at its spaces. What has no space stays whole: to break or encode an address would change it.
+
+    The value is one that the functions above return. Raises `ImpossibleHeader`.
+    """
     if not _HEADER_NAME.fullmatch(name):
         raise ImpossibleHeader(header=name, value=value, why="not-a-header-name")
     _refuse_controls(name, value)
+    if len(name) + 2 + len(value) <= FOLD_AT:
+        return f"{name}: {value}"
     lines, line = [], f"{name}:"
     for word in value.split(" "):
         # A line of white space alone would end the headers in some readers, so runs of spaces never begin a line.
@@ -163,5 +191,7 @@ def _header_line(name: str, value: str) -> str:
 
 def _refuse_controls(header: str, value: str) -> None:
     """Refuse what could end a header line, and so begin one the sender did not write (header injection)."""
+    if value.isprintable():
+        return
     if find_unclean(value) is not None or len(value.splitlines()) > 1 or "\t" in value or value.endswith("\n"):
         raise ImpossibleHeader(header=header, value=value, why="control-character")

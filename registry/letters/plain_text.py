@@ -16,16 +16,22 @@ def wrap(text: str, first: str = "", rest: str | None = None) -> str:
 
     Line breaks in `text` count as spaces. A word longer than a line, such as a web address, stays whole.
     """
-    rest = first if rest is None else rest
+    return "\n".join(break_lines(" ".join(text.split()), first, first if rest is None else rest)).rstrip()
+
+
+def break_lines(text: str, first: str, rest: str) -> list[str]:
+    """Break a paragraph whose words have one space between them and none around them, as `wrap` does."""
     lines: list[str] = []
-    line, is_empty = first, True
-    for word in text.split():
-        if not is_empty and len(line) + 1 + len(word) > WIDTH:
-            lines.append(line)
-            line, is_empty = rest, True
-        line += word if is_empty else f" {word}"
-        is_empty = False
-    return "\n".join([*lines, line.rstrip()])
+    lead, at = first, 0
+    while len(lead) + len(text) - at > WIDTH:
+        space_at = text.rfind(" ", at, at + max(WIDTH - len(lead) + 1, 0))
+        if space_at < 0:
+            space_at = text.find(" ", at)
+        if space_at < 0:
+            break
+        lines.append(lead + text[at:space_at])
+        lead, at = rest, space_at + 1
+    return [*lines, lead + text[at:]]
 
 
 def wrap_lines(text: str, indent: str = "") -> str:

@@ -139,22 +139,13 @@ def _dates_in_words(facts: StatementFacts, language: str) -> dict[str, str | Non
     return {
         "announced": in_full(_local_date(facts.announced_at, zone)),
         "effective_day": day(facts.effective_on),
-        "effective_in_full": _effective(facts, language),
+        "effective_in_full": wording.say_effective(facts.effective_on, facts.effective_at, zone, language),
         "previous_day": day(facts.previous_effective_on),
         "previous": in_full(facts.previous_effective_on),
         "took_effect": None
         if facts.took_effect_at is None
         else wording.say_instant(facts.took_effect_at, zone, language),
     }
-
-
-def _effective(facts: StatementFacts, language: str) -> str | None:
-    if facts.effective_on is None:
-        return None
-    said = wording.say_date(facts.effective_on, facts.sender.time_zone, language)
-    if facts.effective_at is None:
-        return said
-    return f"{said}, from its first minute ({wording.say_in_utc(facts.effective_at)})"
 
 
 def _local_date(at: datetime, zone: str) -> date:

@@ -92,6 +92,20 @@ def fill_slots(text: str, values: Mapping[str, str]) -> str:
     return _ANY_SLOT.sub(value_of, text)
 
 
+def split_at_slots(text: str) -> list[str]:
+    """Return what stands before, between and after the slots of `text`, and between these pieces the slots' names.
+
+    Raises `UnknownSlot` or `BrokenSlot`.
+    """
+    pieces = _ANY_SLOT.split(text)
+    for name in pieces[1::2]:
+        if name not in SLOTS:
+            raise UnknownSlot(slot=name)
+    for piece in pieces[::2]:
+        refuse_slot_marks(piece)
+    return pieces
+
+
 def refuse_slot_marks(text: str) -> None:
     """Raise `BrokenSlot` if `text` holds one of the two characters that make a slot."""
     for mark in (STX, ETX):

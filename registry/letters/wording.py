@@ -151,6 +151,18 @@ def say_in_utc(at: datetime) -> str:
     return f"{_in_zone(at, 'Etc/UTC'):%Y-%m-%d %H:%M} UTC"
 
 
+def say_effective(on: date | None, at: datetime | None, time_zone: str, language: str = DEFAULT_LANGUAGE) -> str | None:
+    """The date a notice takes effect, local to the publisher, with its first instant for readers elsewhere.
+
+    "Saturday, 31 October 2026 (2026-10-31, Europe/Berlin), from its first minute (2026-10-30 23:00 UTC)"; None where
+    there is no date.
+    """
+    if on is None:
+        return None
+    said = say_date(on, time_zone, language)
+    return f"{said}, from its first minute ({say_in_utc(at)})" if at is not None else said
+
+
 def say_deadline(last_on: date, time_zone: str, language: str = DEFAULT_LANGUAGE) -> str:
     """A period's last day, which counts to its end (Reg. 1182/71 art. 3(2)(b), R9); local to the customer's zone.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from registry.domain.errors import RegistryError
 from registry.domain.vocabulary import Audience
 from registry.letters.compose import ImpossibleLink, OtherMergeVersion, compose, list_headers, sha256_of
-from registry.letters.mime import BoundaryInContent, ImpossibleHeader
+from registry.letters.mime import BoundaryInContent, ImpossibleHeader, text_header
 from registry.letters.slots import BrokenSlot, MissingSlotValue, UnknownSlot
 from registry.letters.values import FrozenLetter, Merge
 from tests.letters.cast import ANNOUNCEMENT, ANTOPSIS, RENDERER, merge_for
@@ -353,6 +354,17 @@ def test_any_text_arrives_as_it_was_written(subject: str, name: str, text: list[
     assert html_of(raw) == letter.html
     assert max(len(line) for line in raw.split(b"\r\n")) <= 998
     assert mailbox_of(raw, "To") == (" ".join(name.split()), "dana@customer.example")
+
+
+@pytest.mark.parametrize("length", range(60))
+def test_an_encoded_word_is_as_long_as_may_be_and_cuts_no_character(length: int) -> None:
+    """RFC 2047 section 2 allows 75 columns, section 5 (3) no character in two words."""
+    name = "x" * length + "é流😀" * 20
+    _, *words = text_header("Subject", name).split(" ")
+    octets = [base64.b64decode(word.removeprefix("=?utf-8?b?").removesuffix("?=")) for word in words]
+    assert name.endswith("".join(part.decode("utf-8") for part in octets))
+    assert all(len(word) <= 75 for word in words)
+    assert all(45 - 4 < len(part) <= 45 for part in octets[:-1])
 
 
 @pytest.mark.parametrize("unclean", sorted(UNCLEAN))
