@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry.settings import DEFAULT_INSTANCE, BadSettings, Settings, UnsafeSettings, masked
+from registry.settings_reading import NAMES, WITH_FILE_TWIN
 
 STRONG_KEY = "kN3vXw8_0pQzR5tYbL2mHc7JdFg4Se6A"
 SERVER = {
@@ -16,7 +18,7 @@ SERVER = {
     "REGISTRY_SECRET_KEY": STRONG_KEY,
     "REGISTRY_BASE_URL": "https://subprocessors.antopsis.example",
     "REGISTRY_MAIL_URL": "smtp://registry:hush@mail.example:587",
-    "REGISTRY_MAIL_FROM": "Antopsis <privacy@antopsis.example>",
+    "REGISTRY_MAIL_FROM": "privacy@antopsis.example",
 }
 
 
@@ -44,7 +46,8 @@ def test_the_embedded_default_needs_nothing_but_a_folder(embedded: dict[str, str
     assert (settings.mail_url, settings.mail_from) == ("outbox:", "registry@localhost")
     assert (settings.limiter_url, settings.trusted_proxies, settings.mail_only_to) == ("memory://", 0, ())
     assert settings.allow_time_travel is False
-    assert settings.alert_url is None
+    assert (settings.alert_url, settings.ping_url, settings.metrics_token) == (None, None, None)
+    assert (settings.bounce_address, settings.resend_api_key, settings.resend_webhook_secrets) == (None, None, ())
 
 
 def test_the_default_instance_is_the_folder_of_the_checkout() -> None:
@@ -160,7 +163,7 @@ def test_a_server_with_everything_set_is_taken() -> None:
     settings = Settings.from_env({**SERVER, "REGISTRY_ENV": "production"})
     assert settings.is_production
     assert settings.secret_key == STRONG_KEY
-    assert settings.mail_from == "Antopsis <privacy@antopsis.example>"
+    assert settings.mail_from == "privacy@antopsis.example"
 
 
 @pytest.mark.parametrize("key", ["short", "ab" * 40, "change-me-0123456789-abcdefghijklmnop", STRONG_KEY[:31]])
@@ -267,12 +270,14 @@ def test_an_empty_value_counts_as_not_set(embedded: dict[str, str]) -> None:
         ("BASE_URL", "https://[::1", "not a web address"),
         ("BASE_URL", "https://example.com/subprocessors", "root of its host"),
         ("BASE_URL", "https://example.com?x=1", "root of its host"),
-        ("MAIL_URL", "resend://re_hush", "not in this release"),
+        ("MAIL_URL", "resend://re_hush", "the key does not stand here"),
+        ("MAIL_URL", "resend:", "the key does not stand here"),
         ("MAIL_URL", "smtp://", "not the address of a mail server"),
         ("MAIL_URL", "smtp://registry:hu#sh@mail.example", "not the address of a mail server"),
         ("MAIL_URL", "mail.example:25", "not the address of a mail server"),
         ("MAIL_FROM", "registry", "not one e-mail address"),
         ("MAIL_FROM", "a@example.com, b@example.com", "not one e-mail address"),
+        ("MAIL_FROM", "Antopsis <a@example.com>", "only the bare address stands here; write a@example.com"),
         ("MAIL_FROM", "a@example.com\nBcc: b@example.com", "not one e-mail address"),
         ("LIMITER_URL", "redis", "not the address of a store"),
         ("TRUSTED_PROXIES", "-1", "0 to 9"),
@@ -281,6 +286,17 @@ def test_an_empty_value_counts_as_not_set(embedded: dict[str, str]) -> None:
         ("MAIL_ONLY_TO", ",", "names nobody"),
         ("ALLOW_TIME_TRAVEL", "maybe", "use 1 or 0"),
         ("ALERT_URL", "hooks.example/hush", "not a web address"),
+        ("PING_URL", "ftp://hooks.example/hush", "not a web address"),
+        ("SENDER_DOMAINS", "antopsis.example, nobody", "'nobody' names no domain"),
+        ("SENDER_DOMAINS", ",", "it names no domain"),
+        ("BOUNCE_ADDRESS", "bounces", "not one bare e-mail address"),
+        ("BOUNCE_ADDRESS", "Bounces <bounces@example.com>", "not one bare e-mail address"),
+        ("BOUNCE_ADDRESS", "undeliverable-letters@example.com", "leave room for a letter's name"),
+        ("RESEND_API_KEY", "re_ hush", "this is no key"),
+        ("RESEND_WEBHOOK_SECRET", "whsec_hush", "no signing secret"),
+        ("RESEND_WEBHOOK_SECRET", "aHVzaGh1c2hodXNoaHVzaGh1c2g=", "no signing secret"),
+        ("RESEND_WEBHOOK_SECRET", ",", "no signing secret"),
+        ("METRICS_TOKEN", "hush", "16 characters or more"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused(name: str, value: str, cause: str, embedded: dict[str, str]) -> None:
@@ -294,6 +310,51 @@ def test_a_value_that_cannot_be_used_is_refused(name: str, value: str, cause: st
 def test_a_mail_server_needs_a_sender(embedded: dict[str, str]) -> None:
     (problem,) = refused({**embedded, "REGISTRY_MAIL_URL": "smtp://127.0.0.1:2525"})
     assert problem.startswith("REGISTRY_MAIL_FROM is not set")
+
+
+WHSEC_OLD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+WHSEC_NEW = "whsec_aHVzaC1odXNoLWh1c2gtaHVzaC1odXNo"
+
+
+def test_resend_needs_its_key_and_a_sender(embedded: dict[str, str]) -> None:
+    problems = refused({**embedded, "REGISTRY_MAIL_URL": "resend://"})
+    assert [problem.split()[0] for problem in problems] == ["REGISTRY_MAIL_FROM", "REGISTRY_RESEND_API_KEY"]
+    assert "Resend's dashboard" in problems[1]
+
+
+def test_mail_by_resend_is_taken_with_its_key_from_a_file_and_its_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("re_hushhush\n")
+    settings = Settings.from_env(
+        {
+            **SERVER,
+            "REGISTRY_MAIL_URL": "resend://",
+            "REGISTRY_RESEND_API_KEY_FILE": str(path),
+            "REGISTRY_RESEND_WEBHOOK_SECRET": f"{WHSEC_NEW}, {WHSEC_OLD}",
+            "REGISTRY_BOUNCE_ADDRESS": "bounces@antopsis.example",
+        }
+    )
+    assert (settings.mail_url, settings.resend_api_key) == ("resend://", "re_hushhush")
+    assert settings.resend_webhook_secrets == (WHSEC_NEW, WHSEC_OLD)
+    assert settings.bounce_address == "bounces@antopsis.example"
+    assert settings.resend_base_url is None
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("mail_url", "base_url"),
+    [
+        ("resend://mail.internal", "https://mail.internal"),
+        ("resend://mail.internal:8443", "https://mail.internal:8443"),
+        ("resend://127.0.0.1:8025", "http://127.0.0.1:8025"),
+        ("smtp://127.0.0.1:25", None),
+    ],
+)
+def test_another_host_that_speaks_resends_language_may_be_named(
+    mail_url: str, base_url: str | None, embedded: dict[str, str]
+) -> None:
+    environ = embedded | {"REGISTRY_MAIL_URL": mail_url, "REGISTRY_MAIL_FROM": "registry@example.com"}
+    assert Settings.from_env(environ | {"REGISTRY_RESEND_API_KEY": "re_hushhush"}).resend_base_url == base_url
 
 
 def test_all_that_is_wrong_is_said_at_once(embedded: dict[str, str]) -> None:
@@ -322,12 +383,17 @@ def test_values_are_brought_into_one_form(embedded: dict[str, str]) -> None:
             "REGISTRY_MAIL_ONLY_TO": " Me@Example.com ,@example.org,",
             "REGISTRY_TRUSTED_PROXIES": "2",
             "REGISTRY_ALERT_URL": "https://hooks.example/T0/hush",
+            "REGISTRY_PING_URL": "https://ping.example/hush",
+            "REGISTRY_METRICS_TOKEN": "hush-hush-hush-hush",
         }
     )
     assert settings.base_url == "https://subprocessors.example:8443"
     assert settings.mail_only_to == ("me@example.com", "@example.org")
     assert settings.trusted_proxies == 2
     assert settings.alert_url == "https://hooks.example/T0/hush"
+    assert settings.ping_url == "https://ping.example/hush"
+    assert settings.metrics_token == "hush-hush-hush-hush"
+    assert "hush" not in repr(settings)
 
 
 def test_the_representation_of_settings_holds_no_secret() -> None:
@@ -350,6 +416,13 @@ def test_the_representation_of_settings_holds_no_secret() -> None:
         ("MAIL_URL", "outbox:", "'outbox:'"),
         ("MAIL_URL", "smtp://127.0.0.1:25", "'smtp://127.0.0.1:25'"),
         ("MAIL_URL", "resend://re_key", "*** (length 15)"),
+        ("MAIL_URL", "resend://", "'resend://'"),
+        ("MAIL_URL", "resend://127.0.0.1:8025", "'resend://127.0.0.1:8025'"),
+        ("PING_URL", "https://ping.example/B", "'https://ping.example/***'"),
+        ("RESEND_API_KEY", "re_key", "*** (length 6)"),
+        ("RESEND_WEBHOOK_SECRET", "whsec_x", "*** (length 7)"),
+        ("METRICS_TOKEN", "abc", "*** (length 3)"),
+        ("BOUNCE_ADDRESS", "bounces@example.com", "'bounces@example.com'"),
         ("SECRET_KEY", "abc", "*** (length 3)"),
         ("ALERT_URL", "https://u:p@hooks.example/T/B", "'https://hooks.example/***'"),
         ("BASE_URL", "https://u:p@example.com", "'https://***@example.com'"),
@@ -358,3 +431,11 @@ def test_the_representation_of_settings_holds_no_secret() -> None:
 )
 def test_a_value_is_shown_without_what_may_be_secret(name: str, value: str, shown: str) -> None:
     assert masked(name, value) == shown
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    document = (Path(__file__).parent.parent / "docs" / "deploying.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `REGISTRY_([A-Z_]+)` \|", document, re.MULTILINE))
+    assert documented == {name for name in NAMES if not name.endswith("_FILE")}
+    twins = set(re.findall(r"`([A-Z_]+)`", document.partition("`_FILE` twin")[2].partition("| Variable |")[0]))
+    assert twins == set(WITH_FILE_TWIN)

@@ -54,7 +54,8 @@ HostName = Annotated[Line, AfterValidator(_host_name), Field(json_schema_extra={
 
 
 class PublisherFacts(Document):
-    """A publisher as it describes itself.
+    """A publisher as it describes itself. `sender` is the address its letters come from, where the installation may
+    send for that domain; otherwise they come from the installation's, with `contact` to reply to.
 
     `time_zone` (an IANA key) is the zone of all its dates; its notice terms are in the same zone and language unless
     they name their own. `reminder_days` before the effective date customers are reminded, None for never.
@@ -66,6 +67,7 @@ class PublisherFacts(Document):
     name: Line
     legal_name: Line | None = None
     contact: EmailShown
+    sender: EmailShown | None = None
     website: WebAddress | None = None
     privacy_url: WebAddress | None = None
     imprint_url: WebAddress | None = None

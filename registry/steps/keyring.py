@@ -19,6 +19,7 @@ import idna
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from registry.domain.vocabulary import ChannelKind
 from registry.steps.insert_once import insert_once
 from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import RingKey
@@ -29,6 +30,7 @@ one purpose is no token for another."""
 
 LINK: Final = "link"
 LOOKUP: Final = "lookup"
+EMAIL: Final = ChannelKind.EMAIL.value
 
 _SECRET_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 20
@@ -102,12 +104,23 @@ class Keyring:
         """
         return hmac.new(self._link_key(key_id).secret, f"confirm\0{nonce}".encode(), hashlib.sha256).hexdigest()
 
+    def letter_mark(self, delivery_id: int, created_at: datetime) -> str:
+        """Return what tells a delivery's Message-ID from all others, of this installation and of any other.
+
+        It follows from the row, so that a letter which is sent once more after a restore is known for the same. The
+        number alone would not do: a restored database gives numbers out again.
+        """
+        text = f"letter\0{delivery_id}\0{created_at.isoformat()}".encode()
+        return hmac.digest(self.lookup_secret, text, "sha256")[:8].hex()
+
     def lookup(self, channel: str, address: str) -> str:
         """Return the keyed hash by which an address is found, also once it is erased (R36).
 
-        Upper and lower case, and the two ways of writing an international domain, are one address.
+        Of an e-mail address upper and lower case, and the two ways of writing an international domain, are one. An
+        address of the web is given as it is called (`WebAddress.url`): its path tells upper and lower case apart.
         """
-        text = f"{channel}\0{comparison_form(address)}".encode("utf-8", "surrogatepass")
+        compared = comparison_form(address) if channel == EMAIL else address
+        text = f"{channel}\0{compared}".encode("utf-8", "surrogatepass")
         return hmac.new(self.lookup_secret, text, hashlib.sha256).hexdigest()
 
     def _link_key(self, key_id: str) -> LinkKey:

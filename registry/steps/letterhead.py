@@ -16,13 +16,16 @@ from registry.letters.values import Sender
 class Letterhead:
     """What the steps that write letters need. `base_url` has no trailing slash; `mail_from` is a bare address.
 
-    With a `bounce_address` each letter has a return path of its own, which says which one came back (VERP).
+    `sender_domains` are those that mail may be sent from besides, in small letters: a publisher with a sender of its
+    own there writes from it. With a `bounce_address` each letter has a return path of its own, which says which one
+    came back (VERP).
     """
 
     renderer: LetterRenderer
     base_url: str
     mail_from: str
     bounce_address: str | None = None
+    sender_domains: frozenset[str] = frozenset()
 
     @property
     def host(self) -> str:
@@ -33,10 +36,15 @@ class Letterhead:
         """Return the publisher's public base address without a trailing slash: its own host, or below ours (R35)."""
         return f"https://{facts.host}" if facts.host else f"{self.base_url}/{facts.slug}"
 
+    def may_send_from(self, address: str) -> bool:
+        """Return whether the operator let mail be sent from the domain of this address."""
+        return address.rpartition("@")[2].lower() in self.sender_domains
+
     def sender_for(self, facts: PublisherFacts, audience: Audience) -> Sender:
         """Return the sender of letters to one audience; contacts and followers see different addresses (R34)."""
-        local, _, host = self.mail_from.rpartition("@")
-        from_address = self.mail_from if audience is Audience.CUSTOMER else f"{local}+updates@{host}"
+        own = facts.sender if facts.sender and self.may_send_from(facts.sender) else self.mail_from
+        local, _, host = own.rpartition("@")
+        from_address = own if audience is Audience.CUSTOMER else f"{local}+updates@{host}"
         return Sender(
             slug=facts.slug,
             name=facts.name,

@@ -8,8 +8,7 @@ out the same. The address stays in its own row, where it can be erased (R36).
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
 
@@ -17,100 +16,43 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Envelope
-from registry.domain.notices import SHORTEST_TIME, latest_day_begun, local_date, plan_objection_deadline
-from registry.domain.terms import Terms
-from registry.domain.vocabulary import Audience
+from registry.domain.notices import latest_day_begun, local_date
+from registry.domain.vocabulary import Audience, ChannelKind
 from registry.letters import wording
-from registry.letters.compose import MERGE_VERSION, compose, list_headers
+from registry.letters.compose import MERGE_VERSION, list_headers
 from registry.letters.return_path import make_return_path
-from registry.letters.slots import Slot, slots_of
-from registry.letters.values import FrozenLetter, Merge, Sender
+from registry.letters.slots import Slot
+from registry.letters.values import Merge, Sender
+from registry.letters.web_slots import WEB_MERGE_VERSION, WebSlot
 from registry.steps.keyring import Keyring
 from registry.steps.letterhead import Letterhead
-from registry.steps.working_days import working_days_for
-from registry.tables import (
-    Address,
-    ConfirmToken,
-    Customer,
-    Delivery,
-    Letter,
-    Notice,
-    NoticeCustomer,
-    Statement,
-    Subscription,
-)
+from registry.steps.load_letter import Addressee, Recipient, StoredLetter, addressee_of, load_recipient, read_letter
+from registry.steps.merge_web import fill_web_letter, load_secrets, make_web_merge
+from registry.steps.told_deadline import Deadline, find_deadline
+from registry.tables import ConfirmToken, Delivery, Subscription
+
+__all__ = [
+    "Addressee",
+    "Deadline",
+    "LetterErased",
+    "Recipient",
+    "StoredLetter",
+    "addressee_of",
+    "fill_letter",
+    "is_merge_stale",
+    "load_recipient",
+    "make_envelope",
+    "make_merge",
+    "merge_for",
+    "new_message_id",
+    "read_letter",
+]
+
+TELLS_THE_DEADLINE = frozenset({Slot.OBJECTION_DEADLINE, WebSlot.DEADLINE_AT, WebSlot.DEADLINE_IN_WORDS})
 
 
 class LetterErased(Exception):
     """The address of this delivery was erased, so its bytes cannot be made again; the hash stays (R36)."""
-
-
-@dataclass(frozen=True)
-class Recipient:
-    """The rows a delivery's letter is made from."""
-
-    delivery: Delivery
-    letter: Letter
-    subscription: Subscription
-    address: Address
-    customer: Customer | None
-    notice: Notice | None
-    statement: Statement | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredLetter:
-    """A frozen letter as a value: its kind, who sends it, its texts, and the slots they have."""
-
-    kind: str
-    sender: Sender
-    frozen: FrozenLetter
-    wanted: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Addressee:
-    """Whom a delivery's letter is for. `customer_name` is None for a follower; `name` is the person's own."""
-
-    delivery_id: int
-    subscription_id: int
-    audience: Audience
-    address: str
-    name: str | None
-    confirmed_at: datetime | None
-    customer_name: str | None
-    notice_number: str | None
-
-    @property
-    def shown_name(self) -> str | None:
-        """The name that may be written; until it is confirmed it may be what a stranger typed for another's address."""
-        return self.name if self.confirmed_at is not None else None
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """The last local day to object, the instant (UTC) at which it ends, and the zone it is a date of."""
-
-    last_on: date
-    ends_at: datetime
-    zone: str
-
-
-def load_recipient(session: Session, delivery: Delivery) -> Recipient:
-    """Load what the letter of `delivery` is made from, in one query."""
-    row = session.execute(
-        select(Letter, Subscription, Address, Customer, Notice, Statement)
-        .select_from(Delivery)
-        .join(Letter, Letter.id == Delivery.letter_id)
-        .join(Subscription, Subscription.id == Delivery.subscription_id)
-        .join(Address, Address.id == Subscription.address_id)
-        .outerjoin(Customer, Customer.id == Subscription.customer_id)
-        .outerjoin(Statement, Statement.id == Delivery.statement_id)
-        .outerjoin(Notice, Notice.id == Statement.notice_id)
-        .where(Delivery.id == delivery.id)
-    ).one()
-    letter, subscription, address, customer, notice, statement = row
-    return Recipient(delivery, letter, subscription, address, customer, notice, statement)
 
 
 def merge_for(session: Session, now: datetime, recipient: Recipient, letterhead: Letterhead, keyring: Keyring) -> None:
@@ -122,16 +64,20 @@ def merge_for(session: Session, now: datetime, recipient: Recipient, letterhead:
     delivery = recipient.delivery
     letter, addressee = read_letter(recipient.letter), addressee_of(recipient)
     if delivery.message_id is None:
-        delivery.message_id = new_message_id(letter, addressee, letterhead)
-    deadline = _deadline_for(session, now, recipient) if Slot.OBJECTION_DEADLINE in letter.wanted else None
+        delivery.message_id = new_message_id(letter, addressee, letterhead, keyring)
+    deadline = find_deadline(session, now, recipient) if letter.wanted & TELLS_THE_DEADLINE else None
     delivery.deadline_at = deadline.ends_at if deadline else None
-    delivery.merge = make_merge(now, letter, addressee, deadline, letterhead, keyring)
+    if letter.form is ChannelKind.EMAIL:
+        delivery.merge = make_merge(now, letter, addressee, deadline, letterhead, keyring)
+    else:
+        delivery.merge = make_web_merge(now, letter, addressee, deadline, _reference(letterhead, addressee))
 
 
-def new_message_id(letter: StoredLetter, addressee: Addressee, letterhead: Letterhead) -> str:
-    """Return a Message-ID for a delivery that has none yet."""
+def new_message_id(letter: StoredLetter, addressee: Addressee, letterhead: Letterhead, keyring: Keyring) -> str:
+    """Return the Message-ID of a delivery. It follows from the row: the same after a restore, and no other row's."""
     number = f"{addressee.notice_number}-" if addressee.notice_number else ""
-    return f"<{number}{letter.kind}.{addressee.delivery_id}.{secrets.token_hex(8)}@{letterhead.host}>"
+    mark = keyring.letter_mark(addressee.delivery_id, addressee.created_at)
+    return f"<{number}{letter.kind}.{addressee.delivery_id}.{mark}@{letterhead.host}>"
 
 
 def make_merge(
@@ -143,7 +89,7 @@ def make_merge(
     keyring: Keyring,
 ) -> dict[str, Any]:
     """Return what is stored of a recipient's letter: words, Date, boundary, and by which key its links are signed."""
-    said = _say(letter.sender, addressee, deadline, reference=f"{letterhead.host}/{addressee.delivery_id}")
+    said = _say(letter.sender, addressee, deadline, reference=_reference(letterhead, addressee))
     return {
         "version": MERGE_VERSION,
         "key_id": keyring.signing_key_id,
@@ -162,23 +108,33 @@ def is_merge_stale(now: datetime, recipient: Recipient) -> bool:
     What another release stored, and this one cannot compose any more, is stale too.
     """
     merge = recipient.delivery.merge
-    if merge is None or merge["version"] != MERGE_VERSION:
+    own = MERGE_VERSION if recipient.letter.form == ChannelKind.EMAIL.value else WEB_MERGE_VERSION
+    if merge is None or merge["version"] != own:
         return True
     stored_at = datetime.fromisoformat(merge["date_at"])
     return latest_day_begun(stored_at, merge["zone"]) != latest_day_begun(now, merge["zone"])
 
 
 def make_envelope(
-    session: Session, recipient: Recipient, keyring: Keyring, bounce_address: str | None = None
+    session: Session,
+    recipient: Recipient,
+    keyring: Keyring,
+    bounce_address: str | None = None,
+    *,
+    now: datetime | None = None,
 ) -> Envelope:
     """Make the letter's bytes from what is stored. The same rows give the same bytes, today or in years (R30).
 
-    Raises `LetterErased` once the address is gone.
+    `now` (UTC) tells which secrets of a webhook's endpoint have retired. Raises `LetterErased` once the address is
+    gone, and `EndpointWithoutSecret` for a webhook that cannot be signed.
     """
     delivery = recipient.delivery
     if recipient.address.value is None or delivery.merge is None or delivery.message_id is None:
         raise LetterErased(str(delivery.id))
     letter = read_letter(recipient.letter)
+    if letter.form is not ChannelKind.EMAIL:
+        signing = load_secrets(session, letter.form, recipient.address.id, now)
+        return fill_web_letter(letter, recipient.address.value, delivery.merge, delivery.message_id, signing)
     confirm = None
     if Slot.CONFIRM_URL in letter.wanted:
         confirm = _confirm_secret(session, recipient.subscription, delivery, keyring)
@@ -216,7 +172,7 @@ def fill_letter(
         ),
         merge_version=merge["version"],
     )
-    message = compose(letter.frozen, filled, letter.sender)
+    message = letter.press.merge(filled)
     return_path = letter.sender.from_address
     if bounce_address is not None:
         sign = partial(keyring.sign, "bounce")
@@ -224,33 +180,8 @@ def fill_letter(
     return Envelope(addressee.address, return_path, message, message_id)
 
 
-def read_letter(row: Letter) -> StoredLetter:
-    """Return the frozen letter of a row as a value. Rows never change, so the last ones used are kept."""
-    return _read_letter(row.digest, row.kind, row.subject, row.text, row.html, tuple(row.sender.items()))
-
-
-@lru_cache(maxsize=64)
-def _read_letter(
-    digest: str, kind: str, subject: str, text: str, html: str, sender: tuple[tuple[str, Any], ...]
-) -> StoredLetter:
-    del digest  # covers the texts; it stands first so that two letters are told apart at a glance
-    frozen = FrozenLetter(subject, text, html)
-    return StoredLetter(kind, Sender(**dict(sender)), frozen, slots_of(frozen))
-
-
-def addressee_of(recipient: Recipient) -> Addressee:
-    """Return whom a delivery's letter is for, as values."""
-    subscription, customer, notice = recipient.subscription, recipient.customer, recipient.notice
-    return Addressee(
-        delivery_id=recipient.delivery.id,
-        subscription_id=subscription.id,
-        audience=Audience(subscription.audience),
-        address=recipient.address.value or "",
-        name=subscription.name,
-        confirmed_at=subscription.confirmed_at,
-        customer_name=customer.name if customer else None,
-        notice_number=notice.number if notice else None,
-    )
+def _reference(letterhead: Letterhead, addressee: Addressee) -> str:
+    return f"{letterhead.host}/{addressee.delivery_id}"
 
 
 def _say(sender: Sender, addressee: Addressee, deadline: Deadline | None, reference: str) -> dict[Slot, str]:
@@ -292,16 +223,3 @@ def _confirm_secret(session: Session, subscription: Subscription, delivery: Deli
         .limit(1)
     ).one()
     return keyring.confirm_secret(token.key_id, token.nonce)
-
-
-def _deadline_for(session: Session, now: datetime, recipient: Recipient) -> Deadline | None:
-    if recipient.notice is None or recipient.customer is None:
-        return None
-    frozen = session.get(NoticeCustomer, (recipient.notice.id, recipient.customer.id))
-    terms = Terms.model_validate(frozen.terms if frozen else recipient.notice.terms)
-    if frozen is not None and frozen.objection_ends_at is not None:
-        # The customer has received the notice: its period runs already, and a later letter repeats the same deadline.
-        ends_at = frozen.objection_ends_at
-        return Deadline(local_date(ends_at - SHORTEST_TIME, terms.time_zone), ends_at, terms.time_zone)
-    last_on, ends_at = plan_objection_deadline(now, terms, working_days_for(terms, local_date(now, terms.time_zone)))
-    return Deadline(last_on, ends_at, terms.time_zone)

@@ -53,6 +53,7 @@ def prepare_letters(
     rows = session.execute(
         select(
             Delivery.id,
+            Delivery.created_at,
             Delivery.letter_id,
             Subscription.id,
             Subscription.name,
@@ -86,14 +87,22 @@ def prepare_letters(
     prepared: dict[int, Prepared] = {}
     stored = []
     bounce_address = dispatch.letterhead.bounce_address
-    for delivery_id, letter_id, subscription_id, name, confirmed_at, value, number in rows:
+    for delivery_id, created_at, letter_id, subscription_id, name, confirmed_at, value, number in rows:
         letter = letters[letter_id]
         if letter.wanted & NEEDS_MORE_THAN_ROWS:
             continue
         addressee = Addressee(
-            delivery_id, subscription_id, Audience.FOLLOWER, value or "", name, confirmed_at, None, number
+            delivery_id=delivery_id,
+            created_at=created_at,
+            subscription_id=subscription_id,
+            audience=Audience.FOLLOWER,
+            address=value or "",
+            name=name,
+            confirmed_at=confirmed_at,
+            customer_name=None,
+            notice_number=number,
         )
-        message_id = new_message_id(letter, addressee, dispatch.letterhead)
+        message_id = new_message_id(letter, addressee, dispatch.letterhead, dispatch.keyring)
         merge = make_merge(now, letter, addressee, None, dispatch.letterhead, dispatch.keyring)
         try:
             envelope = fill_letter(

@@ -20,7 +20,7 @@ from registry.steps.record import Actor, record_event
 from registry.tables import Product, Publisher, PublisherTerms
 
 SHOWN_TO_NOBODY = frozenset(
-    ["approvals_required", "command_line_may_approve", "dispatch_margin_days", "reminder_days", "retention"]
+    ["approvals_required", "command_line_may_approve", "dispatch_margin_days", "reminder_days", "retention", "sender"]
 )
 """Fields of the publisher that change nothing of what the public sees."""
 
