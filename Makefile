@@ -63,10 +63,10 @@ lint: install ## style, types and the directions of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: install ## measure, and compare with the limits in benchmarks/
-	$(BIN)/python -m benchmarks
+bench: install ## measure against limits: a quarter of an hour, or two minutes with BENCH=--quick
+	$(BIN)/python -m benchmarks $(BENCH)
 
-faults: install ## the fault runs in their long form
+faults: install ## break things on purpose, for minutes, and print what it came to
 	$(BIN)/pytest -m "" tests/faults
 
 # The lock files hold hashes and no address of a package host: where packages come from is the reader's affair.

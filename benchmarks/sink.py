@@ -104,6 +104,13 @@ class Sink:
             except subprocess.TimeoutExpired:
                 process.kill()
 
+    @property
+    def process(self) -> int:
+        """The number of its process."""
+        if self._process is None:
+            raise AssertionError("the sink runs inside its with block only")
+        return self._process.pid
+
     def count(self) -> int:
         """How many letters were taken since the start, or since `forget`."""
         return int(self._ask("count")["letters"])

@@ -16,10 +16,12 @@ from registry.i18n import explain
 from registry.settings import BadSettings, Settings, masked
 from registry.steps.keyring import make_keyring
 from registry.tables.engine import writing
+from registry.web.callbacks import callbacks
 from registry.web.current import EXTENSION
 from registry.web.errors import add_error_pages
 from registry.web.forms import forms
 from registry.web.headers import add_headers
+from registry.web.health import health
 from registry.web.limits import limiter
 from registry.web.lists import lists
 from registry.web.root import root
@@ -72,6 +74,8 @@ def create_app(settings: Settings) -> Flask:
     add_headers(app)
     add_error_pages(app)
     app.register_blueprint(root)
+    app.register_blueprint(health)
+    app.register_blueprint(callbacks)
     for blueprint in (lists, forms):
         app.register_blueprint(blueprint, url_prefix="/<slug>")
         app.register_blueprint(blueprint, name=f"own_host_{blueprint.name}")

@@ -145,7 +145,7 @@ def _hint(params: Mapping[str, object]) -> str:
 def _count_days(params: Mapping[str, object]) -> str:
     days = params.get("days")
     kind = "working day" if params.get("counting") == "business" else "day"
-    return f"1 {kind}" if days == 1 else f"{days} {kind}s"
+    return f"1 {kind}" if days == 1 else f"{_plain(str(days))} {kind}s"
 
 
 def _say_too_short(params: Mapping[str, object], language: str) -> str:
@@ -159,7 +159,7 @@ def _say_too_short(params: Mapping[str, object], language: str) -> str:
     rule = "time to object" if params.get("rule") == "objection" else "notice"
     return (
         f"{day('requested_on')} is too early {whose}: {its} {_count_days(params)} of {rule}, counted in "
-        f"{params.get('zone')}, will not be over. The first date that would do is {day('first_on')}."
+        f"{_plain(str(params.get('zone')))}, will not be over. The first date that would do is {day('first_on')}."
     )
 
 
@@ -240,6 +240,7 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "not-a-host-name": "{value} is no host name. Write it in small letters without https://, as legal.company.example.",
     "unknown-time-zone": "{value} is no time zone of the IANA database, such as Europe/Berlin or UTC.{hint}",
     "unknown-region": "{value} is no region whose public holidays are known, such as DE or DE-SN.{hint}",
+    "not-a-retention": "{value} is no time to keep something. Write whole days, such as 365, or forever.",
     "not-a-language": "{value} is no language tag. Write it as en or pt-BR.",
     "mailbox-not-ascii": "{value} has letters before the @ that many mail servers refuse. Give one of a to z alone.",
     # Files
@@ -305,6 +306,15 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "used-token": _say_used,
     "unknown-address": "{publisher} knows nothing of this address, or it was erased already.",
     "letter-on-the-wire": "A letter of {publisher} to this address is being sent just now. Try again in a minute.",
+    "legal-hold-stands": (
+        "Nothing was erased: legal hold {hold} stands on the {scope} {subject} ({reason}). Once the claim is over, "
+        "lift it: registry legal-hold lift {hold} --publisher {publisher} --reason TEXT."
+    ),
+    "unknown-legal-hold": "{publisher} has no legal hold of the number {hold}.{hint}",
+    "legal-hold-lifted": "Legal hold {hold} of {publisher} was lifted already ({lifted_at}).",
+    "legal-hold-needs-another": (
+        "{actor} set legal hold {hold}, and {publisher} requires a second person: let somebody else lift it."
+    ),
     "subscription-ended": "This subscription has ended ({because}). Subscribe again to be told of changes.",
     "contact-may-not-leave": (
         "{publisher} owes {customer} these notices, so a contact cannot end them, only name another contact instead."
@@ -312,6 +322,20 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "not-a-contact": "This subscription belongs to no customer of {publisher}, so no contact can be replaced.",
     "unknown-contact": "{customer} has no contact {email} at {publisher}. Name one that it has.",
     "last-contact": "{customer} keeps at least one contact that can be written to. Add another contact first.",
+    # Endpoints
+    "address-not-https": "{value} does not begin with https://. Nothing is posted without encryption.",
+    "address-with-sign-in": "{value} holds a user name or password. Give the address without it.",
+    "address-bad-host": "{value} names no host of the internet. Give the host by its full name.",
+    "address-bad-port": "{value} has a port below 1024 that is not the web's own. Leave the port out, or use 443.",
+    "address-not-public": "{value} is no public address, and nothing is posted to any other.",
+    "address-foreign-host": "{value} is no incoming webhook of this service. Copy its address whole from there.",
+    "unknown-endpoint": "{publisher} has no endpoint {number}.{hint}",
+    "endpoint-ended": "Endpoint {number} of {publisher} has ended. Add its address again to begin anew.",
+    "endpoint-stands": "This address is told already, as endpoint {number} of {publisher} (`registry endpoint list`).",
+    "endpoint-not-verified": "Endpoint {number} of {publisher} did not answer as asked ({answer}). Mend it first.",
+    "endpoint-not-tried": "With REGISTRY_MAIL_URL=outbox: nothing leaves the house: endpoint {number} cannot answer.",
+    "endpoint-not-signed": "Endpoint {number} is a chat room ({kind}), whose messages are not signed.",
+    "endpoint-without-secret": "Endpoint {number} has no secret. `registry endpoint rotate-secret {number}` makes one.",
     "same-address": "{value} is the contact's address already. Give the address of another contact.",
     # Operation
     "installation-not-bound": "The database belongs to no installation yet. Start the service once (`registry serve`).",
@@ -321,6 +345,35 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "schema-newer": (
         "The schema is at {found}, which a newer release made; this one knows {newest}. Install that release again, or "
         "restore a backup of before."
+    ),
+    "backup-exists": "{file} is there already, and is not overwritten. Name another file, or replace it by --force.",
+    "backup-unwritable": (
+        "{file} cannot be written: {why}. Nothing of it was left behind. Make room, or name a file in another folder."
+    ),
+    "backup-unreadable": "{file} cannot be read: {why}. Name a file that `registry backup` made.",
+    "not-a-backup": "{file} is no backup of a registry. Name a file that `registry backup` made.",
+    "backup-damaged": (
+        "{file} is damaged ({why}). Nothing was restored. Copy it again from where it is kept, or take another backup."
+    ),
+    "backup-format-unknown": (
+        "{file} is a backup of format {version}, and this release reads {known}. Restore it with a newer release."
+    ),
+    "backup-schema-unknown": (
+        "{file} was made by release {product} with the schema {found}, and this release knows none after {newest}. "
+        "Restore it with that release or a newer one."
+    ),
+    "backup-does-not-fit": "{file} does not fit this database: table {table}, {why}. Nothing was restored.",
+    "database-not-empty": (
+        "The database holds an installation's rows already ({table}), and a backup is restored into an empty one only. "
+        "Name another in REGISTRY_DATABASE_URL, or another folder in REGISTRY_INSTANCE. Nothing was changed."
+    ),
+    "unknown-mail": "No mail {number} is kept. `registry bounce list` shows what was kept for a person.",
+    "not-suppressed": "{publisher} writes to this address: it is not among those it must not write to.",
+    "unknown-task": "There is no task {number}. `registry task list --all` shows every one there was.",
+    "task-closed": "Task {number} was closed already ({closed_at}).",
+    "task-closes-itself": (
+        "Task {number} closes by itself once it is no longer true ({kind}). Mend what it says; `registry task list` "
+        "shows how."
     ),
     "time-travel-refused": "Another time than the real one is refused here: {because}.",
     # Letters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +13,22 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from registry import clock
+from registry.channels.alerts import AlertRoad
 from registry.channels.base import Channel
+from registry.channels.chat import HOSTS as CHATS
+from registry.channels.chat import ChatChannel, ChatKind
 from registry.channels.outbox import OutboxChannel
+from registry.channels.reach import PUBLIC, WITH_THIS_MACHINE, Reach
+from registry.channels.resend import RESEND_URL, ResendChannel
 from registry.channels.smtp import SmtpChannel
 from registry.channels.smtp_address import parse_mail_url
+from registry.channels.webhook import WebhookChannel
 from registry.domain.errors import RegistryError
+from registry.domain.vocabulary import ChannelKind
 from registry.letters.render import LetterRenderer
 from registry.migrations import find_revision, known_revisions, newest_revision
 from registry.pages.render import PageRenderer
-from registry.settings import OUTBOX, Settings
+from registry.settings import OUTBOX, RESEND, Settings
 from registry.steps.installation import bind_installation, fingerprint_of
 from registry.steps.keyring import Keyring, load_keyring, make_keyring
 from registry.steps.letterhead import Letterhead
@@ -77,6 +84,14 @@ class Wiring:
     trusted_proxies: int
     limiter_url: str
     secret_key: str
+    reach: Reach = PUBLIC
+    bounce_address: str | None = None
+    resend_base_url: str | None = None
+    resend_api_key: str | None = field(default=None, repr=False)
+    resend_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    alert_url: str | None = field(default=None, repr=False)
+    ping_url: str | None = field(default=None, repr=False)
+    metrics_token: str | None = field(default=None, repr=False)
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -90,15 +105,32 @@ class Wiring:
         return self.instance / "outbox"
 
     def make_channels(self, now: Callable[[], datetime] = clock.now) -> dict[str, Channel]:
-        """Open the channels, by the kind of address they take. One set belongs to one worker."""
+        """Open the channels, by the kind of address they take. One set belongs to one worker.
+
+        Where mail goes to the outbox nothing leaves the house by web either.
+        """
         if self.mail_url == OUTBOX:
-            return {"email": OutboxChannel(self.outbox, now)}
-        return {"email": SmtpChannel(parse_mail_url(self.mail_url))}
+            return {kind.value: OutboxChannel(self.outbox, now, kind.value) for kind in ChannelKind}
+        return {
+            ChannelKind.EMAIL.value: self._open_mail(),
+            ChannelKind.WEBHOOK.value: WebhookChannel(self.reach.open_http(), now),
+            **{kind: self._open_chat(kind, now) for kind in CHATS},
+        }
+
+    def _open_mail(self) -> Channel:
+        if self.resend_api_key is not None and self.mail_url.startswith(RESEND):
+            return ResendChannel(self.resend_api_key, base_url=self.resend_base_url or RESEND_URL)
+        return SmtpChannel(parse_mail_url(self.mail_url))
+
+    def _open_chat(self, kind: ChatKind, now: Callable[[], datetime]) -> ChatChannel:
+        http, hosts = self.reach.open_http(), self.reach.chat_hosts[kind]
+        return ChatChannel(kind, http, now, hosts=hosts, allow_http=self.reach.allow_http)
 
     def make_sweeping(self, channels: dict[str, Channel], now: Callable[[], datetime] = clock.now) -> Sweeping:
         """Put together what the sweeps need."""
         dispatch = Dispatch(channels, self.letterhead, self.keyring, self.mail_only_to)
-        return Sweeping(self.engine, now, dispatch, self.pages, self.build)
+        alerts = AlertRoad(self.alert_url, self.ping_url)
+        return Sweeping(self.engine, now, dispatch, self.pages, self.build, alerts=alerts)
 
     def check_schema(self) -> None:
         """Refuse to work on a database whose schema is missing, older or newer than this release."""
@@ -131,7 +163,13 @@ def wire(settings: Settings) -> Wiring:
     return Wiring(
         engine=make_engine(settings.database_url),
         database_url=settings.database_url,
-        letterhead=Letterhead(LetterRenderer(TEMPLATES), settings.base_url, settings.mail_from),
+        letterhead=Letterhead(
+            LetterRenderer(TEMPLATES),
+            settings.base_url,
+            settings.mail_from,
+            settings.bounce_address,
+            settings.sender_domains,
+        ),
         pages=PageRenderer(TEMPLATES, f"/static/registry.css?v={version}"),
         build=build,
         instance=settings.instance,
@@ -144,6 +182,14 @@ def wire(settings: Settings) -> Wiring:
         trusted_proxies=settings.trusted_proxies,
         limiter_url=settings.limiter_url,
         secret_key=settings.secret_key,
+        reach=WITH_THIS_MACHINE if settings.environment == "test" else PUBLIC,
+        bounce_address=settings.bounce_address,
+        resend_base_url=settings.resend_base_url,
+        resend_api_key=settings.resend_api_key,
+        resend_webhook_secrets=settings.resend_webhook_secrets,
+        alert_url=settings.alert_url,
+        ping_url=settings.ping_url,
+        metrics_token=settings.metrics_token,
     )
 
 

@@ -2,46 +2,59 @@
 
 ```
 scheduler ──▶ pulse   heartbeat             one thread each, so that a long run of letters keeps neither the
-          ├─▶ sweeps  all but these two      pulse nor the effect of a notice waiting
-          └─▶ post    send
+          ├─▶ sweeps  all but these          pulse nor the effect of a notice waiting, and nothing keeps an
+          ├─▶ post    send                   alert waiting
+          └─▶ alarm   alert, ping
 ```
 
 Each job is an idempotent sweep of `registry.steps.sweeps`: it may run late, twice, or not at all for a day. What a
-sweep raises is logged, and its next run is a new try.
+sweep raises is logged, and its next run is a new try. Any number of workers may run on a database server: of all of
+them one runs each slot of a sweep, but for the heartbeat and for sending, which all do.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import fcntl
-import json
 import logging
 import os
-import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Final
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from sqlalchemy.exc import DBAPIError, OperationalError
 
 from registry import clock
 from registry.channels.base import Channel
+from registry.log_lines import describe_error, log_to
 from registry.steps.installation import dispatch_pause
+from registry.steps.sweep_slots import take_this_slot
 from registry.steps.sweeps import list_sweeps
-from registry.tables.engine import reading
+from registry.steps.watch import HEARTBEAT_LATE_AFTER
+from registry.tables.engine import reading, writing
 from registry.wiring import Wiring
+
+__all__ = [
+    "LEFT_OUT",
+    "SCHEDULE",
+    "STALLED_AFTER",
+    "StopRequest",
+    "WorkerRunning",
+    "log_to",
+    "only_worker",
+    "run_worker",
+]
 
 PULSE: Final = "pulse"
 POST: Final = "post"
 SWEEPS: Final = "sweeps"
+ALARM: Final = "alarm"
 
 SCHEDULE: Final[dict[str, tuple[timedelta, str]]] = {
     "heartbeat": (timedelta(seconds=10), PULSE),
@@ -51,15 +64,26 @@ SCHEDULE: Final[dict[str, tuple[timedelta, str]]] = {
     "artefacts": (timedelta(seconds=30), SWEEPS),
     "match_outcomes": (timedelta(minutes=1), SWEEPS),
     "recover_leases": (timedelta(minutes=1), SWEEPS),
+    "watch": (timedelta(minutes=1), SWEEPS),
+    "alert": (timedelta(minutes=1), ALARM),
+    "ping": (timedelta(minutes=1), ALARM),
+    "call_in": (timedelta(minutes=1), SWEEPS),
     "remind": (timedelta(minutes=5), SWEEPS),
+    "check_addresses": (timedelta(hours=1), POST),
+    "reconcile": (timedelta(minutes=15), SWEEPS),
+    "tell_owners": (timedelta(hours=1), SWEEPS),
+    "retire_secrets": (timedelta(hours=1), SWEEPS),
     "expire_requests": (timedelta(hours=1), SWEEPS),
+    "erase_expired": (timedelta(hours=1), SWEEPS),
 }
 """How often each sweep runs, and on which thread."""
 
 LEFT_OUT: Final = {"send_effect": "the same as send; it is there so that one tick also sends what its effects say"}
 
-STALLED_AFTER: Final = timedelta(minutes=2)
-"""Longer than the heartbeat can wait for a busy SQLite database, twice over."""
+IN_EVERY_WORKER: Final = frozenset({"heartbeat", "send", "ping"})
+"""Not done in turns: each worker lives and sends for itself, and the ping takes its own slot where all is well."""
+
+STALLED_AFTER: Final = HEARTBEAT_LATE_AFTER
 
 LOOK_EVERY: Final = 0.25
 LOCK_NAME: Final = "worker.lock"
@@ -102,6 +126,21 @@ class Pulse:
         return timedelta(seconds=time.monotonic() - self._at)
 
 
+class Standing:
+    """Whether this worker has done its work: a send that failed last is no state to report as well."""
+
+    def __init__(self) -> None:
+        self._failing: set[str] = set()
+
+    def note(self, sweep: str, *, has_failed: bool) -> None:
+        """Note how a sweep ended."""
+        (self._failing.add if has_failed else self._failing.discard)(sweep)
+
+    def is_well(self) -> bool:
+        """Return whether the last run of sending went well, or none has been yet."""
+        return "send" not in self._failing
+
+
 @contextmanager
 def only_worker(instance: Path) -> Iterator[None]:
     """Hold the lock of the one worker that an embedded database has, or raise `WorkerRunning`.
@@ -135,7 +174,8 @@ def run_worker(
     sign, so the age of the last heartbeat tells; whoever started this process starts it again.
     """
     used = wiring.make_channels() if channels is None else channels
-    sweeping = dataclasses.replace(wiring.make_sweeping(used), should_stop=lambda: stop.asked)
+    standing = Standing()
+    sweeping = dataclasses.replace(wiring.make_sweeping(used), should_stop=lambda: stop.asked, is_well=standing.is_well)
     sweeps = list_sweeps(sweeping)
     unknown = sweeps.keys() ^ (SCHEDULE.keys() | LEFT_OUT.keys())
     if unknown:
@@ -143,7 +183,10 @@ def run_worker(
     pulse = Pulse()
     scheduler = _make_scheduler(job_store or MemoryJobStore())
     for name, (every, thread) in SCHEDULE.items():
-        job = _make_job(name, sweeps[name], pulse, used)
+        sweep = sweeps[name]
+        if not wiring.uses_sqlite and name not in IN_EVERY_WORKER:
+            sweep = _in_turn(wiring, name, every, sweep)
+        job = _make_job(name, sweep, pulse, standing, used)
         trigger = IntervalTrigger(seconds=int(every.total_seconds()), timezone=UTC)
         scheduler.add_job(job, trigger, id=name, executor=thread, next_run_time=clock.now())
     _log(logging.INFO, "worker-started", process=os.getpid(), paused=_why_paused(wiring))
@@ -170,19 +213,34 @@ def _make_scheduler(job_store: MemoryJobStore) -> BackgroundScheduler:
     return BackgroundScheduler(
         timezone=UTC,
         jobstores={"default": job_store},
-        executors={name: ThreadPoolExecutor(1) for name in (PULSE, POST, SWEEPS)},
+        executors={name: ThreadPoolExecutor(1) for name in (PULSE, POST, SWEEPS, ALARM)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
 
 
-def _make_job(name: str, sweep: Callable[[], object], pulse: Pulse, channels: dict[str, Channel]) -> Callable[[], None]:
+def _in_turn(wiring: Wiring, name: str, every: timedelta, sweep: Callable[[], object]) -> Callable[[], object]:
+    """Let a sweep run only where this worker is the first to take its slot of time."""
+
+    def run() -> object:
+        with writing(wiring.engine) as session:
+            is_ours = take_this_slot(session, clock.now(), name, every)
+        return sweep() if is_ours else None
+
+    return run
+
+
+def _make_job(
+    name: str, sweep: Callable[[], object], pulse: Pulse, standing: Standing, channels: dict[str, Channel]
+) -> Callable[[], None]:
     def run() -> None:
         began = time.monotonic()
         if name == "heartbeat":
             pulse.beat()
         try:
             did = sweep()
+            standing.note(name, has_failed=False)
         except Exception as error:  # noqa: BLE001 - it is logged, and must end neither the other sweeps nor its own next run
+            standing.note(name, has_failed=True)
             _log(logging.ERROR, "sweep-failed", sweep=name, seconds=_since(began), **describe_error(error))
         else:
             if _is_worth_telling(did):
@@ -208,47 +266,6 @@ def _why_paused(wiring: Wiring) -> str | None:
     with reading(wiring.engine) as session:
         installation = dispatch_pause(session)
         return installation.paused_because if installation else None
-
-
-def describe_error(error: BaseException) -> dict[str, object]:
-    """Return what a log may say of an error: its kind and where it arose, and never its words or parameters.
-
-    Messages of mail and database libraries quote addresses. Those of a database that cannot be used at all do not.
-    """
-    described: dict[str, object] = {"error": type(error).__qualname__}
-    if isinstance(error, DBAPIError):
-        described["database_error"] = type(error.orig).__qualname__
-        described["sqlstate"] = getattr(error.orig, "sqlstate", None)
-        if isinstance(error, OperationalError):
-            described["why"] = str(error.orig).partition("\n")[0]
-    described["trace"] = [
-        f"{frame.filename.rpartition('/registry/')[2]}:{frame.lineno} {frame.name}"
-        for frame in traceback.extract_tb(error.__traceback__)
-    ]
-    return described
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line: when (UTC), how grave, what happened, and its facts."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line of one record. Of another library's record it says where it came from, not its words."""
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line: dict[str, Any] = {"at": at, "level": record.levelname.lower()}
-        if record.name == logger.name:
-            line |= {"event": record.getMessage(), **getattr(record, "facts", {})}
-        else:
-            line |= {"event": "log", "logger": record.name, "where": f"{record.module}:{record.lineno}"}
-        return json.dumps({name: value for name, value in line.items() if value is not None}, default=str)
-
-
-def log_to(stream: TextIO | None = None) -> None:
-    """Send this process's log to `stream` (standard error), one JSON object a line."""
-    target = logging.StreamHandler(stream or sys.stderr)
-    target.setFormatter(JsonLines())
-    root = logging.getLogger()
-    root.handlers[:] = [target]
-    root.setLevel(logging.INFO)
 
 
 def _log(level: int, event: str, **facts: object) -> None:

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import signal
 import threading
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from apscheduler.jobstores.memory import MemoryJobStore
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
+from registry import worker as worker_module
 from registry.clock import now
-from registry.steps.sweeps import list_sweeps
-from registry.worker import LEFT_OUT, SCHEDULE, StopRequest, WorkerRunning, log_to, only_worker, run_worker
+from registry.steps.sweep_slots import take_this_slot
+from registry.steps.sweeps import Sweeping, list_sweeps
+from registry.steps.tasks import open_task
+from registry.tables import Installation, SweepSlot
+from registry.worker import (
+    IN_EVERY_WORKER,
+    LEFT_OUT,
+    SCHEDULE,
+    Standing,
+    StopRequest,
+    WorkerRunning,
+    log_to,
+    only_worker,
+    run_worker,
+)
+from tests.alert_receiver import AlertReceiver
 from tests.channels.scripted_server import Drip, ScriptedServer
 from tests.processes import running, wait_for
 from tests.world import World, antopsis, settings_for
@@ -161,6 +178,169 @@ def test_on_sigterm_the_letter_on_the_wire_is_finished_and_no_other_is_begun(sql
     assert states == ["accepted", "pending"]
     assert len(server.letters) == 1
     assert '"did": {"accepted": 1}' in log.read_text()
+
+
+class Runs:
+    """What workers did: the sweeps that each ran, and the slots that were taken, each with who took it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, failing: str | None = None) -> None:
+        self.ran: list[tuple[str, str]] = []
+        self.taken: list[tuple[str, datetime]] = []
+        self._failing = failing
+        every_second = {name: (timedelta(seconds=1), thread) for name, (_, thread) in SCHEDULE.items()}
+        monkeypatch.setattr(worker_module, "SCHEDULE", every_second)
+        monkeypatch.setattr(worker_module, "list_sweeps", self._list_sweeps)
+        monkeypatch.setattr(worker_module, "take_this_slot", self._take)
+
+    def _list_sweeps(self, sweeping: Sweeping) -> dict[str, Callable[[], object]]:
+        who = sweeping.build
+
+        def sweep(name: str) -> Callable[[], object]:
+            def run() -> None:
+                self.ran.append((who, name))
+                if who == self._failing and name not in IN_EVERY_WORKER:
+                    raise RuntimeError("this worker does nothing in its slots")
+
+            return run
+
+        return {name: sweep(name) for name in [*SCHEDULE, *LEFT_OUT]}
+
+    def _take(self, session: Session, at: datetime, name: str, every: timedelta) -> bool:
+        is_ours = take_this_slot(session, at, name, every)
+        if is_ours:
+            # Nobody else takes the next one before this transaction has ended.
+            slot = session.scalars(select(SweepSlot.slot_at).where(SweepSlot.sweep == name)).one()
+            self.taken.append((name, slot))
+        return is_ours
+
+    def of(self, who: str, name: str) -> int:
+        return self.ran.count((who, name))
+
+
+def named(postgresql_url: str, tmp_path: Path, name: str) -> World:
+    world = World(settings_for(postgresql_url, tmp_path / name), now())
+    world.wiring = dataclasses.replace(world.wiring, build=name)
+    return world
+
+
+def test_of_two_workers_on_a_database_server_one_runs_each_slot_of_a_sweep(
+    postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    runs = Runs(monkeypatch)
+    first, second = (named(postgresql_url, tmp_path, name) for name in ("first", "second"))
+    with Running(first), Running(second):
+        wait_for(lambda: sum(name == "announce" for name, _ in runs.taken) >= 5, "five slots")
+    first.close()
+    second.close()
+    in_turns = {name for name, _ in runs.taken}
+    assert in_turns == SCHEDULE.keys() - IN_EVERY_WORKER
+    assert len(set(runs.taken)) == len(runs.taken), "no slot was taken twice"
+    for name in in_turns:
+        ran = runs.of("first", name) + runs.of("second", name)
+        assert ran == sum(taken == name for taken, _ in runs.taken), "and each that was taken was run, once"
+    for name in IN_EVERY_WORKER:
+        assert min(runs.of("first", name), runs.of("second", name)) >= 3, "each worker lives and sends for itself"
+
+
+def test_the_slots_of_a_worker_that_does_nothing_any_more_are_the_others(
+    postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    runs = Runs(monkeypatch, failing="first")
+    first, second = (named(postgresql_url, tmp_path, name) for name in ("first", "second"))
+    with Running(first) as ill:
+        wait_for(lambda: runs.of("first", "announce") >= 1, "a slot that was taken and not used")
+        with Running(second):
+            ill.stop.ask()
+            wait_for(lambda: runs.of("second", "announce") >= 2, "the other worker's slots")
+    first.close()
+    second.close()
+    assert len(set(runs.taken)) == len(runs.taken)
+
+
+@pytest.mark.timeout(60)
+def test_two_worker_processes_share_the_work_and_one_that_is_killed_leaves_it_to_the_other(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    world = World(settings_for(postgresql_url, tmp_path / "instance"), now())
+    number = _announce(world)
+    environ = _environ(postgresql_url, tmp_path, "outbox:")
+    logs = [tmp_path / "one.log", tmp_path / "two.log"]
+    with running(environ, logs[0], "worker") as one, running(environ, logs[1], "worker") as two:
+        for each in logs:
+            wait_for(lambda each=each: "worker-started" in each.read_text(), "worker")  # type: ignore[misc]  # bound now
+        wait_for(lambda: {each.state for each in world.status(number).deliveries} == {"accepted"}, "letters")
+        one.kill()
+        one.wait(timeout=10)
+        beaten_at = heartbeat_of(world)
+        wait_for(lambda: heartbeat_of(world) > beaten_at, "heartbeat of the other", seconds=40)
+        two.send_signal(signal.SIGTERM)
+        assert two.wait(timeout=20) == 0
+    world.close()
+    sent = sum(
+        line["did"].get("accepted", 0)
+        for each in logs
+        for line in map(json.loads, each.read_text().splitlines())
+        if line.get("sweep") == "send"
+    )
+    assert sent == 2, "each letter once, whoever sent it"
+
+
+def heartbeat_of(world: World) -> datetime:
+    with world.reading() as session:
+        found = session.scalars(select(Installation.heartbeat_at)).one()
+    assert found is not None
+    return found
+
+
+def test_a_worker_pings_while_it_sends_and_tells_operators_of_a_task(
+    database_url: str, tmp_path: Path, log: StringIO
+) -> None:
+    with AlertReceiver() as receiver:
+        roads = {"REGISTRY_ALERT_URL": f"{receiver.url}/alert/hush", "REGISTRY_PING_URL": f"{receiver.url}/ping/hush"}
+        world = World(settings_for(database_url, tmp_path / "instance", **roads), now())
+        with world.writing() as session:
+            open_task(session, world.at, "unreadable_mail", subject=("mail", "1"))
+        with Running(world):
+            wait_for(lambda: len(receiver.arrived) == 2, "alert and ping")
+        world.close()
+    assert {each.path for each in receiver.arrived} == {"/alert/hush", "/ping/hush"}
+    assert {"sweep": "alert", "did": {"told": 1, "not_heard": 0}}.items() <= next(
+        each for each in events(log) if each.get("sweep") == "alert"
+    ).items()
+    assert "hush" not in log.getvalue()
+
+
+def test_a_worker_whose_sending_fails_does_not_ping(sqlite_url: str, tmp_path: Path, log: StringIO) -> None:
+    with AlertReceiver() as receiver:
+        roads = {"REGISTRY_PING_URL": f"{receiver.url}/ping"}
+        world = World(settings_for(sqlite_url, tmp_path / "instance", **roads), now())
+        standing = Standing()
+        standing.note("send", has_failed=True)
+        assert not standing.is_well()
+        standing.note("announce", has_failed=True)
+        standing.note("send", has_failed=False)
+        assert standing.is_well(), "the last run counts, and only that of sending"
+        with world.writing() as session:
+            session.execute(text("ALTER TABLE attempts RENAME TO lost"))
+            session.execute(text("ALTER TABLE deliveries RENAME TO lost_too"))
+        with Running(world):
+            wait_for(lambda: any(each.get("sweep") == "send" for each in events(log)), "failure of sending")
+        world.close()
+    (failed, *_) = [each for each in events(log) if each.get("sweep") == "send"]
+    assert failed["event"] == "sweep-failed"
+
+
+def test_every_logger_of_the_house_may_tell_facts_and_no_other_librarys_words_are_logged(log: StringIO) -> None:
+    facts = {"delivery": 4711, "notice": "2026-003", "event": "forged", "level": "forged", "skipped": None}
+    logging.getLogger("registry.delivery").info("settled", extra={"facts": facts})
+    logging.getLogger("registry.web.errors").warning("Not healthy: %s", "dpo@bremen.example")
+    logging.getLogger("smtplib").warning("to dpo@bremen.example", extra={"facts": facts})
+    told, ours, others = events(log)
+    assert told.pop("at").endswith("Z")
+    assert told == {"level": "info", "event": "settled", "delivery": 4711, "notice": "2026-003"}
+    assert (ours["event"], ours["logger"]) == ("log", "registry.web.errors")
+    assert (others["event"], others["logger"]) == ("log", "smtplib")
+    assert "bremen" not in log.getvalue()
 
 
 def _environ(database_url: str, tmp_path: Path, mail_url: str) -> dict[str, str]:

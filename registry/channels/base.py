@@ -98,9 +98,11 @@ class TemporaryFailure(_CleanAnswer):
     """The letter was certainly not taken, and a later try may succeed.
 
     `retry_after` is how long the other side asked to be left alone, or None where it asked for nothing.
+    `is_about_batch`: it was refused because of the company it was in, and its batch was never taken.
     """
 
     retry_after: timedelta | None = None
+    is_about_batch: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,12 @@ class PermanentFailure(_CleanAnswer):
 class Ambiguous(_CleanAnswer):
     """The letter may have been taken: it was on the wire whole, and no clear answer came back.
 
-    `retry_after` is how long the other side asked to be left alone, or None where it asked for nothing.
+    `retry_after` is how long the other side asked to be left alone, or None where it asked for nothing. `is_final`: to
+    ask again would have the same answer, so a person must look.
     """
 
     retry_after: timedelta | None = None
+    is_final: bool = field(default=False, kw_only=True)
 
 
 Answer = Accepted | TemporaryFailure | PermanentFailure | Ambiguous

@@ -39,6 +39,9 @@ HOSTS: Mapping[ChatKind, tuple[str, ...]] = {
 }
 """Where incoming webhooks live. A name that begins with a dot stands for every host below it."""
 
+CONNECTIONS = 4
+"""All of a chat's rooms share its servers, which are quick, and ask for about one message a second and room."""
+
 _HEADERS = {"Content-Type": "application/json", "Accept": "*/*"}
 _GONE = 410
 _SHORTEST_CREDENTIAL = 8
@@ -73,6 +76,7 @@ class ChatChannel:
     """
 
     is_real = True
+    connections = CONNECTIONS
 
     def __init__(
         self,
@@ -103,6 +107,12 @@ class ChatChannel:
     def longest_send(self) -> timedelta:
         """The longest one `send` can take. A lease must be longer."""
         return self._http.longest_post
+
+    def sibling(self) -> ChatChannel:
+        """Return another channel like this one, with connections of its own."""
+        return ChatChannel(
+            self._kind, self._http.sibling(), self._clock, hosts=self._hosts, allow_http=self._allow_http
+        )
 
     def send(self, envelope: Envelope) -> Answer:
         """Post one message and say what the service made of it.

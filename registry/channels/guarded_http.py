@@ -193,6 +193,7 @@ class GuardedHttp:
         self._may_reach = may_reach
         self._allow_http = allow_http
         self._timeouts = timeouts or HttpTimeouts()
+        self._certificate_authority = certificate_authority
         self._idle_seconds = idle_seconds
         self._last_used = 0.0
         self._session = TimedSession(certificate_authority=certificate_authority)
@@ -201,6 +202,16 @@ class GuardedHttp:
     def longest_post(self) -> timedelta:
         """The longest one `post` can take. A lease must be longer."""
         return timedelta(seconds=self._timeouts.whole)
+
+    def sibling(self) -> GuardedHttp:
+        """Return another one by the same rules, with connections of its own."""
+        return GuardedHttp(
+            may_reach=self._may_reach,
+            allow_http=self._allow_http,
+            timeouts=self._timeouts,
+            certificate_authority=self._certificate_authority,
+            idle_seconds=self._idle_seconds,
+        )
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer | NotSent | Unclear:
         """Send one request and say what came of it, within the time allowed, whatever the other side does.

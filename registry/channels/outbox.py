@@ -1,4 +1,7 @@
-"""Letters as files in a folder: the default of an installation that has no mail server yet. Nothing is sent."""
+"""Letters and messages as files in a folder: the default of an installation that has no mail server yet.
+
+Nothing is sent, to nobody: where letters stay in the house, webhooks and messages to chat rooms do too.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ _LONGEST_NAME = 120
 
 
 class OutboxChannel:
-    """Writes each letter, byte for byte, to `<UTC stamp>-<Message-ID>.eml` in one folder.
+    """Writes each letter, byte for byte, to `<UTC stamp>-<Message-ID>.eml` in one folder; what is meant for another
+    `kind` of address than e-mail is JSON, and its file ends in `.json`.
 
     A file is there whole or not at all, also after a power cut, and is readable by its owner only, for letters
     carry addresses and links that act. No file is ever overwritten: a letter that is written again stands
@@ -29,12 +33,13 @@ class OutboxChannel:
     """
 
     name = "outbox"
-    kind = "email"
     is_real = False
 
-    def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], datetime], kind: str = "email") -> None:
         self._folder = folder
         self._clock = clock
+        self.kind = kind
+        self._suffix = ".eml" if kind == "email" else ".json"
 
     def send(self, envelope: Envelope) -> Answer:
         """Write the letter. A full disk or a folder that cannot be written to is a temporary failure naming the folder.
@@ -60,7 +65,7 @@ class OutboxChannel:
         copy = 0
         while True:
             copy += 1
-            final = self._folder / (f"{stem}.eml" if copy == 1 else f"{stem}.copy{copy}.eml")
+            final = self._folder / f"{stem}{'' if copy == 1 else f'.copy{copy}'}{self._suffix}"
             part = final.with_name(f".{final.name}.part")
             try:
                 # Whoever creates the part file owns the final name; all others see one of the two and go on.

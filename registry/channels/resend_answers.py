@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -60,6 +60,8 @@ class RefusedTogether(TemporaryFailure):
     The same batch will be refused again: send each of its letters by itself, so that only the one at fault fails.
     """
 
+    is_about_batch: bool = field(default=True, kw_only=True)
+
 
 @dataclass(frozen=True)
 class TakenWithOtherBytes(Ambiguous):
@@ -69,6 +71,8 @@ class TakenWithOtherBytes(Ambiguous):
     saying that it was. Asking again with the same key and bytes has the same answer until the key is forgotten, and
     after that would be a second letter: a person must look.
     """
+
+    is_final: bool = field(default=True, kw_only=True)
 
 
 def answer_for_letter(reply: Reply, rate: Rate | None) -> Answer:

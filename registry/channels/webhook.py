@@ -15,6 +15,9 @@ from registry.channels.webhook_signing import sign
 VERIFICATION_TYPE = "endpoint.verification"
 """The `type` of the one webhook that asks for something: to be answered with the challenge in its data."""
 
+CONNECTIONS = 8
+"""So many receivers may be slow at once without holding up the others: each may take all of its time-out."""
+
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json, */*;q=0.5"}
 _GONE = 410
 
@@ -28,6 +31,7 @@ class WebhookChannel:
     name = "webhook"
     kind = "webhook"
     is_real = True
+    connections = CONNECTIONS
 
     def __init__(self, http: GuardedHttp, clock: Callable[[], datetime]) -> None:
         self._http = http
@@ -37,6 +41,10 @@ class WebhookChannel:
     def longest_send(self) -> timedelta:
         """The longest one `send` can take. A lease must be longer."""
         return self._http.longest_post
+
+    def sibling(self) -> WebhookChannel:
+        """Return another channel like this one, with connections of its own."""
+        return WebhookChannel(self._http.sibling(), self._clock)
 
     def send(self, envelope: Envelope) -> Answer:
         """Post one message and say what the endpoint made of it.

@@ -10,16 +10,22 @@ from typing import Any
 
 import click
 
+from registry.cli.backup import backup, restore
+from registry.cli.bounces import bounce
 from registry.cli.customers import customer, publisher
 from registry.cli.doctor import doctor
 from registry.cli.edits import entry
+from registry.cli.endpoints import endpoint
 from registry.cli.failures import explain_failure, report
 from registry.cli.files import apply, export, plan, schema
 from registry.cli.invocation import Invocation, Section
+from registry.cli.legal_holds import legal_hold
 from registry.cli.notice_answers import outcome
 from registry.cli.notices import notice
 from registry.cli.operation import erase, pause, resume, rotate_keys, tick, upgrade
 from registry.cli.serving import serve, web, worker
+from registry.cli.suppressions import suppression
+from registry.cli.tasks import task
 
 PROGRAM = "registry"
 
@@ -80,7 +86,25 @@ def main() -> None:
     """
 
 
-for each in (serve, web, worker, upgrade, plan, apply, schema, export, notice, entry, customer, publisher, outcome):
+for each in (
+    serve,
+    web,
+    worker,
+    upgrade,
+    plan,
+    apply,
+    schema,
+    export,
+    notice,
+    entry,
+    customer,
+    publisher,
+    endpoint,
+    outcome,
+    bounce,
+    suppression,
+    task,
+):
     main.add_command(each)
-for each in (tick, pause, resume, erase, rotate_keys, doctor):
+for each in (tick, pause, resume, erase, rotate_keys, backup, restore, legal_hold, doctor):
     main.add_command(each)

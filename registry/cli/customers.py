@@ -22,6 +22,7 @@ from registry.steps.approve_terms import approve_terms
 from registry.steps.artefacts import addresses_of
 from registry.steps.contacts import add_contact, end_contact
 from registry.steps.customers import end_contract, record_customer
+from registry.steps.list_endpoints import show_address
 from registry.steps.lookup import get_customer, get_publisher, read_customer_terms, read_facts
 from registry.tables import Address, Customer, ListPeriod, Notice, Publisher, Subscription
 from registry.tables.engine import reading, writing
@@ -79,7 +80,11 @@ def list_customers(run: Invocation, publisher_slug: str) -> None:
                 f"{each['terms']['days']}/{each['terms']['objection_days']} {each['terms']['counting']}",
                 each["terms"]["time_zone"],
                 "ends " + short_day(each["contract_until"]) if each["contract_until"] else "runs",
-                ", ".join(each["contacts"]) or "none: nobody can be told",
+                ", ".join(
+                    f"{contact} (stands by)" if contact in each["standing_by"] else contact
+                    for contact in each["contacts"]
+                )
+                or "none: nobody can be told",
             )
             for each in documents
         ]
@@ -87,16 +92,18 @@ def list_customers(run: Invocation, publisher_slug: str) -> None:
 
 
 def _customer_document(session: Session, row: Customer, publisher_terms: Terms) -> dict[str, Any]:
-    contacts = session.scalars(
-        select(Address.value)
+    contacts = session.execute(
+        select(Address.channel, Address.value, Subscription.is_standby)
         .join(Subscription, Subscription.address_id == Address.id)
         .where(
             Subscription.customer_id == row.id,
             Subscription.confirmed_at.is_not(None),
             Subscription.ended_at.is_(None),
+            Address.value.is_not(None),
         )
         .order_by(Subscription.rank, Subscription.id)
     )
+    shown = [(show_address(channel, value or ""), is_standby) for channel, value, is_standby in contacts]
     return {
         "key": row.key,
         "name": row.name,
@@ -104,7 +111,8 @@ def _customer_document(session: Session, row: Customer, publisher_terms: Terms) 
         "contract_until": row.contract_until,
         "products": row.products,
         "terms": plain(read_customer_terms(session, row, publisher_terms).model_dump(mode="json")),
-        "contacts": [value for value in contacts if value is not None],
+        "contacts": [address for address, _ in shown],
+        "standing_by": [address for address, is_standby in shown if is_standby],
     }
 
 
@@ -178,24 +186,29 @@ def add(
 @publisher_option
 @click.option("--name", metavar="TEXT", help="The person's name.")
 @click.option("--language", default="en", show_default=True, metavar="TAG", help="The language of the letters.")
+@click.option("--standby", "is_standby", is_flag=True, help="Told once the other contacts were not reached (R13).")
 @as_option
 @pass_invocation
 def contact_add(
     run: Invocation,
+    /,
     key: str,
     email: str,
     publisher_slug: str,
     name: str | None,
     language: str,
+    is_standby: bool,
     acting_as: str | None,
 ) -> None:
     """Add a contact of the customer KEY, who is told of what is pending at once (R18)."""
     actor = run.actor(acting_as)
     with writing(run.wiring.engine) as session:
         row = get_customer(session, get_publisher(session, publisher_slug, lock=True), key)
-        added = add_contact(session, run.now, row, email, actor, name=name, language=language)
+        added = add_contact(session, run.now, row, email, actor, name=name, language=language, is_standby=is_standby)
     if run.as_json:
         print_json({"customer": key, "is_new": added.is_new, "letters_due": added.letters_due})
+    elif added.is_new and is_standby:
+        click.echo(f"{email} stands by as a contact of {key}, and is told once the others were not reached.")
     elif added.is_new:
         letters = count_of(added.letters_due, "letter")
         click.echo(f"{email} is a contact of {key}; {letters} about what is pending.")

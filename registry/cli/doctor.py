@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import click
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from registry import clock
+from registry.cli.doctor_roads import examine_mail, examine_operators
 from registry.cli.failures import explain_failure
+from registry.cli.findings import Finding, Grade
 from registry.cli.invocation import Command, Invocation, pass_invocation
-from registry.cli.printing import count_of, print_json, print_lines, say_at
+from registry.cli.printing import count_of, print_json, print_lines, say_at, words_of
 from registry.domain.deliveries import SENDABLE_STATES, DeliveryState
 from registry.domain.errors import RegistryError
 from registry.domain.notice_life import NoticeState
 from registry.domain.terms import Terms
 from registry.settings import OUTBOX
+from registry.steps.check_addresses import UNUSABLE, CheckedAddress, check_publisher
 from registry.steps.lookup import list_running_customers, read_facts
+from registry.steps.settle_delivery import ACCEPTED, PERMANENT
+from registry.steps.tasks import count_open_tasks
 from registry.tables import Customer, Delivery, Installation, Notice, Publisher, Statement, Subscription
 from registry.tables.engine import reading
 from registry.wiring import Wiring
@@ -30,33 +34,29 @@ UNFIT = 1
 """Exit code where the installation is not fit to go live."""
 GRACE = timedelta(minutes=10)
 """A worker that is alive does what is due well within this."""
-NOBODYS_HOST = "localhost"
 
 
-class Grade(StrEnum):
-    """What a finding means for going live."""
-
-    OK = "ok"
-    NOTE = "note"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at: what was found, and what to do where it is not as it should be."""
-
-    about: str
-    grade: Grade
-    says: str
-    remedy: str = ""
-
-
-@click.command(cls=Command, examples=["registry doctor", "registry doctor --json"])
+@click.command(
+    cls=Command,
+    examples=["registry doctor", "registry doctor --dkim-selector relay1", "registry doctor --no-network --json"],
+)
+@click.option(
+    "--dkim-selector",
+    "selectors",
+    multiple=True,
+    metavar="NAME",
+    help="The selector your mail server signs under. May be repeated.",
+)
+@click.option("--no-network", is_flag=True, help="Try no mail server, ask no name server, write to nobody.")
 @pass_invocation
 @click.pass_context
-def doctor(context: click.Context, run: Invocation) -> None:
-    """Say what is wrong with this installation, and what to do. Exits 1 where it is not fit to go live."""
-    findings = list(_examine(run))
+def doctor(context: click.Context, run: Invocation, selectors: tuple[str, ...], no_network: bool) -> None:
+    """Say what is wrong with this installation, and what to do. Exits 1 where it is not fit to go live.
+
+    It signs in at the mail server, asks name servers for the sender's domain, and writes to the address of each
+    publisher that letters name for replies and objections.
+    """
+    findings = list(_examine(run, selectors, uses_network=not no_network))
     is_fit = all(finding.grade is not Grade.WRONG for finding in findings)
     if run.as_json:
         print_json({"is_fit": is_fit, "findings": findings})
@@ -77,9 +77,11 @@ def _lines(findings: Sequence[Finding]) -> Iterator[str]:
             yield f"{'':<5}  {'':<{width}}  {finding.remedy}"
 
 
-def _examine(run: Invocation) -> Iterator[Finding]:
+def _examine(run: Invocation, selectors: Sequence[str], *, uses_network: bool) -> Iterator[Finding]:
     wiring = run.unchecked
     yield from _settings(wiring)
+    yield from examine_mail(wiring, selectors, uses_network=uses_network)
+    yield from examine_operators(wiring)
     try:
         wiring.check_schema()
         with reading(wiring.engine) as session:
@@ -89,6 +91,9 @@ def _examine(run: Invocation) -> Iterator[Finding]:
             yield from _notices(session, run.now)
             yield from _deliveries(session, run.now)
             yield from _customers(session, run.now)
+            yield from _tasks(session)
+        if uses_network:
+            yield from _own_addresses(wiring)
     except (RegistryError, SQLAlchemyError) as error:
         yield Finding("Database", Grade.WRONG, explain_failure(error).message)
 
@@ -104,25 +109,6 @@ def _settings(wiring: Wiring) -> Iterator[Finding]:
             f"letters link to {base_url}, which is not encrypted.",
             "Set REGISTRY_BASE_URL to the public https address.",
         )
-    if wiring.mail_url == OUTBOX:
-        yield Finding(
-            "Mail",
-            Grade.WRONG,
-            f"letters are kept in {wiring.outbox}, and nothing is sent.",
-            "Set REGISTRY_MAIL_URL to your mail server, such as smtp://user:password@host:587.",
-        )
-    else:
-        yield Finding("Mail", Grade.OK, "letters go to a mail server; it is not tried from here.")
-    sender_host = wiring.letterhead.mail_from.rpartition("@")[2].rstrip(">")
-    if sender_host == NOBODYS_HOST or "." not in sender_host:
-        yield Finding(
-            "Sender",
-            Grade.WRONG,
-            f"letters come from {wiring.letterhead.mail_from}, where nobody can answer.",
-            "Set REGISTRY_MAIL_FROM to an address that your mail server may send from.",
-        )
-    else:
-        yield Finding("Sender", Grade.OK, f"letters come from {wiring.letterhead.mail_from}.")
     if wiring.mail_only_to:
         yield Finding(
             "Recipients",
@@ -278,3 +264,49 @@ def _customers(session: Session, now: datetime) -> Iterator[Finding]:
                 f"of {publisher.slug}, nobody can be told: {named}. Each would hold every notice.",
                 f"`registry customer contact-add {unreached[0].key} EMAIL --publisher {publisher.slug}`.",
             )
+
+
+def _tasks(session: Session) -> Iterator[Finding]:
+    counts = count_open_tasks(session)
+    if not counts:
+        yield Finding("Tasks", Grade.OK, "none is open.")
+        return
+    told = ", ".join(f"{count} {words_of(kind)}" for kind, count in sorted(counts.items()))
+    yield Finding("Tasks", Grade.NOTE, f"open: {told}.", "`registry task list` says what to do, and how long there is.")
+
+
+def _own_addresses(wiring: Wiring) -> Iterator[Finding]:
+    """Write to the addresses that letters name for replies and objections. A letter that comes back later is a task."""
+    with reading(wiring.engine) as session:
+        publishers = session.execute(
+            select(Publisher.id, Publisher.slug).where(Publisher.revision > 0).order_by(Publisher.slug)
+        ).all()
+        is_bound = session.scalar(select(Installation.id)) is not None
+    if not publishers or not is_bound or wiring.mail_url == OUTBOX:
+        return
+    channels = wiring.make_channels()
+    try:
+        dispatch = wiring.make_sweeping(channels).dispatch
+        for publisher_id, slug in publishers:
+            done = check_publisher(wiring.engine, clock.now, dispatch, publisher_id, even_today=True)
+            if done is not None:
+                yield _own_address(slug, done)
+    finally:
+        for channel in channels.values():
+            channel.close()
+
+
+def _own_address(slug: str, done: CheckedAddress) -> Finding:
+    said = " ".join(part for part in (str(done.code or ""), done.answer) if part)
+    if done.answer_class == ACCEPTED:
+        says = f"{done.address}, which letters of {slug} name for replies, took a letter ({said})."
+        return Finding("Objections", Grade.OK, says)
+    if done.answer_class in (PERMANENT, UNUSABLE):
+        return Finding(
+            "Objections",
+            Grade.WRONG,
+            f"{done.address}, which letters of {slug} name for replies, takes no mail ({said}).",
+            "Mend the mailbox, or correct `contact` in the registry file.",
+        )
+    says = f"whether {done.address} of {slug} takes mail is not known: {said}."
+    return Finding("Objections", Grade.NOTE, says, "Run this again later.")

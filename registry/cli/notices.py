@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date, datetime
 
 import click
@@ -12,7 +11,8 @@ from sqlalchemy.orm import Session
 from registry import clock
 from registry.cli import notice_answers, notice_mending
 from registry.cli.invocation import Invocation, Section, as_option, pass_invocation, publisher_option
-from registry.cli.notice_lines import is_on_its_way, status_document, status_lines
+from registry.cli.notice_lines import status_document, status_lines
+from registry.cli.notice_watch import watch_letters
 from registry.cli.printing import count_of, plain, print_json, print_lines, say_at, short_day, table, words_of
 from registry.cli.values import INSTANT, LOCAL_DATE
 from registry.domain.vocabulary import Weight
@@ -21,15 +21,13 @@ from registry.steps.approvals import count_approvals
 from registry.steps.draft_notice import draft_notice
 from registry.steps.installation import dispatch_pause
 from registry.steps.lookup import get_notice, get_publisher, read_facts
-from registry.steps.notice_status import NoticeStatus, load_notice_status
+from registry.steps.notice_status import load_notice_status
 from registry.steps.publish_notice import approve_notice, publish_notice
 from registry.steps.revise_draft import find_authors
 from registry.steps.weigh_change import count_approvals_required, weigh_change
 from registry.steps.withdraw_notice import withdraw_notice
 from registry.tables import Delivery, Notice, Statement
 from registry.tables.engine import reading, writing
-
-LOOK_EVERY_SECONDS = 2.0
 
 
 @click.group(cls=Section, short_help="Draft, approve, publish and follow notices.")
@@ -223,35 +221,25 @@ def withdraw(run: Invocation, number: str, publisher_slug: str, reason: str | No
 )
 @click.argument("number")
 @publisher_option
-@click.option("--watch", is_flag=True, help="Show it again until nothing is on its way any more.")
+@click.option("--watch", is_flag=True, help="First show how far the letters are, until none is under way.")
 @pass_invocation
 def status(run: Invocation, number: str, publisher_slug: str, watch: bool) -> None:
     """Show all that is on record of a notice: who was sent what and when, with which answer, and who holds it.
 
-    With --watch and --json it waits until nothing is on its way, and prints once.
+    With --watch it first shows how far the letters are and how fast they go, until none is under way or until Ctrl-C;
+    with --json as well it prints only that, a JSON document on a line for each change.
     """
-    shown: list[str] = []
-    while True:
-        with reading(run.wiring.engine) as session:
-            publisher = get_publisher(session, publisher_slug)
-            found = load_notice_status(session, clock.now(), publisher, get_notice(session, publisher, number))
-        is_last = not watch or not is_on_its_way(found)
-        if not run.as_json:
-            shown = _show_again(found, shown)
-        if is_last:
-            break
-        time.sleep(LOOK_EVERY_SECONDS)
+    if watch:
+        watch_letters(run.wiring.engine, publisher_slug, number, as_json=run.as_json)
+        if run.as_json:
+            return
+    with reading(run.wiring.engine) as session:
+        publisher = get_publisher(session, publisher_slug)
+        found = load_notice_status(session, clock.now(), publisher, get_notice(session, publisher, number))
     if run.as_json:
         print_json(status_document(found))
-
-
-def _show_again(found: NoticeStatus, shown: list[str]) -> list[str]:
-    lines = list(status_lines(found))
-    if lines != shown:
-        if shown:
-            click.clear()
-        print_lines(lines)
-    return lines
+    else:
+        print_lines(status_lines(found))
 
 
 @notice.command("list", examples=["registry notice list --publisher antopsis"])

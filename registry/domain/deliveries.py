@@ -38,8 +38,8 @@ class DeliveryEvent(StrEnum):
     The worker: `claim`, then one of `accept`, `defer` (refused for now), `refuse` (refused for good), `lose_answer`
     (cut after everything was sent), or a lease that lapses `unsent` or after the send began (`sent`). Reports come
     later, from a provider or mail server: `report_delivered`, `report_complaint`, `report_bounced`. The rest are
-    decisions: `cancel` (notice withdrawn), `skip` (found at the claim, R28), `escalate` to a person, `give_up`, and
-    `requeue` by that person.
+    decisions: `cancel` (notice withdrawn), `skip` (found at the claim, R28), `escalate` to a person, `give_up`,
+    `requeue` by that person, and `call_in` of a contact that stood by (R13).
     """
 
     CLAIM = "claim"
@@ -57,10 +57,14 @@ class DeliveryEvent(StrEnum):
     ESCALATE = "escalate"
     GIVE_UP = "give_up"
     REQUEUE = "requeue"
+    CALL_IN = "call_in"
 
 
 class SkipReason(StrEnum):
-    """Why nobody is sent a statement although there is a subscription (R27, R28, R32, R34)."""
+    """Why nobody is sent a statement although there is a subscription (R27, R28, R32, R34).
+
+    `standby`: not yet, for the customer's other contacts come first (R13).
+    """
 
     SUPPRESSED = "suppressed"
     UNSUBSCRIBED = "unsubscribed"
@@ -71,6 +75,7 @@ class SkipReason(StrEnum):
     NO_ADDRESS = "no_address"
     CONTRACT_ENDED = "contract_ended"
     OUTSIDE_MAIL_ONLY_TO = "outside_mail_only_to"
+    STANDBY = "standby"
 
 
 SENDABLE_STATES = frozenset({DeliveryState.PENDING, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS})
@@ -103,6 +108,8 @@ _NEXT = {
     },
     **{(state, DeliveryEvent.GIVE_UP): DeliveryState.FAILED for state in _WAITING | {DeliveryState.LEASED}},
     (DeliveryState.NEEDS_ATTENTION, DeliveryEvent.REQUEUE): DeliveryState.PENDING,
+    # Nothing was sent yet: the others were tried first, in vain.
+    (DeliveryState.SKIPPED, DeliveryEvent.CALL_IN): DeliveryState.PENDING,
     # A permanent bounce over delivered over accepted; a report about an earlier try ends the waiting for a further one.
     **{(state, DeliveryEvent.REPORT_BOUNCED): DeliveryState.BOUNCED for state in REPORTABLE_STATES},
     **{(state, DeliveryEvent.REPORT_DELIVERED): DeliveryState.DELIVERED for state in REPORTABLE_STATES},
@@ -166,23 +173,27 @@ def _schedule(opening: Iterable[timedelta], *stretches: tuple[timedelta, timedel
     return RetrySchedule(tuple(gaps), stretches[-1][1])
 
 
+_BY_WEB = _schedule(
+    [
+        timedelta(seconds=5),
+        timedelta(minutes=5),
+        timedelta(minutes=30),
+        *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 24)),
+    ],
+    (timedelta(days=1), timedelta(days=7)),
+)
+
 RETRY_SCHEDULES: Mapping[str, RetrySchedule] = {
     "email": _schedule(
         [timedelta(minutes=minutes) for minutes in (1, 5, 15, 30)],
         (timedelta(hours=1), timedelta(hours=24)),
         (timedelta(hours=4), timedelta(days=5)),
     ),
-    "webhook": _schedule(
-        [
-            timedelta(seconds=5),
-            timedelta(minutes=5),
-            timedelta(minutes=30),
-            *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 24)),
-        ],
-        (timedelta(days=1), timedelta(days=7)),
-    ),
+    "webhook": _BY_WEB,
+    "slack": _BY_WEB,
+    "teams": _BY_WEB,
 }
-"""By kind of channel (DESIGN §4.4). A weekend without anybody to mend a server fits into both."""
+"""By kind of channel (DESIGN §4.4). A weekend without anybody to mend a server fits into both schedules."""
 
 
 def next_try_after(
@@ -197,7 +208,7 @@ def next_try_after(
 
     `jitter` in [-1, 1] moves the gap by up to a fifth either way, so that what failed together is not tried together.
     `retry_after` is what the server asked for: it is honoured up to a day and never undercut. `waited` is the time
-    since the first try: past 5 days for e-mail, 7 for webhooks, there is no further one, however few there were.
+    since the first try: past 5 days for e-mail, 7 by web, there is no further one, however few there were.
     Raises ValueError for a jitter outside its range, a try before the first or an unknown kind of channel.
     """
     if not -1 <= jitter <= 1:
@@ -216,15 +227,16 @@ def next_try_after(
 def may_repeat_ambiguous(road: str, ambiguous_tries: int, since_first_start: timedelta) -> bool:
     """Return whether a delivery that may have arrived is tried again, with the same bytes and id (DESIGN §4.4, R29).
 
-    `road` is "smtp", "outbox", "resend" or "webhook"; `since_first_start` the time since the first ambiguous send
-    began. Resend and webhooks recognise a repeat, Resend for 24 hours. Mail servers do not: there is one more try,
-    marked as a possible duplicate. An outbox file is written over by its own name, so a repeat adds nothing. Where
-    the answer is False a person must look. Raises ValueError for an unknown road.
+    `road` is "smtp", "outbox", "resend", "webhook", "slack" or "teams"; `since_first_start` the time since the first
+    ambiguous send began. Resend and webhooks recognise a repeat, Resend for 24 hours. Mail servers do not, and a chat
+    room shows every copy: there is one more try, marked as a possible duplicate. An outbox file is written over by its
+    own name, so a repeat adds nothing. Where the answer is False a person must look. Raises ValueError for an unknown
+    road.
     """
     match road:
         case "resend":
             return since_first_start < IDEMPOTENCY_KEY_LIFETIME
-        case "smtp":
+        case "smtp" | "slack" | "teams":
             return ambiguous_tries < 2
         case "webhook" | "outbox":
             return True
@@ -287,6 +299,15 @@ def receipt_counts(grade: EvidenceGrade, terms: Terms, demo: bool, channel_kind:
     if grade is EvidenceGrade.OUTBOX:
         return demo
     return grade is EvidenceGrade.DELIVERED or terms.clock_starts_on == "accepted"
+
+
+def can_prove_receipt(channel_kind: str, terms: Terms) -> bool:
+    """Return whether a letter by this kind of channel can ever start the clock of a customer with `terms` (R12).
+
+    Mail can be reported as delivered. The answer of a webhook is all that it ever gives, and counts as accepted.
+    """
+    best = EvidenceGrade.DELIVERED if channel_kind == "email" else EvidenceGrade.ACCEPTED
+    return receipt_counts(best, terms, demo=False, channel_kind=channel_kind)
 
 
 def choose_receipt_at(receipts: Iterable[Receipt], terms: Terms, demo: bool) -> datetime | None:

@@ -20,7 +20,8 @@ class SubscriptionFacts:
     `shares_address_with_contact`: a standing contact of a customer whose contract runs gets this statement at the same
     address; it plays no part for a contact. `was_told`: the notice's announcement went to it, or is going.
     `has_contract_ended`: its customer's contract is over, or it dropped out of the notice (R17); it plays no part for
-    a follower.
+    a follower. `is_standby`: a contact that is told once the customer's others were not reached (R13); it plays no part
+    for a follower either. A contact that stands by and was called in `was_told`.
     """
 
     audience: Audience
@@ -35,6 +36,11 @@ class SubscriptionFacts:
     shares_address_with_contact: bool = False
     was_told: bool = False
     has_contract_ended: bool = False
+    is_standby: bool = False
+
+
+TOLD_WHEN_CALLED_IN = frozenset({StatementKind.ANNOUNCEMENT, StatementKind.CORRECTION, StatementKind.POSTPONEMENT})
+"""What a contact that stands by has a row for before it is called in: what somebody is told who joins later (R18)."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,11 @@ def is_addressed(subscription: SubscriptionFacts, notice: NoticeFacts) -> bool:
     """Return whether a statement is for this subscription at all; where it is not, it is no recipient that was skipped.
 
     Statements after the announcement are for those it went to (R15). Reminders go to followers who want them and to
-    every contact. That a notice has taken effect is told to those who asked for it, of either audience.
+    every contact. That a notice has taken effect is told to those who asked for it, of either audience. A contact that
+    stands by may be called in for whatever still counts by then.
     """
+    if waits_to_be_called_in(subscription, notice):
+        return notice.statement in TOLD_WHEN_CALLED_IN
     if notice.statement is not StatementKind.ANNOUNCEMENT and not subscription.was_told:
         return False
     if notice.statement is StatementKind.REMINDER:
@@ -69,12 +78,20 @@ def is_addressed(subscription: SubscriptionFacts, notice: NoticeFacts) -> bool:
     return True
 
 
+def waits_to_be_called_in(subscription: SubscriptionFacts, notice: NoticeFacts) -> bool:
+    """Return whether the other contacts of its customer come first (R13)."""
+    if subscription.audience is not Audience.CUSTOMER or not subscription.is_standby:
+        return False
+    return notice.statement is StatementKind.ANNOUNCEMENT or not subscription.was_told
+
+
 def choose_recipient(subscription: SubscriptionFacts, notice: NoticeFacts) -> SkipReason | None:
     """Return why a subscription that `is_addressed` is not told, or None where it is told (R27).
 
     Of several reasons the first of this order is given: a wish that does not count or no longer does, an address that
-    cannot or must not be used, a customer whom the notice does not concern, the contact at the same address, and last
-    what the subscription is limited to. A contact's limits never drop a notice that binds its company.
+    cannot or must not be used, a customer whom the notice does not concern, the contact at the same address, what the
+    subscription is limited to, and last the contacts who come first. A contact's limits never drop a notice that binds
+    its company.
     """
     is_contact = subscription.audience is Audience.CUSTOMER
     if not subscription.is_confirmed:
@@ -91,9 +108,11 @@ def choose_recipient(subscription: SubscriptionFacts, notice: NoticeFacts) -> Sk
     if not is_contact and subscription.shares_address_with_contact:
         return SkipReason.SAME_ADDRESS_AS_CONTACT
     # Whoever was told of a notice is told what becomes of it, whatever their choices by now (R15).
-    if notice.statement is not StatementKind.ANNOUNCEMENT or (is_contact and notice.has_binding):
-        return None
-    return _choose_by_limits(subscription, notice)
+    if notice.statement is StatementKind.ANNOUNCEMENT and not (is_contact and notice.has_binding):
+        reason = _choose_by_limits(subscription, notice)
+        if reason is not None:
+            return reason
+    return SkipReason.STANDBY if waits_to_be_called_in(subscription, notice) else None
 
 
 def _choose_by_limits(subscription: SubscriptionFacts, notice: NoticeFacts) -> SkipReason | None:

@@ -86,6 +86,7 @@ class ServiceLetterKind(StrEnum):
 
     CONFIRM = "confirm"
     ALREADY_SUBSCRIBED = "already_subscribed"
+    ENDPOINT_FAILING = "endpoint_failing"
 
 
 class Audience(StrEnum):
@@ -96,6 +97,9 @@ class Audience(StrEnum):
 
 
 class ChannelKind(StrEnum):
-    """The road a statement travels to a subscription."""
+    """The road a statement travels to a subscription, which is the sort of address it has."""
 
     EMAIL = "email"
+    WEBHOOK = "webhook"
+    SLACK = "slack"
+    TEAMS = "teams"

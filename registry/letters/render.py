@@ -19,7 +19,7 @@ from registry.domain.vocabulary import Audience, ServiceLetterKind, StatementKin
 from registry.letters import plain_text, wording
 from registry.letters.rows import EntryInWords, Member, describe_change
 from registry.letters.slots import Slot, refuse_slot_marks
-from registry.letters.values import FrozenLetter, Sender, StatementFacts
+from registry.letters.values import FailingEndpoint, FrozenLetter, Sender, StatementFacts
 
 
 class LetterRenderer:
@@ -76,16 +76,26 @@ class LetterRenderer:
         return self._render(kind.value, facts.sender, language, context)
 
     def render_service_letter(
-        self, kind: ServiceLetterKind, sender: Sender, language: str, product_names: Sequence[str] = ()
+        self,
+        kind: ServiceLetterKind,
+        sender: Sender,
+        language: str,
+        product_names: Sequence[str] = (),
+        endpoint: FailingEndpoint | None = None,
     ) -> FrozenLetter:
-        """Render a letter about a subscription itself: asking to confirm it, or saying that there is one already.
+        """Render a letter about a subscription itself: asking to confirm it, or saying that there is one already; or
+        one to the owner of a failing `endpoint`.
 
         `product_names` are the products the subscription is limited to, as people call them; none means all. Nothing
         else a stranger typed into the form enters the letter, so nobody can have the publisher mail their words.
         """
-        _refuse_slots_within([asdict(sender), list(product_names)])
-        context = {"product_names": tuple(product_names)}
-        return self._render(kind.value, sender, wording.choose_language(language), context)
+        _refuse_slots_within([asdict(sender), list(product_names), asdict(endpoint) if endpoint else {}])
+        language = wording.choose_language(language)
+        context: dict[str, Any] = {"product_names": tuple(product_names)}
+        if endpoint is not None:
+            since = wording.say_instant(endpoint.failing_since, sender.time_zone, language)
+            context |= {"endpoint": endpoint, "failing_since": since}
+        return self._render(kind.value, sender, language, context)
 
     def _render(self, kind: str, sender: Sender, language: str, context: Mapping[str, Any]) -> FrozenLetter:
         shared = {"sender": sender, "publisher": _name_of(sender), "language": language, **context}

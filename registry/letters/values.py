@@ -49,6 +49,22 @@ class StatementFacts:
 
 
 @dataclass(frozen=True)
+class FailingEndpoint:
+    """An address on the web that takes nothing any more, as its owner is told of it.
+
+    `place` is its host alone, for the rest may be a credential. `failing_since` is UTC, `answer` what it said last, and
+    `customers` are the names of those who are told there.
+    """
+
+    number: int
+    kind: str
+    place: str
+    failing_since: datetime
+    answer: str | None
+    customers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class FrozenLetter:
     """A letter rendered once per statement, language and audience, with named slots (R30).
 

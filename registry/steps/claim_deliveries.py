@@ -17,9 +17,24 @@ from sqlalchemy import ColumnElement, TextClause, exists, func, insert, select, 
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Channel
-from registry.domain.deliveries import SENDABLE_STATES, DeliveryEvent, SkipReason, next_delivery_state
+from registry.domain.deliveries import (
+    SENDABLE_STATES,
+    DeliveryEvent,
+    DeliveryState,
+    SkipReason,
+    may_repeat_ambiguous,
+    next_delivery_state,
+)
 from registry.steps.installation import dispatch_pause
-from registry.steps.settle_delivery import NOT_TRIED, lapse, may_have_arrived, started_attempts
+from registry.steps.settle_delivery import (
+    NOT_TRIED,
+    DeliveryNote,
+    exhaust,
+    is_recognised,
+    lapse,
+    may_have_arrived,
+    started_attempts,
+)
 from registry.tables import Address, Attempt, Delivery, Publisher, Subscription
 from registry.tables.deliveries import DUE_STATES, TO_CONTACTS
 
@@ -70,6 +85,7 @@ def claim_deliveries(
                 .values(due_at=now + OUTSIDE_WAIT, note=SkipReason.OUTSIDE_MAIL_ONLY_TO.value)
                 .execution_options(synchronize_session=False)
             )
+        kept_back |= _end_forgotten(session, now, channel, due)
         if leases := lease_rows(session, now, channel, [each for each in due if each not in kept_back]):
             return leases
     return []
@@ -135,6 +151,18 @@ def _find_due(
         .limit(wanted)
         .with_for_update(skip_locked=True, key_share=True)
     ).all()
+
+
+def _end_forgotten(session: Session, now: datetime, channel: Channel, ids: Sequence[int]) -> set[int]:
+    """End those that may have arrived so long ago that the provider would send a repeat anew; return which (R29)."""
+    if may_repeat_ambiguous(channel.name, 1, timedelta.max):
+        return set()
+    unclear = select(Delivery).where(Delivery.id.in_(ids), Delivery.state == DeliveryState.AMBIGUOUS.value)
+    ended = [each for each in session.scalars(unclear) if not is_recognised(session, now, each, channel.name)]
+    for delivery in ended:
+        exhaust(session, now, delivery, DeliveryNote.MAY_HAVE_ARRIVED)
+    session.flush()
+    return {delivery.id for delivery in ended}
 
 
 def _find_kept_back(session: Session, ids: Sequence[int], mail_only_to: tuple[str, ...]) -> set[int]:

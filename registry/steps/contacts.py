@@ -11,10 +11,11 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from registry.domain.deliveries import can_prove_receipt
 from registry.domain.errors import InvalidInput, Problem
 from registry.domain.text import Line
 from registry.domain.validation import Document, read_model
-from registry.domain.vocabulary import Audience, ServiceLetterKind
+from registry.domain.vocabulary import Audience, ChannelKind, ServiceLetterKind
 from registry.readers.email_addresses import read_email_address
 from registry.steps.addresses import find_address, is_suppressed, record_address
 from registry.steps.audience_errors import LastContact, NotAContact, SubscriptionEnded, UnknownContact
@@ -23,6 +24,7 @@ from registry.steps.confirm import subscriber
 from registry.steps.end_subscription import EndedBecause, end_subscription
 from registry.steps.keyring import Keyring, make_keyring
 from registry.steps.letterhead import Letterhead
+from registry.steps.lookup import read_customer_terms, read_facts
 from registry.steps.make_statement import deliver_pending_to
 from registry.steps.record import Actor, record_event
 from registry.steps.service_letters import (
@@ -79,12 +81,14 @@ def add_contact(
     name: str | None = None,
     language: str = "en",
     rank: int | None = None,
+    is_standby: bool = False,
     field: str = "email",
 ) -> ContactAdded:
     """Add a contact that counts at once, and tell it of what is pending (R18). One that stands already stays as it is.
 
     A person's own act, so it also brings back a contact that was replaced or removed. `rank` orders a customer's
-    contacts; without it the new one comes last. Raises `InvalidInput` naming `field` for an address that cannot be.
+    contacts; without it the new one comes last. One `is_standby` is told once the others were not reached. Raises
+    `InvalidInput` naming `field` for an address that cannot be.
     """
     publisher = session.get_one(Publisher, customer.publisher_id)
     email = read_email_address(email, field)
@@ -95,7 +99,8 @@ def add_contact(
     if contact is not None and contact.confirmed_at is not None:
         return ContactAdded(contact, is_new=False, letters_due=0)
     if contact is None:
-        contact = _new_contact(session, now, customer, address, person.name, language, rank)
+        contact = add_unconfirmed_contact(session, now, customer, address, person.name, language, rank)
+    contact.is_standby = is_standby
     contact.confirmed_at = now
     session.flush()
     record_event(
@@ -106,12 +111,13 @@ def add_contact(
         subject=("subscription", str(contact.id)),
         publisher_id=publisher.id,
         customer=customer.key,
+        is_standby=contact.is_standby,
         suppressed=is_suppressed(session, publisher, keyring, email),
     )
     return ContactAdded(contact, is_new=True, letters_due=deliver_pending_to(session, now, contact))
 
 
-def _new_contact(
+def add_unconfirmed_contact(
     session: Session,
     now: datetime,
     customer: Customer,
@@ -120,6 +126,7 @@ def _new_contact(
     language: str,
     rank: int | None,
 ) -> Subscription:
+    """Add a contact that does not count yet. Without a `rank` it comes last."""
     if rank is None:
         last = session.scalar(select(func.max(Subscription.rank)).where(Subscription.customer_id == customer.id))
         rank = 0 if last is None else last + 1
@@ -152,26 +159,36 @@ def end_contact(session: Session, now: datetime, customer: Customer, email: str,
     contact = find_contact(session, customer, address) if address else None
     if contact is None:
         raise UnknownContact(email=email, customer=customer.key, publisher=publisher.slug)
-    if contact.confirmed_at is not None and not _has_other_contact(session, publisher, keyring, customer, contact):
+    if contact.confirmed_at is not None and not has_other_contact(session, publisher, keyring, customer, contact):
         raise LastContact(customer=customer.key, publisher=publisher.slug)
     end_subscription(session, now, contact, EndedBecause.REMOVED, actor)
     return contact
 
 
-def _has_other_contact(
+def has_other_contact(
     session: Session, publisher: Publisher, keyring: Keyring, customer: Customer, contact: Subscription
 ) -> bool:
-    values = session.scalars(
-        select(Address.value)
+    """Return whether a customer has a contact besides this one that can be written to and that can prove receipt (R12).
+
+    One that stands by is one, a chat room is none, and a webhook is one where the customer's terms say so.
+    """
+    terms = read_customer_terms(session, customer, read_facts(session, publisher).notice)
+    rows = session.execute(
+        select(Address.value, Address.channel)
         .join(Subscription, Subscription.address_id == Address.id)
         .where(
             Subscription.customer_id == customer.id,
             Subscription.id != contact.id,
             Subscription.confirmed_at.is_not(None),
             Subscription.ended_at.is_(None),
+            Address.value.is_not(None),
         )
     )
-    return any(value is not None and not is_suppressed(session, publisher, keyring, value) for value in values)
+    return any(
+        can_prove_receipt(channel, terms)
+        and not is_suppressed(session, publisher, keyring, value or "", ChannelKind(channel))
+        for value, channel in rows
+    )
 
 
 def request_contact_change(
@@ -225,7 +242,10 @@ def request_contact_change(
     asked_lately = was_written_to_lately(session, now, address, customer)
     contact = find_contact(session, customer, address)
     if contact is None:
-        contact = _new_contact(session, now, customer, address, person.name, subscription.language, subscription.rank)
+        contact = add_unconfirmed_contact(
+            session, now, customer, address, person.name, subscription.language, subscription.rank
+        )
+        contact.is_standby = subscription.is_standby
     # Two contacts may name the same person within a day: one letter, and its link serves both.
     add_confirm_token(session, now, keyring, contact, replaces=subscription)
     if not asked_lately:

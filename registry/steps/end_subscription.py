@@ -15,11 +15,15 @@ from registry.tables import Delivery, Subscription
 
 
 class EndedBecause(StrEnum):
-    """Why a subscription ended. The first three are somebody's wish, which no import undoes (R34)."""
+    """Why a subscription ended. All but the last are somebody's wish, which no import undoes (R34).
+
+    `gone`: an endpoint answered that it wants nothing more (HTTP 410).
+    """
 
     UNSUBSCRIBED = "unsubscribed"
     REPLACED = "replaced"
     REMOVED = "removed"
+    GONE = "gone"
     EXPIRED = "expired"
 
 

@@ -28,6 +28,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from registry.domain.changes import EntryChange
 from registry.domain.deliveries import DeliveryState, SkipReason, delivery_priority
 from registry.domain.notices import local_date
+from registry.domain.recipients import TOLD_WHEN_CALLED_IN
 from registry.domain.vocabulary import Audience, StatementKind, Weight
 from registry.steps.lookup import read_content
 from registry.tables import (
@@ -140,7 +141,8 @@ def _choose(
     if joiner is not None:
         query = query.where(Subscription.id == joiner.id)
     if statement.kind != StatementKind.ANNOUNCEMENT.value:
-        query = query.where(_was_told(notice))
+        may_be_called_in = true() if StatementKind(statement.kind) in TOLD_WHEN_CALLED_IN else false()
+        query = query.where(or_(_was_told(notice, Subscription), and_(_stands_by(Subscription), may_be_called_in)))
     if statement.kind == StatementKind.REMINDER.value:
         query = query.where(or_(Subscription.audience == Audience.CUSTOMER.value, Subscription.wants_reminders))
     if statement.kind == StatementKind.EFFECT.value:
@@ -148,16 +150,20 @@ def _choose(
     return query
 
 
-def _was_told(notice: Notice) -> ColumnElement[bool]:
+def _was_told(notice: Notice, whom: type[Subscription]) -> ColumnElement[bool]:
     """Later statements go to whoever the announcement went to, or is going to (R15)."""
     told, first = aliased(Delivery), aliased(Statement)
     return exists().where(
         told.statement_id == first.id,
         first.notice_id == notice.id,
         first.kind == StatementKind.ANNOUNCEMENT.value,
-        told.subscription_id == Subscription.id,
+        told.subscription_id == whom.id,
         told.state.not_in(NOT_REACHED),
     )
+
+
+def _stands_by(whom: type[Subscription]) -> ColumnElement[bool]:
+    return and_(whom.audience == Audience.CUSTOMER.value, whom.is_standby)
 
 
 def _skip_reason(session: Session, now: datetime, notice: Notice, statement: Statement) -> ColumnElement[str | None]:
@@ -175,6 +181,7 @@ def _skip_reason(session: Session, now: datetime, notice: Notice, statement: Sta
     binds = any(Weight(row.weight) is Weight.BINDING for row in rows)
     # Whoever was told of a notice is told what becomes of it, whatever their choices by now (R15).
     is_later = statement.kind != StatementKind.ANNOUNCEMENT.value
+    comes_later = and_(_stands_by(Subscription), ~_was_told(notice, Subscription) if is_later else true())
     unfiltered = true() if is_later else and_(is_contact, true() if binds else false())
     product_fits = or_(*(_wants_product(keys) for _, keys in products), false())
     both_fit = or_(*(and_(_wants_product(keys), _wants_kind(change)) for change, keys in products), false())
@@ -187,6 +194,7 @@ def _skip_reason(session: Session, now: datetime, notice: Notice, statement: Sta
         contact.confirmed_at.is_not(None),
         contact.ended_at.is_(None),
         ~_has_contract_ended(contact.customer_id, now, notice),
+        or_(~contact.is_standby, _was_told(notice, contact) if is_later else false()),
         or_(contact.wants_effect, true() if statement.kind != StatementKind.EFFECT.value else false()),
     )
     return case(
@@ -197,9 +205,11 @@ def _skip_reason(session: Session, now: datetime, notice: Notice, statement: Sta
             SkipReason.CONTRACT_ENDED.value,
         ),
         (and_(~is_contact, also_contact), SkipReason.SAME_ADDRESS_AS_CONTACT.value),
+        (and_(unfiltered, comes_later), SkipReason.STANDBY.value),
         (unfiltered, null()),
         (~product_fits, SkipReason.FILTERED_BY_PRODUCT.value),
         (~both_fit, SkipReason.FILTERED_BY_KIND.value),
+        (comes_later, SkipReason.STANDBY.value),
         else_=null(),
     )
 

@@ -192,8 +192,8 @@ def _may_begin(by_database_clock: bool) -> Select[int]:
     )
 
 
-def may_go_out() -> Select[int]:
-    """Leased deliveries to followers about which nothing came up since they were claimed (R28, R32)."""
+def may_go_out(state: str = LEASED) -> Select[int]:
+    """Deliveries to followers, leased unless told otherwise, about which nothing came up since (R28, R32)."""
     is_suppressed = exists().where(
         Suppression.publisher_id == Address.publisher_id,
         Suppression.channel == Address.channel,
@@ -206,7 +206,7 @@ def may_go_out() -> Select[int]:
         .join(Statement, Statement.id == Delivery.statement_id)
         .join(Notice, Notice.id == Statement.notice_id)
         .where(
-            Delivery.state == LEASED,
+            Delivery.state == state,
             Subscription.ended_at.is_(None),
             Address.value.is_not(None),
             or_(Notice.state != NoticeState.WITHDRAWN.value, Statement.kind == StatementKind.WITHDRAWAL.value),

@@ -25,6 +25,8 @@ AHEAD: Final = timedelta(seconds=1)
 BLOCKED_FOR: Final = timedelta(seconds=30)
 """How long an account is left alone that asked for it without saying for how long."""
 LONGEST_BLOCK: Final = timedelta(hours=24)
+SLOWER_BY: Final = 1.05
+"""How much slower to ask than a provider allows: requests arrive less evenly than they left."""
 
 _AT_ONCE: Final = timedelta(0)
 
@@ -57,6 +59,9 @@ def reserve(
         return Reservation(wanted)
     row = _lock(session, now, account)
     clock = lease_clock(session, now)
+    if row.updated_at > clock + AHEAD:
+        # The clock was set back. What was noted by the other one would keep everybody waiting until it is reached.
+        row.next_at, row.blocked_until = clock, None
     if row.blocked_until is not None:
         if row.blocked_until > clock:
             return Reservation(0, row.blocked_until - clock)
@@ -73,15 +78,20 @@ def reserve(
     return Reservation(granted, begins_at - clock, interval)
 
 
-def heed(session: Session, now: datetime, account: str, rate: Rate | None) -> None:
-    """Keep the pace that a provider asked for along with an answer, where it is another than the one on record."""
+def heed(session: Session, now: datetime, account: str, rate: Rate | None, *, uncounted: int = 1) -> None:
+    """Keep the pace that a provider asked for along with an answer, where it is another than the one on record.
+
+    `uncounted` is how many requests were under way by then without that pace: the next ones leave room for them.
+    """
     if rate is None or rate.requests < 1 or rate.per <= _AT_ONCE:
         return
-    interval = math.ceil(rate.per / timedelta(microseconds=1) / rate.requests)
+    interval = math.ceil(SLOWER_BY * (rate.per / timedelta(microseconds=1)) / rate.requests)
     row = session.get(ProviderPacing, account)
     if row is None or row.interval_us != interval:
         row = _lock(session, now, account)
-        row.interval_us, row.updated_at = interval, lease_clock(session, now)
+        clock = lease_clock(session, now)
+        row.interval_us, row.updated_at = interval, clock
+        row.next_at = max(row.next_at, clock + uncounted * timedelta(microseconds=interval))
 
 
 def block(session: Session, now: datetime, account: str, retry_after: timedelta | None) -> None:
@@ -108,7 +118,8 @@ def take_connections(session: Session, now: datetime, account: str, token: str, 
     They are the worker's until it gives them back, or as long as a lease runs; taking none more renews them.
     """
     clock = lease_clock(session, now)
-    for n in range(1, in_all + 1):
+    known = set(session.scalars(select(ProviderConnection.n).where(ProviderConnection.account == account)))
+    for n in sorted(set(range(1, in_all + 1)) - known):
         insert_once(session, ProviderConnection, {"account": account, "n": n})
     rows = session.scalars(
         select(ProviderConnection)

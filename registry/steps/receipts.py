@@ -104,7 +104,13 @@ def _receipts(session: Session, standing: NoticeCustomer, terms: Terms) -> list[
         .scalar_subquery()
     )
     rows = session.execute(
-        select(Delivery.state, Delivery.accepted_at, Delivery.delivered_at, func.coalesce(last_road, "mail"))
+        select(
+            Delivery.state,
+            Delivery.accepted_at,
+            Delivery.delivered_at,
+            func.coalesce(last_road, "mail"),
+            Delivery.channel,
+        )
         .join(Subscription, Subscription.id == Delivery.subscription_id)
         .where(
             Delivery.statement_id == starts_clocks(standing.notice_id).scalar_subquery(),
@@ -112,12 +118,12 @@ def _receipts(session: Session, standing: NoticeCustomer, terms: Terms) -> list[
         )
     )
     receipts = []
-    for state, accepted_at, delivered_at, road in rows:
+    for state, accepted_at, delivered_at, road, channel in rows:
         grade = choose_grade(DeliveryState(state), outbox=road == OUTBOX)
         is_late_proof = grade is EvidenceGrade.DELIVERED and terms.clock_starts_on == "delivered"
         at = delivered_at if is_late_proof else accepted_at or delivered_at
         if grade is not None and at is not None:
-            receipts.append(Receipt(at, grade))
+            receipts.append(Receipt(at, grade, channel))
     return receipts
 
 

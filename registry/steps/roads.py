@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from queue import SimpleQueue
 from typing import Final
@@ -29,10 +30,11 @@ Waiting = tuple[Lease, Prepared | None]
 
 
 class Road:
-    """A channel with its lanes. `look_at` and `places` are on the monotonic clock.
+    """A channel with its lanes. `look_at`, `places` and `ask_at` are on the monotonic clock.
 
     `look_at` is when to claim for it again; `places` when the next requests may begin, where it has a pace (R31);
-    `rate` what the provider asked for last.
+    `ask_at` when to ask for more of them; `rate` what the provider asked for last. `is_shut`: no request may begin
+    for so long that what was claimed is better given back.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -43,15 +45,45 @@ class Road:
         self.places: deque[float] = deque()
         self.last_publisher = 0
         self.look_at = 0.0
+        self.ask_at = 0.0
+        self.is_shut = False
         self.rate: Rate | None = None
         self._pace = channel if isinstance(channel, Paced) else None
+        self._interval = timedelta(0)
+        self._refused_at: datetime | None = None
         self._token = secrets.token_hex(16)
         self._renew_at = 0.0
+        self._more_at = 0.0
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether all its letters go to one account; otherwise each address is somebody else's."""
+        return self._pace is not None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether all workers together may hold so many connections and no more."""
+        return self._pace is not None and self._pace.connections_in_all is not None
 
     @property
     def account(self) -> str:
         """What its pace belongs to."""
         return self._pace.account if self._pace is not None else self.channel.name
+
+    @property
+    def claimed_at_once(self) -> int:
+        """How many letters to claim together: no more than may begin soon, or most would only be given back."""
+        if not self._interval:
+            return BATCH
+        return min(BATCH, max(1, int(LOOK_AGAIN_AFTER / self._interval)) * self.largest_batch)
+
+    @property
+    def next_place_at(self) -> float | None:
+        """When a letter that waits for its place may begin, or a place may be asked for; None where nothing does."""
+        if self.places:
+            return self.places[0] if self.waiting and self.idle else None
+        now = time.monotonic()
+        return self.ask_at if self.ask_at > now >= self.look_at else None
 
     @property
     def largest_batch(self) -> int:
@@ -71,17 +103,27 @@ class Road:
         """Return whether a request may begin at this moment, reserving places for the next ones where none is left."""
         if self._pace is None:
             return True
-        if not self.places:
+        if not self.places and time.monotonic() >= self.ask_at:
             wanted = max(1, -(-len(self.waiting) // self.largest_batch))
             with writing(engine) as session:
                 reserved = reserve(session, now, self.account, wanted, self._pace.requests_per_second)
             began = time.monotonic() + reserved.wait.total_seconds()
             if not reserved.granted:
-                self.rest(reserved.wait)
+                self._be_refused(now, reserved.wait)
                 return False
+            self.is_shut, self._refused_at, self._interval = False, None, reserved.interval
             step = reserved.interval.total_seconds()
             self.places.extend(began + step * n for n in range(reserved.granted))
-        return self.places[0] <= time.monotonic()
+        return bool(self.places) and self.places[0] <= time.monotonic()
+
+    def _be_refused(self, now: datetime, wait: timedelta) -> None:
+        self.ask_at = time.monotonic() + wait.total_seconds()
+        # With a clock that stands (a tick at a time of its own) no wait would ever end.
+        stands = self._refused_at is not None and now <= self._refused_at
+        self._refused_at = now
+        if wait > LOOK_AGAIN_AFTER or stands:
+            self.is_shut = True
+            self.rest(wait)
 
     def take_place(self) -> None:
         """Use the next place."""
@@ -103,10 +145,18 @@ class Road:
         wanted = min(most, -(-len(self.waiting) // (LETTERS_A_LANE * self.largest_batch)))
         wanted = max(wanted, len(self.lanes), at_least)
         in_all = self._pace.connections_in_all if self._pace is not None else None
-        if in_all is not None and wanted and (wanted > len(self.lanes) or time.monotonic() > self._renew_at):
-            with writing(engine) as session:
-                wanted = take_connections(session, now, self.account, self._token, wanted, in_all)
-            self._renew_at = time.monotonic() + LEASE.total_seconds() / 4
+        if in_all is not None and wanted:
+            at = time.monotonic()
+            if at > self._renew_at or (wanted > len(self.lanes) and at >= self._more_at):
+                with writing(engine) as session:
+                    held = take_connections(session, now, self.account, self._token, wanted, in_all)
+                self._renew_at = at + LEASE.total_seconds() / 4
+                if held < wanted:
+                    # The others have the rest. To ask before each letter would cost more than the letter.
+                    self._more_at = at + LOOK_AGAIN_AFTER.total_seconds()
+                wanted = held
+            else:
+                wanted = len(self.lanes)
         while len(self.lanes) < wanted:
             beside = channel.sibling() if self.lanes and isinstance(channel, ManyConnections) else channel
             lane = Lane(beside, answers, clock)
@@ -115,10 +165,14 @@ class Road:
 
     def close(self, engine: Engine) -> None:
         """End the lanes, close the connections beside the channel's own, and give back the shared ones."""
-        for lane in self.lanes:
-            lane.end()
-            if lane.channel is not self.channel:
-                lane.channel.close()
-        if self._renew_at:
-            with writing(engine) as session:
-                give_back_connections(session, self._token)
+        with ExitStack() as each:
+            if self._renew_at:
+                each.callback(self._give_back, engine)
+            for lane in self.lanes:
+                if lane.channel is not self.channel:
+                    each.callback(lane.channel.close)
+                each.callback(lane.end)
+
+    def _give_back(self, engine: Engine) -> None:
+        with writing(engine) as session:
+            give_back_connections(session, self._token)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from registry.channels.base import Accepted, Channel
-from registry.domain.deliveries import DeliveryState
+from registry.channels.base import Accepted, Ambiguous, Answer, Channel, Envelope, TemporaryFailure
+from registry.domain.deliveries import DeliveryState, may_repeat_ambiguous
 from registry.letters.compose import sha256_of
 from registry.steps.claim_deliveries import LEASED, Lease, lease_rows
 from registry.steps.dispatch import Dispatch
@@ -24,9 +24,17 @@ from registry.steps.lanes import Parcel, ReadyLetter
 from registry.steps.letter_turns import TAKEN, may_go_out
 from registry.steps.merge_letter import LetterErased, load_recipient, make_envelope
 from registry.steps.prepare_letters import Prepared
-from registry.steps.settle_delivery import ACCEPTED, DeliveryNote, put_before_a_person
+from registry.steps.settle_delivery import ACCEPTED, DeliveryNote, exhaust, put_before_a_person
+from registry.steps.start_delivery import is_withdrawn
 from registry.tables import Attempt, Delivery, SendBatch
 
+SETTLED: Final = ""
+"""The token in place of a lease of a letter that is settled already, and goes along because its batch must be whole."""
+
+_MAY_BE_REPEATED: Final = [
+    state.value
+    for state in (DeliveryState.AMBIGUOUS, DeliveryState.ACCEPTED, DeliveryState.DELIVERED, DeliveryState.BOUNCED)
+]
 _ATTEMPTS = cast(Table, Attempt.__table__)
 _DELIVERIES = cast(Table, Delivery.__table__)
 _ONE_ATTEMPT = (_ATTEMPTS.c.delivery_id == bindparam("of_delivery"), _ATTEMPTS.c.n == bindparam("of_n"))
@@ -62,7 +70,8 @@ def begin_batch(
     """
     ids = [lease.delivery_id for lease, _ in letters]
     tokens = {lease.token for lease, _ in letters}
-    free = set(session.scalars(may_go_out().where(Delivery.id.in_(ids), Delivery.token.in_(tokens))))
+    ours = may_go_out().where(Delivery.id.in_(ids), Delivery.token.in_(tokens))
+    free = set(session.scalars(ours.with_for_update(of=Delivery, key_share=True)))
     going = [(lease, prepared) for lease, prepared in letters if lease.delivery_id in free]
     if not going:
         return None
@@ -77,6 +86,7 @@ def begin_batch(
 
 
 def _put_on_record(session: Session, now: datetime, batch_id: int, letters: Sequence[tuple[Lease, str]]) -> None:
+    """Store that these letters begin, in this order. What was settled before keeps the record of its own try."""
     rows = [
         {
             "of_delivery": lease.delivery_id,
@@ -87,9 +97,10 @@ def _put_on_record(session: Session, now: datetime, batch_id: int, letters: Sequ
             "position": position,
         }
         for position, (lease, sha256) in enumerate(letters)
+        if lease.token != SETTLED
     ]
     session.execute(_BEGIN, rows)
-    ids = [lease.delivery_id for lease, _ in letters]
+    ids = [lease.delivery_id for lease, _ in letters if lease.token != SETTLED]
     session.execute(
         update(Delivery)
         .where(Delivery.id.in_(ids))
@@ -134,6 +145,20 @@ def settle_accepted(session: Session, at: datetime, taken: Sequence[tuple[Lease,
     return len(settled.all())
 
 
+def is_decided(parcel: Parcel, answers: Sequence[Answer]) -> bool:
+    """Return whether it is clear what became of every letter of a batch, so that each may go by itself from now on.
+
+    That a repeat was refused for now says nothing about the try before it, unless its key was unknown.
+    """
+    is_repeat = any(letter.lease.attempt_n > 1 for letter in parcel.letters)
+    for answer in answers:
+        if isinstance(answer, Ambiguous) and not answer.is_final:
+            return False
+        if is_repeat and isinstance(answer, TemporaryFailure) and not answer.is_about_batch:
+            return False
+    return True
+
+
 def finish_batch(session: Session, at: datetime, key: str) -> None:
     """Note that a batch has a clear answer. Its letters are free again to go by themselves."""
     batch_id = session.scalars(
@@ -150,8 +175,10 @@ def finish_batch(session: Session, at: datetime, key: str) -> None:
 def claim_batch_again(session: Session, now: datetime, channel: Channel, dispatch: Dispatch) -> Parcel | None:
     """Take up the oldest batch without a clear answer whose letters are all due, to repeat it under its key.
 
-    A batch that cannot be made again as it was (an address was erased, or some of its letters were settled by a person)
-    cannot be repeated: its letters are put before a person.
+    All of its letters go along, also one whose reader left meanwhile, for to repeat is to ask for the answer to what
+    has begun (R29); and one that was reported meanwhile, which tells that the batch was taken. Where it cannot be the
+    same request any more (an address was erased, its notice was withdrawn, a person settled a letter), or its key is
+    forgotten by now, it is not repeated, and a person must look.
     """
     if dispatch_pause(session) is not None:
         return None
@@ -175,42 +202,97 @@ def claim_batch_again(session: Session, now: datetime, channel: Channel, dispatc
     if batch is None:
         return None
     members = _members(session, batch)
-    envelopes = {}
-    for delivery, sha256 in members:
-        try:
-            envelope = make_envelope(
-                session, load_recipient(session, delivery), dispatch.keyring, dispatch.letterhead.bounce_address
-            )
-        except LetterErased:
-            break
-        if delivery.state != DeliveryState.AMBIGUOUS.value or sha256_of(envelope.message) != sha256:
-            break
-        envelopes[delivery.id] = (envelope, sha256)
-    if len(envelopes) < batch.size:
-        for delivery, _ in members:
-            if delivery.state == DeliveryState.AMBIGUOUS.value:
-                put_before_a_person(session, now, delivery, DeliveryNote.MAY_HAVE_ARRIVED)
-        finish_batch(session, now, batch.key)
+    waiting = [delivery for delivery, _ in members if delivery.state == DeliveryState.AMBIGUOUS.value]
+    if not may_repeat_ambiguous(channel.name, 1, now - batch.started_at):
+        _end(session, now, batch, waiting)
         return None
-    leases = lease_rows(session, now, channel, list(envelopes))
+    envelopes = _make_again(session, members, dispatch)
+    if len(envelopes) < batch.size:
+        _put_before_a_person(session, now, batch, waiting)
+        return None
+    leases = {lease.delivery_id: lease for lease in lease_rows(session, now, channel, [each.id for each in waiting])}
     session.execute(
         update(Delivery)
-        .where(Delivery.batch_id == batch.id)
+        .where(Delivery.id.in_(leases))
         .values(possible_duplicate=True)
         .execution_options(synchronize_session=False)
     )
-    _put_on_record(session, now, batch.id, [(lease, envelopes[lease.delivery_id][1]) for lease in leases])
-    ready = tuple(ReadyLetter(lease, envelopes[lease.delivery_id][0], is_plain=True) for lease in leases)
-    return Parcel(ready, batch.key)
+    going = [
+        (leases.get(delivery.id, Lease(delivery.id, delivery.publisher_id, delivery.attempt_count, SETTLED)), sha256)
+        for delivery, sha256 in members
+    ]
+    _put_on_record(session, now, batch.id, going)
+    return Parcel(
+        tuple(ReadyLetter(lease, envelopes[lease.delivery_id], is_plain=True) for lease, _ in going), batch.key
+    )
+
+
+def _make_again(session: Session, members: Sequence[tuple[Delivery, str]], dispatch: Dispatch) -> dict[int, Envelope]:
+    """Make the letters of a batch again, by delivery; fewer than it had where it cannot be the same request again."""
+    envelopes: dict[int, Envelope] = {}
+    for delivery, sha256 in members:
+        recipient = load_recipient(session, delivery)
+        if delivery.state not in _MAY_BE_REPEATED or is_withdrawn(recipient):
+            break
+        try:
+            envelope = make_envelope(session, recipient, dispatch.keyring, dispatch.letterhead.bounce_address)
+        except LetterErased:
+            break
+        if sha256_of(envelope.message) != sha256:
+            break
+        envelopes[delivery.id] = envelope
+    return envelopes
+
+
+def _put_before_a_person(session: Session, now: datetime, batch: SendBatch, waiting: Sequence[Delivery]) -> None:
+    """Those that must not be sent any more are let go of by themselves, as their turn comes (`start_delivery`)."""
+    ids = [delivery.id for delivery in waiting]
+    free = set(session.scalars(may_go_out(DeliveryState.AMBIGUOUS.value).where(Delivery.id.in_(ids))))
+    for delivery in waiting:
+        if delivery.id in free:
+            put_before_a_person(session, now, delivery, DeliveryNote.MAY_HAVE_ARRIVED)
+    session.flush()
+    finish_batch(session, now, batch.key)
+
+
+def _end(session: Session, now: datetime, batch: SendBatch, waiting: Sequence[Delivery]) -> None:
+    for delivery in waiting:
+        exhaust(session, now, delivery, DeliveryNote.MAY_HAVE_ARRIVED)
+    session.flush()
+    finish_batch(session, now, batch.key)
+
+
+def end_old_batches(session: Session, now: datetime) -> int:
+    """End the tries of batches without a clear answer whose key is forgotten by now; return how many letters.
+
+    On whichever road letters go today: what was sent by another one would wait for its repeat for ever.
+    """
+    ended = 0
+    unclear = select(Delivery.batch_id).where(
+        Delivery.batch_id.is_not(None), Delivery.state == DeliveryState.AMBIGUOUS.value
+    )
+    for batch in session.scalars(
+        select(SendBatch).where(SendBatch.id.in_(unclear)).order_by(SendBatch.id).with_for_update(skip_locked=True)
+    ):
+        road = session.scalars(select(Attempt.channel).where(Attempt.batch_id == batch.id).limit(1)).one()
+        if may_repeat_ambiguous(road, 1, now - batch.started_at):
+            continue
+        waiting = [each for each, _ in _members(session, batch) if each.state == DeliveryState.AMBIGUOUS.value]
+        _end(session, now, batch, waiting)
+        ended += len(waiting)
+    return ended
 
 
 def _members(session: Session, batch: SendBatch) -> Sequence[tuple[Delivery, str]]:
-    """Every delivery of the batch in its order, with the hash of the bytes that went out first."""
+    """Every delivery of the batch in its order, locked, with the hash of the bytes that went out first."""
+    # A report that is being recorded must not be written over by the claim.
     rows = session.execute(
         select(Delivery, Attempt.sha256)
         .join(Attempt, Attempt.delivery_id == Delivery.id)
         .where(Attempt.batch_id == batch.id)
         .order_by(Attempt.batch_position, Attempt.n)
+        .with_for_update(of=Delivery, key_share=True)
+        .execution_options(populate_existing=True)
     )
     first: dict[int, tuple[Delivery, str]] = {}
     for delivery, sha256 in rows:

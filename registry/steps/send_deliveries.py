@@ -1,7 +1,7 @@
 """Step five: claim, send, settle (DESIGN §4.4, R26–R31). The one step that owns its transactions.
 
 ```
-claim N rows ──▶ commit ──▶ for each: start k (and settle k-1) ──▶ commit ──▶ on the wire ──▶ … ──▶ settle the last
+claim N rows ──▶ commit ──▶ for each: settle k-1 and start k ──▶ commit ──▶ on the wire ──▶ … ──▶ settle the last
 ```
 
 Nothing is open while on the wire. A row is fenced by its lease's token: who lost the lease settles nothing. If the
@@ -14,8 +14,9 @@ made by the one thread that called; the lanes know no database.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
@@ -23,7 +24,6 @@ from queue import Empty, SimpleQueue
 from typing import Final, TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Accepted, Ambiguous, Answer, TemporaryFailure
@@ -33,24 +33,27 @@ from registry.steps.keyring import load_keyring
 from registry.steps.lanes import Answered, Lane, Parcel, ReadyLetter
 from registry.steps.letter_turns import NOTHING_DONE, Beginning, LetterTurns, Taken, Turn, TurnFailed
 from registry.steps.pacing import block, heed
+from registry.steps.persist import DATABASE_AWAY, PAUSES_FOR_THE_DATABASE, persist
 from registry.steps.prepare_letters import Prepared, prepare_letters
 from registry.steps.roads import BATCH, Road, Waiting
-from registry.steps.send_batches import begin_batch, claim_batch_again, finish_batch, settle_accepted
-from registry.steps.settle_delivery import ACCEPTED, move_delivery, record_answer, settle_delivery
+from registry.steps.send_batches import (
+    SETTLED,
+    begin_batch,
+    claim_batch_again,
+    finish_batch,
+    is_decided,
+    settle_accepted,
+)
+from registry.steps.settle_delivery import ACCEPTED, count_defect, move_delivery, record_answer, settle_delivery
 from registry.steps.start_delivery import start_delivery
 from registry.tables.engine import writing
 
-__all__ = ["BATCH", "Dispatch", "move_delivery", "send_deliveries"]
+__all__ = ["BATCH", "PAUSES_FOR_THE_DATABASE", "Dispatch", "move_delivery", "send_deliveries"]
 
 TOO_MANY_REQUESTS: Final = HTTPStatus.TOO_MANY_REQUESTS.value
 LEAST_BATCH: Final = 2
 LONGEST_NAP: Final = 0.25
 """Seconds to sleep at most while letters wait for their place, so that a stop is heard."""
-PAUSES_FOR_THE_DATABASE: Final = (0.1, 0.5, 2.0)
-"""Seconds between tries to store what happened to a letter. On SQLite each try also waits for the lock by itself."""
-
-DATABASE_AWAY: Final = (OperationalError, InterfaceError)
-
 Result = TypeVar("Result")
 
 
@@ -108,7 +111,7 @@ class Run:
             for road in self._roads:
                 while road.idle and road.waiting and not self._should_stop():
                     if not road.find_place(self._engine, self._clock()):
-                        if not road.places:
+                        if road.is_shut:
                             self._release(road)
                         break
                     self._go_on(road, road.idle.pop(), None)
@@ -117,19 +120,25 @@ class Run:
             self._wait_for_an_answer()
 
     def end(self) -> None:
-        """Give back what was not begun, and settle what is on the wire, whatever has happened."""
-        try:
+        """Give back what was not begun, and settle what is on the wire, whatever has happened.
+
+        All of it is done, from the bottom to the top, also where a part of it fails.
+        """
+        with ExitStack() as each:
+            each.callback(self._close_turns)
             for road in self._roads:
-                self._release(road)
-        finally:
-            try:
-                while self._on_the_wire:
-                    self._take_answer(self._answers.get())
-            finally:
-                for road in self._roads:
-                    road.close(self._engine)
-                if self._turns is not None:
-                    self._turns.close()
+                each.callback(road.close, self._engine)
+            for _ in range(self._on_the_wire):
+                each.callback(self._take_next_answer)
+            for road in self._roads:
+                each.callback(self._release, road)
+
+    def _close_turns(self) -> None:
+        if self._turns is not None:
+            self._turns.close()
+
+    def _take_next_answer(self) -> None:
+        self._take_answer(self._answers.get())
 
     def _give_threads(self) -> None:
         """More than one lane at once needs a thread for each; a single one is quicker without."""
@@ -145,7 +154,7 @@ class Run:
 
     def _wait_for_an_answer(self) -> None:
         """Take the next answer; where letters wait for their place, no longer than until the first one's."""
-        places = [road.places[0] for road in self._roads if road.places and road.waiting and road.idle]
+        places = [at for road in self._roads if (at := road.next_place_at) is not None]
         wait = max(0.0, min(places) - time.monotonic()) if places else None
         if not self._on_the_wire:
             time.sleep(0.0 if wait is None else min(wait, LONGEST_NAP))
@@ -162,7 +171,10 @@ class Run:
             return
         if not road.waiting and not road.find_place(self._engine, self._clock()) and not road.places:
             return
-        wanted = BATCH if self._left is None else min(BATCH, self._left)
+        if road.is_limited and not self._open_first_lane(road):
+            return
+        wanted = min(BATCH, road.claimed_at_once)
+        wanted = wanted if self._left is None else min(wanted, self._left)
         if road.largest_batch > 1 and self._repeat_batch(road):
             return
         with writing(self._engine) as session:
@@ -170,20 +182,33 @@ class Run:
             leases = claim_deliveries(
                 session, now, road.channel, self._dispatch.mail_only_to, wanted, after_publisher=road.last_publisher
             )
-            # After the claim: a key that was added meanwhile may be the one that an address was restored under.
-            self._dispatch = replace(self._dispatch, keyring=load_keyring(session, now))
-            prepared = prepare_letters(session, now, leases, self._dispatch)
         if not leases:
             road.rest()
             return
         if self._left is not None:
             self._left -= len(leases)
         road.last_publisher = leases[-1].publisher_id
-        road.waiting.extend((lease, prepared.get(lease.delivery_id)) for lease in leases)
+        # The claim is on record first: a letter that ends the worker that makes it ready ends three of them, not all.
+        earlier = list(road.waiting)
+        road.waiting.extend((lease, None) for lease in leases)
+        with writing(self._engine) as session:
+            now = self._clock()
+            # After the claim: a key that was added meanwhile may be the one that an address was restored under.
+            self._dispatch = replace(self._dispatch, keyring=load_keyring(session, now))
+            prepared = prepare_letters(session, now, leases, self._dispatch)
+        road.waiting = deque([*earlier, *((lease, prepared.get(lease.delivery_id)) for lease in leases)])
+
+    def _open_first_lane(self, road: Road) -> bool:
+        """Return whether the road has a connection to send by: the other workers may hold all that there are."""
+        if not road.lanes:
+            road.open_lanes(self._engine, self._clock(), self._answers, self._clock, at_least=1)
+        if not road.lanes:
+            road.rest()
+        return bool(road.lanes)
 
     def _repeat_batch(self, road: Road) -> bool:
         """Put a batch without a clear answer on the wire again. Its lane takes no other letter meanwhile."""
-        if road.lanes and not road.idle:
+        if (road.lanes and not road.idle) or not road.find_place(self._engine, self._clock()):
             return False
         with writing(self._engine) as session:
             parcel = claim_batch_again(session, self._clock(), road.channel, self._dispatch)
@@ -220,7 +245,9 @@ class Run:
         while not stops and road.waiting and road.find_place(self._engine, self._clock()):
             batch = self._take_prepared(road)
             if batch:
-                parcel = self._begin_batch(road, batch)
+                if answered is not None:
+                    self.settle_and_start(answered, None)
+                parcel, answered = self._begin_batch(road, batch), None
             else:
                 ready = self.settle_and_start(answered, road.waiting.popleft())
                 parcel, answered = Parcel((ready,)) if ready is not None else None, None
@@ -252,13 +279,18 @@ class Run:
     def _settle_batch(self, answered: Answered, key: str) -> None:
         letters = list(zip(answered.parcel.letters, answered.answers, strict=True))
         taken = [(each.lease, answer) for each, answer in letters if isinstance(answer, Accepted)]
-        others = [(each.lease, answer) for each, answer in letters if not isinstance(answer, Accepted)]
+        others = [
+            (each.lease, answer)
+            for each, answer in letters
+            if not isinstance(answer, Accepted) and each.lease.token != SETTLED
+        ]
 
         def work(session: Session) -> list[str]:
             states = [ACCEPTED] * settle_accepted(session, answered.answered_at, taken)
             for lease, answer in others:
                 states += self._settle(session, lease, answer, answered)
-            if not any(isinstance(answer, Ambiguous) for _, answer in others):
+            # Where the leases were lost somebody else asks for the answer, and makes an end of it.
+            if states and is_decided(answered.parcel, answered.answers):
                 finish_batch(session, answered.answered_at, key)
             return states
 
@@ -266,45 +298,48 @@ class Run:
 
     def _heed(self, road: Road, answered: Answered) -> None:
         """Keep to the pace that came along with the answers, and leave alone an account that asked for it (R31)."""
+        if not road.is_paced:
+            # Each address is somebody else's: one that asks for patience is given it by its own retry.
+            return
         rate = answered.answers[-1].rate
         refused = next((answer for answer in answered.answers if answer.code == TOO_MANY_REQUESTS), None)
         if rate is not None and rate != road.rate:
             road.rate = rate
-            self._persist(lambda session: heed(session, self._clock(), road.account, rate))
+            lanes = len(road.lanes)
+            self._persist(lambda session: heed(session, self._clock(), road.account, rate, uncounted=lanes))
+            # They were reserved at another pace, or at none.
+            road.places.clear()
         if refused is not None and isinstance(refused, TemporaryFailure | Ambiguous):
             wait = refused.retry_after
             self._persist(lambda session: block(session, self._clock(), road.account, wait))
             road.places.clear()
-            road.rest()
-            self._release(road)
 
     def settle_and_start(self, answered: Answered | None, following: Waiting | None) -> ReadyLetter | None:
-        """Settle one letter and commit that the next one begins, together (R29); return the next if it may go out."""
+        """Settle one letter and commit that the next one begins (R29); return the next if it may go out.
+
+        Both in one commit where that is plain. Otherwise one after the other, so that a letter whose making ends the
+        worker neither takes the settling of the one before it along, nor has its crash put down to that one.
+        """
         lease, prepared = following or (None, None)
-        if _is_plain(answered) and (lease is None or prepared is not None):
+        if answered is not None and not _is_plain(answered):
+            self._settle_alone(answered)
+            answered = None
+        if answered is not None or prepared is not None:
             turn = self._take_turn(answered, lease, prepared)
-            if turn.is_settled:
-                self.ended[ACCEPTED] += 1
-                answered = None
+            self.ended.update([ACCEPTED] * turn.is_settled)
+            if answered is not None and not turn.is_settled:
+                self._settle_alone(answered)
             if turn.has_begun and lease is not None and prepared is not None:
-                if answered is not None:
-                    self.settle_and_start(replace(answered, parcel=_not_plain(answered.parcel)), None)
                 return ReadyLetter(lease, prepared.envelope, is_plain=True)
-        if answered is None and lease is None:
+        if lease is None:
             return None
+        envelope, state = self._persist(lambda session: start_delivery(session, self._clock(), lease, self._dispatch))
+        self.ended.update([state] if state else [])
+        return ReadyLetter(lease, envelope, is_plain=prepared is not None) if envelope else None
 
-        def work(session: Session) -> tuple[ReadyLetter | None, list[str]]:
-            states: list[str] = []
-            if answered is not None:
-                states += self._settle(session, answered.parcel.letters[0].lease, answered.answers[0], answered)
-            if lease is None:
-                return None, states
-            envelope, state = start_delivery(session, self._clock(), lease, self._dispatch)
-            return ReadyLetter(lease, envelope) if envelope else None, [*states, *([state] if state else [])]
-
-        ready, states = self._persist(work)
-        self.ended.update(states)
-        return ready
+    def _settle_alone(self, answered: Answered) -> None:
+        lease, answer = answered.parcel.letters[0].lease, answered.answers[0]
+        self.ended.update(self._persist(lambda session: self._settle(session, lease, answer, answered)))
 
     def _take_turn(self, answered: Answered | None, lease: Lease | None, prepared: Prepared | None) -> Turn:
         taken = beginning = None
@@ -341,29 +376,17 @@ class Run:
             channel_kind=answered.lane.channel.kind,
             jitter=self._dispatch.jitter(),
         )
+        if answered.defect is not None:
+            count_defect(session, answered.answered_at, delivery)
         return [delivery.state]
 
     def _persist(self, work: Callable[[Session], Result]) -> Result:
-        """Do `work` in a transaction, and again where the database is locked or was away, until patience ends.
+        """Do `work` with patience; where that ends, the leases of whatever was under way run out.
 
-        Then its error is raised, and the leases of whatever was under way run out. Work that was done, but whose commit
-        lost its answer, may be done again: each part asks first whether its lease still holds.
+        Work that is done twice is asked each time whether its lease still holds.
         """
-        for pause in PAUSES_FOR_THE_DATABASE:
-            try:
-                with writing(self._engine) as session:
-                    return work(session)
-            except DATABASE_AWAY:
-                time.sleep(pause)
-        with writing(self._engine) as session:
-            return work(session)
+        return persist(self._engine, work)
 
 
-def _is_plain(answered: Answered | None) -> bool:
-    if answered is None:
-        return True
+def _is_plain(answered: Answered) -> bool:
     return answered.parcel.letters[0].is_plain and isinstance(answered.answers[0], Accepted)
-
-
-def _not_plain(parcel: Parcel) -> Parcel:
-    return Parcel(tuple(replace(letter, is_plain=False) for letter in parcel.letters))

@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState
 from registry.domain.vocabulary import Audience, ServiceLetterKind
+from registry.letters.values import FailingEndpoint
 from registry.steps.end_subscription import EndedBecause
+from registry.steps.freeze_letters import LANGUAGE, freeze
 from registry.steps.keyring import Keyring, hash_token, new_nonce
 from registry.steps.letterhead import Letterhead
 from registry.steps.lookup import read_facts
-from registry.steps.make_statement import LANGUAGE, freeze
 from registry.tables import (
     Address,
     ConfirmToken,
@@ -28,6 +29,8 @@ from registry.tables import (
 
 TOKEN_LIFETIME: Final = timedelta(days=7)
 PAUSE_BETWEEN_LETTERS: Final = timedelta(hours=24)
+
+ABOUT_A_WISH: Final = (ServiceLetterKind.CONFIRM.value, ServiceLetterKind.ALREADY_SUBSCRIBED.value)
 
 BEFORE_ALL_OTHERS: Final = 0
 """Somebody is waiting at their screen for a service letter, and there are few of them."""
@@ -66,16 +69,18 @@ def freeze_service_letter(
     kind: ServiceLetterKind,
     audience: Audience,
     product_keys: tuple[str, ...] = (),
+    endpoint: FailingEndpoint | None = None,
 ) -> Letter:
-    """Return the frozen service letter that names these products, adding it where none says the same yet."""
+    """Return the frozen service letter that names these products, or this endpoint, adding it where none says the same
+    yet."""
     names = session.scalars(
         select(Product.name)
         .where(Product.publisher_id == publisher.id, Product.key.in_(product_keys))
         .order_by(Product.position, Product.key)
     ).all()
     sender = letterhead.sender_for(read_facts(session, publisher), audience)
-    frozen = letterhead.renderer.render_service_letter(kind, sender, LANGUAGE, tuple(names))
-    letter = freeze(now, publisher, None, kind.value, audience, sender, frozen)
+    frozen = letterhead.renderer.render_service_letter(kind, sender, LANGUAGE, tuple(names), endpoint)
+    letter = freeze(now, publisher.id, None, kind.value, audience, sender, frozen)
     known = session.scalar(
         select(Letter)
         .where(Letter.publisher_id == publisher.id, Letter.statement_id.is_(None), Letter.digest == letter.digest)
@@ -107,7 +112,7 @@ def add_service_delivery(session: Session, now: datetime, subscription: Subscrip
 
 
 def was_written_to_lately(session: Session, now: datetime, address: Address, customer: Customer | None) -> bool:
-    """Return whether a service letter about the same wish was made for this address within the last 24 hours.
+    """Return whether a letter about the same wish was made for this address within the last 24 hours.
 
     A stranger can type any address into a form, and must not fill its mailbox. The wish to follow is one and the wish
     to be a customer's contact another, since the second is made by who holds a contact's link. What went to a follower
@@ -116,6 +121,8 @@ def was_written_to_lately(session: Session, now: datetime, address: Address, cus
     same_wish = Subscription.customer_id == customer.id if customer else Subscription.customer_id.is_(None)
     lately = exists().where(
         Delivery.subscription_id == Subscription.id,
+        Delivery.letter_id == Letter.id,
+        Letter.kind.in_(ABOUT_A_WISH),
         Delivery.statement_id.is_(None),
         Delivery.created_at > now - PAUSE_BETWEEN_LETTERS,
         Subscription.address_id == address.id,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from registry.channels.base import Accepted, Ambiguous, Answer, PermanentFailure, TemporaryFailure
 from registry.domain.deliveries import (
-    LONGEST_RETRY_AFTER,
+    MAX_CRASHES,
     DeliveryEvent,
     DeliveryState,
     SkipReason,
@@ -72,7 +72,18 @@ def started_attempts(session: Session, delivery: Delivery) -> list[Attempt]:
 
 def may_have_arrived(started: Iterable[Attempt]) -> bool:
     """Return whether the letter may be out there after these attempts whose send began."""
-    return any(attempt.answer_class not in CERTAINLY_NOT_TAKEN for attempt in started)
+    return bool(_unclear(started))
+
+
+def _unclear(started: Iterable[Attempt]) -> list[Attempt]:
+    return [attempt for attempt in started if attempt.answer_class not in CERTAINLY_NOT_TAKEN]
+
+
+def count_defect(session: Session, now: datetime, delivery: Delivery) -> None:
+    """Note that a channel failed at a letter as no network does. After three times it is not tried at every repeat."""
+    delivery.crash_count += 1
+    if delivery.crash_count >= MAX_CRASHES and delivery.state == DeliveryState.AMBIGUOUS.value:
+        put_before_a_person(session, now, delivery, DeliveryNote.CRASHED_REPEATEDLY)
 
 
 def lapse(delivery: Delivery, *, has_begun: bool) -> None:
@@ -92,7 +103,8 @@ def settle_delivery(
     """Move a delivery whose lease holds by the answer to its attempt, which came at `answered_at` (UTC).
 
     Accepted starts the clock of the customer it was for (R12). A refusal for now waits for its next try; after an
-    earlier try that may have arrived the delivery stays ambiguous meanwhile. `jitter` in [-1, 1] spreads retries.
+    earlier try that may have arrived the delivery stays ambiguous meanwhile. Where a repeat does no harm there are as
+    many as refusals would have. `jitter` in [-1, 1] spreads retries.
     """
     record_answer(attempt, answer, answered_at)
     session.flush()
@@ -113,9 +125,17 @@ def settle_delivery(
             move_delivery(delivery, DeliveryEvent.REFUSE)
             delivery.note = DeliveryNote.MAY_HAVE_ARRIVED.value if may_have_arrived(started) else None
             _record(session, answered_at, delivery, code=answer.code)
+        case Ambiguous(is_final=True):
+            put_before_a_person(session, answered_at, delivery, DeliveryNote.MAY_HAVE_ARRIVED)
         case Ambiguous():
-            wait = max(AMBIGUOUS_WAIT, min(answer.retry_after or AMBIGUOUS_WAIT, LONGEST_RETRY_AFTER))
-            settle_ambiguous(session, answered_at, delivery, attempt.channel, answered_at + wait)
+            unclear = _unclear(started)
+            since_first = answered_at - _began_at(unclear, answered_at)
+            wait = next_try_after(channel_kind, len(unclear), jitter, answer.retry_after, waited=since_first)
+            if wait is None:
+                exhaust(session, answered_at, delivery, DeliveryNote.MAY_HAVE_ARRIVED)
+            else:
+                due_at = answered_at + max(AMBIGUOUS_WAIT, wait)
+                settle_ambiguous(session, answered_at, delivery, attempt.channel, due_at)
 
 
 def record_answer(attempt: Attempt, answer: Answer, answered_at: datetime) -> None:
@@ -145,13 +165,18 @@ def accept(session: Session, now: datetime, delivery: Delivery, accepted_at: dat
 def settle_ambiguous(session: Session, now: datetime, delivery: Delivery, road: str, due_at: datetime) -> None:
     """Let a leased delivery that may have arrived wait for its next try at `due_at` (UTC), or end it (R29)."""
     session.flush()
-    started = started_attempts(session, delivery)
-    unclear = [attempt for attempt in started if attempt.answer_class not in CERTAINLY_NOT_TAKEN]
+    unclear = _unclear(started_attempts(session, delivery))
     if may_repeat_ambiguous(road, len(unclear), now - _began_at(unclear, now)):
         lapse(delivery, has_begun=True)
         delivery.due_at = due_at
     else:
         exhaust(session, now, delivery, DeliveryNote.MAY_HAVE_ARRIVED)
+
+
+def is_recognised(session: Session, now: datetime, delivery: Delivery, road: str) -> bool:
+    """Return whether `road` still takes a repeat of a letter that may have arrived for the same letter (R29)."""
+    unclear = _unclear(started_attempts(session, delivery))
+    return may_repeat_ambiguous(road, 1, now - _began_at(unclear, now))
 
 
 def exhaust(

@@ -97,7 +97,7 @@ def _let_go(session: Session, now: datetime, recipient: Recipient, is_unclear: b
     delivery, subscription, address = recipient.delivery, recipient.subscription, recipient.address
     reason: SkipReason | None = None
     because = "withdrawn"
-    if _is_withdrawn(recipient):
+    if is_withdrawn(recipient):
         if not is_unclear:
             _spare_the_withdrawal(session, recipient)
     elif subscription.ended_at is not None:
@@ -107,6 +107,8 @@ def _let_go(session: Session, now: datetime, recipient: Recipient, is_unclear: b
             reason = SkipReason.UNSUBSCRIBED
     elif address.value is None:
         reason = SkipReason.NO_ADDRESS
+        # Erased while the letter was being made ready, which stored its words anew (R36).
+        delivery.merge = None
     elif _is_suppressed(session, recipient):
         reason = SkipReason.SUPPRESSED
     else:
@@ -132,7 +134,8 @@ def _let_go(session: Session, now: datetime, recipient: Recipient, is_unclear: b
     return True
 
 
-def _is_withdrawn(recipient: Recipient) -> bool:
+def is_withdrawn(recipient: Recipient) -> bool:
+    """Return whether a letter is of a notice that was withdrawn, and is not the one that says so."""
     notice, statement = recipient.notice, recipient.statement
     return (
         notice is not None

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Engine
 
+from registry.channels.alerts import AlertRoad
 from registry.pages.render import PageRenderer
+from registry.steps.alert_operators import send_alerts, send_ping
 from registry.steps.announce_notice import announce_due_notices
 from registry.steps.artefacts import build_artefacts
+from registry.steps.call_in import call_in
+from registry.steps.check_addresses import check_addresses
+from registry.steps.endpoint_owners import tell_owners
+from registry.steps.endpoints import retire_secrets
+from registry.steps.erase_expired import erase_expired
 from registry.steps.installation import beat
+from registry.steps.reconcile import reconcile
 from registry.steps.record import WORKER
 from registry.steps.record_outcome import match_outcomes
 from registry.steps.recover_leases import recover_leases
@@ -19,6 +27,7 @@ from registry.steps.remind import send_reminders
 from registry.steps.send_deliveries import Dispatch, send_deliveries
 from registry.steps.subscribe import sweep_expired_requests
 from registry.steps.take_effect import take_effect
+from registry.steps.watch import watch
 from registry.tables.engine import writing
 
 
@@ -27,6 +36,7 @@ class Sweeping:
     """What the sweeps need. `clock` gives aware UTC; a tick with a time of its own passes a clock that stands.
 
     `should_stop` is asked between two letters: a worker that is to stop finishes the one on the wire and no more.
+    `alerts` is the road to the operators, and `is_well` whether this process has nothing to hide from them.
     """
 
     engine: Engine
@@ -35,13 +45,15 @@ class Sweeping:
     pages: PageRenderer
     build: str
     should_stop: Callable[[], bool] = lambda: False
+    alerts: AlertRoad = field(default_factory=AlertRoad)
+    is_well: Callable[[], bool] = lambda: True
 
 
 def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
     """Return every sweep by name, in the order in which one tick runs them.
 
     What is due to be said comes before sending, and effect after it, so that one tick brings a quiet day to its end.
-    Statements that effect adds are sent by the last one.
+    Statements that effect adds are sent by the last one. What needs a person is looked for when all that is done.
     """
     engine, clock, dispatch = sweeping.engine, sweeping.clock, sweeping.dispatch
     letterhead = dispatch.letterhead
@@ -56,16 +68,41 @@ def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
     def send() -> object:
         return send_deliveries(engine, clock, dispatch, should_stop=sweeping.should_stop)
 
+    def erase() -> object:
+        return erase_expired(engine, clock, should_stop=sweeping.should_stop)
+
+    def match() -> object:
+        return match_outcomes(engine, clock, WORKER, should_stop=sweeping.should_stop)
+
+    def check() -> object:
+        return check_addresses(engine, clock, dispatch, should_stop=sweeping.should_stop)
+
+    def alert() -> object:
+        return send_alerts(engine, clock, sweeping.alerts, letterhead.base_url)
+
+    def ping() -> object:
+        return send_ping(engine, clock, sweeping.alerts, sweeping.is_well)
+
     return {
         "heartbeat": in_session(beat),
         "recover_leases": in_session(recover_leases),
         "announce": in_session(announce_due_notices, letterhead),
-        "match_outcomes": in_session(match_outcomes, WORKER),
+        "match_outcomes": match,
         "remind": in_session(send_reminders, letterhead),
+        "reconcile": lambda: reconcile(engine, clock),
+        "tell_owners": in_session(tell_owners, letterhead),
+        "retire_secrets": in_session(retire_secrets),
         "send": send,
+        # Whoever could not be told just now is told by another contact in the same tick.
+        "call_in": in_session(call_in),
         "take_effect": in_session(take_effect, letterhead),
         "send_effect": send,
+        "check_addresses": check,
+        "watch": lambda: watch(engine, clock),
+        "alert": alert,
+        "ping": ping,
         "expire_requests": in_session(sweep_expired_requests),
+        "erase_expired": erase,
         "artefacts": in_session(build_artefacts, sweeping.pages, letterhead, sweeping.build),
     }
 

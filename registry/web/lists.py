@@ -26,6 +26,7 @@ from registry.web.answers import HTML, SCHEMA_FRESH_SECONDS, lead_to, show_built
 from registry.web.current import now, wiring
 from registry.web.publishers import LONGEST_NAME, Chosen, choose_publisher, find_own_host, is_searchable, keep_slug
 from registry.writers.json_list import SCHEMA_PATH, load_schema
+from registry.writers.webhook_schema import WEBHOOK_SCHEMA_PATH, load_webhook_schema
 
 FILES: Final = {
     "json": ("subprocessors.json", "application/json"),
@@ -155,9 +156,19 @@ for kind, (name, _) in FEEDS.items():
 @lists.get(f"/{SCHEMA_PATH}")
 def show_schema() -> Response:
     """Show the JSON Schema that the JSON file fits."""
+    return _show_schema(load_schema())
+
+
+@lists.get(f"/{WEBHOOK_SCHEMA_PATH}")
+def show_webhook_schema() -> Response:
+    """Show the JSON Schema that what webhooks carry fits."""
+    return _show_schema(load_webhook_schema())
+
+
+def _show_schema(schema: bytes) -> Response:
     with reading(wiring().engine) as session:
         choose_publisher(session)
-    return show_public(load_schema(), "application/schema+json", SCHEMA_FRESH_SECONDS)
+    return show_public(schema, "application/schema+json", SCHEMA_FRESH_SECONDS)
 
 
 def _show_artefact(session: Session, chosen: Chosen, kind: str, content_type: str) -> Response:

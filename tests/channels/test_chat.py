@@ -80,6 +80,18 @@ def envelope(receiver: HttpReceiver) -> Envelope:
     return Envelope(receiver.url_at("127.0.0.1", CREDENTIAL), "", BODY, "<2026-003.17@antopsis.example>")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_channel_has_others_like_it_with_connections_of_their_own(
+    open_channel_of: Callable[[ChatKind], ChatChannel], receiver: HttpReceiver, kind: ChatKind
+) -> None:
+    channel = open_channel_of(kind)
+    with closing(channel.sibling()) as beside:
+        assert (beside.kind, beside.connections) == (kind, 4)
+        assert isinstance(channel.send(envelope(receiver)), Accepted)
+        assert isinstance(beside.send(envelope(receiver)), Accepted)
+    assert receiver.connections == 2
+
+
 def error(code: str, message: str) -> str:
     return json.dumps({"error": {"code": code, "message": message}})
 

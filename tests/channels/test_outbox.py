@@ -34,6 +34,18 @@ def test_a_letter_is_written_byte_for_byte_and_labelled_not_sent(tmp_path: Path,
     outbox.close()
 
 
+def test_what_is_meant_for_the_web_is_json_beside_the_letters(tmp_path: Path, make_envelope: EnvelopeMaker) -> None:
+    for kind in ("webhook", "slack", "teams"):
+        outbox: Channel = OutboxChannel(tmp_path, lambda: NOON, kind)
+        assert (outbox.name, outbox.kind, outbox.is_real) == ("outbox", kind, False)
+        answer = outbox.send(make_envelope(message=b'{"type": "notice.announced"}', message_id=f"<{kind}@a.example>"))
+        assert answer == Accepted(None, NOT_SENT, provider_ref=f"20260930T120000.250000Z-{kind}@a.example.json")
+    twice = OutboxChannel(tmp_path, lambda: NOON, "webhook")
+    assert isinstance(answer := twice.send(make_envelope(message_id="<webhook@a.example>")), Accepted)
+    assert answer.provider_ref == "20260930T120000.250000Z-webhook@a.example.copy2.json"
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json"}
+
+
 def test_only_the_owner_may_read_a_letter(tmp_path: Path, make_envelope: EnvelopeMaker) -> None:
     folder = tmp_path / "outbox"
     OutboxChannel(folder, lambda: NOON).send(make_envelope())

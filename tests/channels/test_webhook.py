@@ -77,6 +77,17 @@ def test_a_channel_is_what_the_engine_expects_of_one(channel: WebhookChannel) ->
         assert WebhookChannel(http, now).longest_send == timedelta(seconds=20)
 
 
+def test_several_receivers_may_be_slow_at_once(channel: WebhookChannel, receiver: HttpReceiver) -> None:
+    assert channel.connections == 8
+    beside = channel.sibling()
+    assert isinstance(beside.send(envelope(receiver.url)), Accepted)
+    assert isinstance(channel.send(envelope(receiver.url)), Accepted)
+    # Each has connections of its own, under the same rules.
+    assert receiver.connections == 2
+    assert beside.longest_send == channel.longest_send == timedelta(seconds=1)
+    beside.close()
+
+
 def test_a_repeat_has_the_same_id_and_bytes_and_is_signed_anew(receiver: HttpReceiver) -> None:
     moments = iter([now() - timedelta(minutes=2), now()])
     receiver.script(BAD_GATEWAY)

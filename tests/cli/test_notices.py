@@ -65,7 +65,9 @@ def test_watching_ends_when_nothing_is_on_its_way(sqlite_terminal: Terminal) -> 
     number = sqlite_terminal.publish_a_move()
     sqlite_terminal.run("tick")
     assert "announced" in sqlite_terminal.run("notice", "status", number, *OF, "--watch").stdout
-    assert sqlite_terminal.ask("notice", "status", number, *OF, "--watch")["is_on_its_way"] is False
+    watched = sqlite_terminal.ask("notice", "status", number, *OF, "--watch")
+    assert (watched["is_on_its_way"], watched["counts"]) == (False, {"accepted": 1})
+    assert sqlite_terminal.ask("notice", "status", number, *OF)["is_on_its_way"] is False
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -1,17 +1,11 @@
-"""`registry tick`, `pause`, `resume` and `doctor`."""
+"""`registry tick`, `pause`, `resume`, `erase` and `rotate-keys`."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Engine, update
-
-from registry.tables import Delivery, Installation, Notice
-from registry.tables.engine import writing
-from tests.channels.smtp_server import MailServer
-from tests.cli.conftest import LIST, Terminal, environ_for
+from tests.cli.conftest import Terminal, environ_for
 
 OF = ("--publisher", "antopsis")
 
@@ -82,69 +76,6 @@ def test_a_copy_started_at_another_address_pauses_itself(sqlite_terminal: Termin
     )
     sqlite_terminal.run("tick", REGISTRY_BASE_URL=elsewhere)
     assert len(outbox(sqlite_terminal)) == 1
-
-
-def findings(sqlite_terminal: Terminal, exit_code: int = 1, **environ: str) -> dict[str, dict[str, Any]]:
-    sqlite_terminal.environ |= environ
-    told = sqlite_terminal.ask("doctor", exit_code=exit_code)
-    return {finding["about"]: finding for finding in told["findings"]}
-
-
-def test_the_doctor_says_what_is_not_fit_and_what_to_do(sqlite_terminal: Terminal) -> None:
-    sqlite_terminal.apply(LIST)
-    told = sqlite_terminal.run("doctor", exit_code=1).stdout
-    assert "Set REGISTRY_MAIL_URL to your mail server" in told
-    assert "Set REGISTRY_BASE_URL to the public https address." in told
-    assert "Not fit to go live" in told
-    found = findings(sqlite_terminal)
-    assert found["Installation"]["grade"] == "wrong"
-    sqlite_terminal.run("tick")
-    found = findings(sqlite_terminal)
-    assert (found["Installation"]["grade"], found["Worker"]["grade"]) == ("ok", "ok")
-
-
-def test_the_doctor_finds_an_installation_fit(sqlite_terminal: Terminal) -> None:
-    with MailServer() as mail:
-        sqlite_terminal.environ |= {
-            "REGISTRY_BASE_URL": "https://list.example.com",
-            "REGISTRY_MAIL_URL": mail.url,
-            "REGISTRY_MAIL_FROM": "notices@example.com",
-        }
-        sqlite_terminal.apply(LIST)
-        sqlite_terminal.run("tick")
-    assert "Fit to go live." in sqlite_terminal.run("doctor").stdout
-
-
-def test_the_doctor_sees_a_silent_worker_overdue_notices_and_letters_that_need_a_person(
-    terminal: Terminal, engine: Engine
-) -> None:
-    number = terminal.publish_a_move()
-    terminal.run("tick")
-    long_ago = datetime.now(UTC) - timedelta(hours=2)
-    with writing(engine) as session:
-        session.execute(update(Installation).values(heartbeat_at=long_ago))
-        session.execute(update(Notice).values(effective_at=long_ago))
-        session.execute(update(Delivery).values(state="needs_attention"))
-    found = findings(terminal)
-    assert "last seen" in found["Worker"]["says"]
-    assert f"{number} of antopsis should be in effect or held by now." in found["Notice"]["says"]
-    assert f"1 letter about notice {number} of antopsis could not be brought" in found["Letters"]["says"]
-    with writing(engine) as session:
-        session.execute(update(Delivery).values(state="pending", due_at=long_ago))
-    assert "1 letter should have been tried by now." in findings(terminal)["Letters"]["says"]
-
-
-def test_the_doctor_names_customers_nobody_can_be_told_for(sqlite_terminal: Terminal) -> None:
-    sqlite_terminal.apply(LIST)
-    sqlite_terminal.run("customer", "add", "bremen", *OF, "--name", "Bremen Media GmbH")
-    found = findings(sqlite_terminal)["Customers"]
-    assert "bremen" in found["says"]
-    assert "registry customer contact-add bremen EMAIL --publisher antopsis" in found["remedy"]
-
-
-def test_the_doctor_examines_a_database_it_cannot_reach(tmp_path: Path) -> None:
-    terminal = Terminal(environ_for("postgresql://registry@127.0.0.1:1/registry", tmp_path / "instance"), tmp_path)
-    assert "cannot be opened" in findings(terminal)["Database"]["says"]
 
 
 def test_an_address_is_erased_and_keys_are_rotated_by_command(sqlite_terminal: Terminal) -> None:

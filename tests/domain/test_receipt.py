@@ -10,6 +10,7 @@ from registry.domain.deliveries import (
     DeliveryState,
     EvidenceGrade,
     Receipt,
+    can_prove_receipt,
     choose_grade,
     choose_receipt_at,
     receipt_counts,
@@ -47,6 +48,24 @@ def test_a_webhook_counts_only_where_terms_say_so_and_chat_never(demo: bool) -> 
     assert receipt_counts(EvidenceGrade.ACCEPTED, BY_WEBHOOK, demo, "webhook")
     for chat in ("slack", "teams"):
         assert not receipt_counts(EvidenceGrade.DELIVERED, BY_WEBHOOK, demo, chat)
+
+
+@pytest.mark.parametrize(
+    ("channel_kind", "terms", "can"),
+    [
+        ("email", ACCEPTED_SUFFICES, True),
+        ("email", DELIVERED_NEEDED, True),
+        ("webhook", ACCEPTED_SUFFICES, False),
+        ("webhook", BY_WEBHOOK, True),
+        ("webhook", BY_WEBHOOK.model_copy(update={"clock_starts_on": "delivered"}), False),
+        ("slack", BY_WEBHOOK, False),
+        ("teams", BY_WEBHOOK, False),
+    ],
+)
+def test_a_channel_can_prove_receipt_where_the_best_it_ever_says_counts(
+    channel_kind: str, terms: Terms, can: bool
+) -> None:
+    assert can_prove_receipt(channel_kind, terms) is can
 
 
 def test_only_accepted_and_delivered_prove_anything_and_the_outbox_is_not_sent() -> None:

@@ -128,6 +128,35 @@ def test_that_a_notice_took_effect_is_told_to_those_who_asked(subscription: Subs
         assert is_addressed(replace(subscription, was_told=True, wants_effect=wants), effect) is wants
 
 
+def test_a_contact_that_stands_by_waits_until_the_others_were_not_reached() -> None:
+    standby = replace(CONTACT, is_standby=True)
+    assert choose_recipient(standby, ANYTHING) is SkipReason.STANDBY
+    assert choose_recipient(replace(FOLLOWER, is_standby=True), ANYTHING) is None
+
+
+@pytest.mark.parametrize("statement", list(StatementKind))
+def test_a_contact_that_was_called_in_counts_as_told(statement: StatementKind) -> None:
+    called_in = replace(CONTACT, is_standby=True, was_told=True, wants_effect=True)
+    later = notice_of((ALL_PRODUCTS, DATA), statement=statement)
+    assert is_addressed(called_in, later) is True
+    expected = SkipReason.STANDBY if statement is StatementKind.ANNOUNCEMENT else None
+    assert choose_recipient(called_in, later) is expected
+
+
+@pytest.mark.parametrize("statement", list(StatementKind))
+def test_a_contact_that_stands_by_has_a_row_for_what_it_may_be_called_in_for(statement: StatementKind) -> None:
+    standby = replace(CONTACT, is_standby=True, wants_effect=True)
+    later = notice_of((ALL_PRODUCTS, DATA), statement=statement)
+    assert is_addressed(standby, later) is (statement in {"announcement", "correction", "postponement"})
+
+
+def test_what_keeps_a_contact_from_being_told_at_all_goes_before_its_standing_by() -> None:
+    standby = replace(CONTACT, is_standby=True, products=STREAMING)
+    assert choose_recipient(replace(standby, is_suppressed=True), ANYTHING) is SkipReason.SUPPRESSED
+    assert choose_recipient(standby, notice_of((CLIPS, DATA), binds=False)) is SkipReason.FILTERED_BY_PRODUCT
+    assert choose_recipient(standby, notice_of((CLIPS, DATA), binds=True)) is SkipReason.STANDBY
+
+
 products = st.frozensets(st.sampled_from(["streaming", "clips", "calls"]))
 kinds = st.frozensets(st.sampled_from([ChangeKind.LOCATION, ChangeKind.DATA, ChangeKind.TRANSFER]))
 some_changes = st.lists(st.builds(ConcernedBy, products, kinds.filter(bool)), min_size=1, max_size=4).map(tuple)
@@ -138,7 +167,7 @@ any_subscription = st.builds(
     *[st.booleans()] * 4,
     products,
     kinds,
-    *[st.booleans()] * 5,
+    *[st.booleans()] * 6,
 )
 
 

@@ -41,8 +41,13 @@ def test_a_webhook_is_tried_at_widening_gaps_then_daily_for_seven_days() -> None
     assert sum(gaps, timedelta()) <= 7 * DAY < sum(gaps, timedelta()) + DAY
 
 
+@pytest.mark.parametrize("chat", ["slack", "teams"])
+def test_a_chat_room_is_tried_as_a_webhook_is(chat: str) -> None:
+    assert list_gaps(chat) == list_gaps("webhook")
+
+
 @given(
-    st.sampled_from(["email", "webhook"]),
+    st.sampled_from(["email", "webhook", "slack", "teams"]),
     st.integers(1, 12),
     st.floats(-1, 1),
     st.none() | st.timedeltas(timedelta(), timedelta(days=400)),
@@ -99,6 +104,10 @@ def test_what_cannot_be_a_try_is_refused(channel_kind: str, attempt_n: int, jitt
         ("resend", 1, DAY, False),
         ("webhook", 5, 3 * DAY, True),
         ("outbox", 5, 3 * DAY, True),
+        ("slack", 1, MINUTE, True),
+        ("slack", 2, MINUTE, False),
+        ("teams", 1, DAY, True),
+        ("teams", 2, MINUTE, False),
     ],
 )
 def test_a_letter_that_may_have_arrived_is_repeated_only_where_a_copy_does_no_harm(

@@ -96,7 +96,7 @@ DELIVERY: dict[str, dict[str, str]] = {
     "bounced": {"report_delivered": "bounced", "report_complaint": "bounced", "report_bounced": "bounced"},
     "failed": REPORTS_MOVE_ON,
     "cancelled": REPORTS_MOVE_ON,
-    "skipped": REPORTS_MOVE_ON,
+    "skipped": {"call_in": "pending", **REPORTS_MOVE_ON},
     "needs_attention": {"cancel": "cancelled", "give_up": "failed", "requeue": "pending", **REPORTS_MOVE_ON},
 }
 

@@ -1,16 +1,81 @@
-"""The same installation as in the tests of the path, and workers in processes of their own that may be killed."""
+"""The same installation as in the tests of the path, and workers in processes of their own that may be killed.
+
+Worker processes have engines of their own, which wait for the disk as they do in production.
+
+Each fault run tells its figures, and a line of them for each stands at the end of the test run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 
+from benchmarks.sink import Sink
+from tests.faults.post import Post
 from tests.faults.workers import Workers
-from tests.steps.conftest import mail_server, world
-from tests.world import World
+from tests.steps.conftest import (
+    mail_server,
+    parts_made_once,
+    postgresql_database,
+    postgresql_url,
+    sqlite_file,
+    sqlite_url,
+    world,
+)
+from tests.world import World, settings_for, utc
 
-__all__ = ["mail_server", "workers", "world"]
+__all__ = [
+    "mail_server",
+    "parts_made_once",
+    "postgresql_database",
+    "postgresql_url",
+    "sqlite_file",
+    "sqlite_url",
+    "workers",
+    "world",
+]
+
+FIGURES = "fault_figures"
+
+
+class Figures(Protocol):
+    """Tells what a fault run came to."""
+
+    def __call__(self, fault: str, world: World, post: Post, *, kills: int = 0) -> None:
+        """`kills` are the workers that died, by whatever means."""
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Figures:
+    """Take a fault run's figures; the seconds are counted from here."""
+    began = time.monotonic()
+
+    def tell(fault: str, world: World, post: Post, *, kills: int = 0) -> None:
+        database = "SQLite" if world.wiring.uses_sqlite else "PostgreSQL"
+        counts = f"letters {post.letters:>5}  kills {kills:>3}  extra copies {post.extra_copies:>3}  lost {post.lost}"
+        seconds = time.monotonic() - began
+        record_property(FIGURES, f"{fault:<46} {database:<10}  {counts}  spent {post.spent}  {seconds:5.1f} s")
+
+    return tell
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that were taken, a line for each run."""
+    lines = [
+        value
+        for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+        for name, value in getattr(report, "user_properties", ())
+        if name == FIGURES and report.when == "call"
+    ]
+    if lines:
+        terminalreporter.write_sep("=", "fault runs")
+        for line in sorted(lines):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture
@@ -18,3 +83,17 @@ def workers(world: World) -> Iterator[Workers]:
     """Worker processes on the world's database and mail server; none outlives the test."""
     with Workers(world) as started:
         yield started
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """A mail server in a process of its own that takes a letter in a few milliseconds, and keeps what it took."""
+    with Sink(delay=0.003, record=True, longest_life=600) as running:
+        yield running
+
+
+@pytest.fixture
+def sink_world(database_url: str, tmp_path: Path, sink: Sink) -> Iterator[World]:
+    """As `world`, mailing to `sink` over one connection for each worker."""
+    with closing(World(settings_for(database_url, tmp_path / "instance", sink.url), utc("2026-09-30 08:00"))) as made:
+        yield made

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
+import secrets
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,19 +22,29 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
+import registry.steps.claim_deliveries as claim_deliveries
 import registry.steps.make_statement as make_statement
+import registry.steps.merge_letter as merge_letter
+import registry.steps.persist as persist
+import registry.steps.prepare_letters as prepare_letters
 import registry.steps.send_deliveries as send_deliveries
 from registry.channels.base import Answer, Channel, Envelope
+from registry.steps.merge_letter import Addressee
 from registry.steps.sweeps import list_sweeps
+from tests.faults.post import count_unfinished
+from tests.steps.post_office import Intercepting
 from tests.world import World, settings_for
 
 PATIENCE = 60
+LONGEST_LIFE = 300
+"""Seconds. A worker whose test is gone ends by itself."""
 
 
 class Point(StrEnum):
     """Where a worker dies."""
 
     CLAIMED = "rows are leased and nothing is begun"
+    MAKING = "a letter is being made"
     STARTED = "the start is committed and nothing is on the wire"
     ANSWERED = "the server took the letter and nothing of that is committed"
     ANNOUNCING = "the deliveries are inserted and the announcement is not committed"
@@ -42,12 +55,17 @@ class Task(StrEnum):
 
     TICK = "every sweep once"
     SEND = "one run of sending"
+    KEEP_SENDING = "take back leases and send, until nothing waits"
     PUBLISH = "publish a notice, and with that announce it"
 
 
 @dataclass(frozen=True)
 class Orders:
-    """One worker's installation, time, task and death: at `die_at`, the `die_after`th time it gets there."""
+    """One worker's installation, time, task and death: at `die_at`, the `die_after`th time it gets there.
+
+    With a `name` its leases can be told from the others'. It dies over the letter to `dies_over`, at MAKING. No file
+    that it writes may grow beyond `largest_file` bytes.
+    """
 
     database_url: str
     instance: Path
@@ -57,6 +75,17 @@ class Orders:
     die_at: Point | None = None
     die_after: int = 1
     notice: str = ""
+    name: str = ""
+    dies_over: str = ""
+    largest_file: int = 0
+
+
+@dataclass(frozen=True)
+class Held:
+    """Where a worker waits with a letter that was taken: it tells that it is there, and goes on when it may."""
+
+    is_there: Event
+    may_go_on: Event
 
 
 class Workers:
@@ -80,11 +109,11 @@ class Workers:
             process.join(PATIENCE)
             process.close()
 
-    def start(self, task: Task, go: Event | None = None, **orders: Any) -> BaseProcess:
+    def start(self, task: Task, go: Event | None = None, held: Held | None = None, **orders: Any) -> BaseProcess:
         """Start a worker at the world's time; with `go` it gets ready, and begins when that is set."""
         settings = self._world.settings
         given = Orders(settings.database_url, settings.instance, settings.mail_url, self._world.at, task=task, **orders)
-        process = self._context.Process(target=work, args=(given, go), daemon=True)
+        process = self._context.Process(target=work, args=(given, go, held), daemon=True)
         process.start()
         self._started.append(process)
         return process
@@ -94,6 +123,10 @@ class Workers:
         process = self.start(task, die_at=die_at, **orders)
         process.join(PATIENCE)
         assert process.exitcode == -signal.SIGKILL, f"the worker ended with {process.exitcode} and did not get there"
+
+    def make_hold(self) -> Held:
+        """Make a place for a worker to wait at."""
+        return Held(self._context.Event(), self._context.Event())
 
     def run_at_once(self, task: Task, count: int) -> None:
         """Run several workers that begin together, and see all of them end well."""
@@ -105,29 +138,70 @@ class Workers:
         assert [process.exitcode for process in ready] == [0] * count
 
 
-def work(orders: Orders, go: Event | None) -> None:
+def work(orders: Orders, go: Event | None, held: Held | None) -> None:
     """Be the worker, in the child process."""
     settings = settings_for(orders.database_url, orders.instance, orders.mail_url)
     world = World(settings, orders.at)
-    # Small, so that few letters are several batches.
-    send_deliveries.BATCH = 10  # type: ignore[misc] # the child process has this module to itself
+    if orders.task is not Task.KEEP_SENDING:
+        # Small, so that few letters are several batches.
+        send_deliveries.BATCH = 10  # type: ignore[misc] # the child process has this module to itself
+    if orders.name:
+        setattr(claim_deliveries, "secrets", _Named(orders.name))  # noqa: B010 - the module's own, in this process alone
     if orders.die_at is not None:
-        _arrange_death(world, orders.die_at, orders.die_after)
+        _arrange_death(world, orders)
+    if held is not None:
+        _hold_after_the_first_letter(world, held)
     # What is made on first use is made before the others begin.
     sweeping = world.wiring.make_sweeping(world.channels, world.clock)
     if go is not None:
         go.wait(PATIENCE)
-    if orders.task is Task.PUBLISH:
-        world.publish(orders.notice)
-    elif orders.task is Task.SEND:
-        list_sweeps(sweeping)["send"]()
-    else:
-        world.tick()
+    if orders.largest_file:
+        setattr(persist, "PAUSES_FOR_THE_DATABASE", (0.05, 0.1))  # noqa: B010 - the module's own, in this process alone
+        # By default the signal would end the process before the error reaches it.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (orders.largest_file, orders.largest_file))
+    match orders.task:
+        case Task.PUBLISH:
+            world.publish(orders.notice)
+        case Task.SEND:
+            list_sweeps(sweeping)["send"]()
+        case Task.KEEP_SENDING:
+            _keep_sending(world, list_sweeps(sweeping))
+        case Task.TICK:
+            world.tick()
     world.close()
 
 
-def _arrange_death(world: World, point: Point, after: int) -> None:
-    left = after
+def _keep_sending(world: World, sweeps: dict[str, Callable[[], object]]) -> None:
+    ends = time.monotonic() + LONGEST_LIFE
+    while count_unfinished(world) and time.monotonic() < ends:
+        sweeps["recover_leases"]()
+        sweeps["send"]()
+        time.sleep(0.05)
+
+
+class _Named:
+    """Makes tokens that tell whose they are."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def token_hex(self, size: int) -> str:
+        return f"{self._name}-{secrets.token_hex(size)}"
+
+
+def _hold_after_the_first_letter(world: World, held: Held) -> None:
+    channel = world.channels["email"]
+
+    def wait(envelope: Envelope) -> None:
+        held.is_there.set()
+        held.may_go_on.wait(PATIENCE)
+
+    world.channels["email"] = Intercepting(channel, [wait])
+
+
+def _arrange_death(world: World, orders: Orders) -> None:
+    left = orders.die_after
 
     def die_in_time() -> None:
         nonlocal left
@@ -155,11 +229,22 @@ def _arrange_death(world: World, point: Point, after: int) -> None:
     ) -> None:
         setattr(module, name, dying(getattr(module, name)))
 
-    match point:
+    def dying_over_one(function: Callable[..., Any]) -> Callable[..., Any]:
+        def dying(letter: object, addressee: Addressee, *arguments: Any, **options: Any) -> Any:
+            if addressee.address == orders.dies_over:
+                die_in_time()
+            return function(letter, addressee, *arguments, **options)
+
+        return dying
+
+    match orders.die_at:
         case Point.CLAIMED:
             replace(send_deliveries.Run, "settle_and_start", dying_before)
+        case Point.MAKING:
+            replace(merge_letter, "fill_letter", dying_over_one)
+            replace(prepare_letters, "fill_letter", dying_over_one)
         case Point.STARTED | Point.ANSWERED:
-            dies_before = point is Point.STARTED
+            dies_before = orders.die_at is Point.STARTED
             world.channels["email"] = _DeadlyChannel(world.channels["email"], die_in_time, dies_before)
         case Point.ANNOUNCING:
             replace(make_statement, "fan_out", dying_after)

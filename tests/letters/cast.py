@@ -9,12 +9,12 @@ from typing import Any
 
 from registry.domain.changes import EntryChange, diff_entry
 from registry.domain.entries import read_entry
-from registry.domain.vocabulary import Audience, StatementKind
+from registry.domain.vocabulary import Audience, ServiceLetterKind, StatementKind
 from registry.letters import wording
 from registry.letters.compose import list_headers
 from registry.letters.render import LetterRenderer
 from registry.letters.slots import slots_of
-from registry.letters.values import FrozenLetter, Merge, Sender, StatementFacts
+from registry.letters.values import FailingEndpoint, FrozenLetter, Merge, Sender, StatementFacts
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 RENDERER = LetterRenderer(TEMPLATES)
@@ -123,6 +123,22 @@ ANNOUNCEMENT = StatementFacts(
     notice_url="https://registry.example/antopsis/notices/2026-001",
     product_names=(("streaming", "Live streaming"),),
 )
+
+
+FAILING = FailingEndpoint(
+    number=17,
+    kind="webhook",
+    place="hooks.customer.example",
+    failing_since=datetime(2026, 10, 1, 6, 30, tzinfo=UTC),
+    answer="HTTP 502: Bad Gateway <nginx>",
+    customers=("Example Customer GmbH",),
+)
+
+
+def service_letter(kind: ServiceLetterKind, sender: Sender, product_names: tuple[str, ...] = ()) -> FrozenLetter:
+    """A letter about a subscription, or to the owner of an endpoint, rendered."""
+    endpoint = FAILING if kind is ServiceLetterKind.ENDPOINT_FAILING else None
+    return RENDERER.render_service_letter(kind, sender, "en", product_names, endpoint)
 
 
 def facts_of(kind: StatementKind) -> StatementFacts:

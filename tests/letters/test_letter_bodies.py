@@ -12,7 +12,16 @@ from registry.domain.vocabulary import Audience, ServiceLetterKind, StatementKin
 from registry.letters.compose import compose
 from registry.letters.slots import BrokenSlot, slots_of
 from registry.letters.values import StatementFacts
-from tests.letters.cast import ANNOUNCEMENT, ANTOPSIS, RENDERER, change, facts_of, merge_for
+from tests.letters.cast import (
+    ANNOUNCEMENT,
+    ANTOPSIS,
+    FAILING,
+    RENDERER,
+    change,
+    facts_of,
+    merge_for,
+    service_letter,
+)
 from tests.letters.reading import html_of, squeezed, text_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -230,3 +239,25 @@ def test_the_letter_to_an_address_that_is_subscribed_offers_its_choices() -> Non
     read = squeezed(text_of(compose(letter, merge_for(letter, Audience.FOLLOWER, headers=()), ANTOPSIS)))
     assert "subscribed already, so nothing has changed" in read
     assert "https://registry.example/antopsis/manage/k1.s7.a8Vn2" in read
+
+
+def test_the_letter_to_the_owner_of_a_failing_endpoint_reads_as_the_golden_one() -> None:
+    letter = service_letter(ServiceLetterKind.ENDPOINT_FAILING, ANTOPSIS)
+    assert slots_of(letter) == set()
+    assert letter.subject == "Antopsis: notices do not reach hooks.customer.example (endpoint 17)"
+    message = compose(letter, merge_for(letter, Audience.FOLLOWER, headers=()), ANTOPSIS)
+    text, golden = text_of(message), GOLDEN / "endpoint_failing.txt"
+    if os.environ.get("WRITE_GOLDEN_LETTERS"):
+        golden.write_text(text, "utf-8")
+    assert text == golden.read_text("utf-8")
+    assert "Bad Gateway &lt;nginx&gt;" in html_of(message)
+
+
+def test_the_owner_of_a_followers_endpoint_is_sent_to_the_page() -> None:
+    endpoint = replace(FAILING, kind="slack", place="hooks.slack.com", customers=(), answer=None)
+    letter = RENDERER.render_service_letter(ServiceLetterKind.ENDPOINT_FAILING, ANTOPSIS, "en", endpoint=endpoint)
+    read = squeezed(text_of(compose(letter, merge_for(letter, Audience.FOLLOWER, headers=()), ANTOPSIS)))
+    assert "Endpoint: 17, Slack at hooks.slack.com" in read
+    assert "Last answer: none" in read
+    assert "you find every notice on the page of the list" in read
+    assert "contacts by e-mail" not in read

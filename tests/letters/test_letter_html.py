@@ -10,7 +10,17 @@ from lxml import html as lxml_html  # type: ignore[import-untyped]  # lxml publi
 from registry.domain.vocabulary import Audience, ServiceLetterKind, StatementKind
 from registry.letters.compose import compose
 from registry.letters.values import FrozenLetter, StatementFacts
-from tests.letters.cast import ANNOUNCEMENT, ANTOPSIS, CLOUDFLARE, HETZNER, RENDERER, change, facts_of, merge_for
+from tests.letters.cast import (
+    ANNOUNCEMENT,
+    ANTOPSIS,
+    CLOUDFLARE,
+    HETZNER,
+    RENDERER,
+    change,
+    facts_of,
+    merge_for,
+    service_letter,
+)
 from tests.letters.reading import html_of, text_of
 
 LOADING = (
@@ -43,7 +53,7 @@ def every_letter() -> list[tuple[str, FrozenLetter, Audience]]:
         for name, facts, audience, reason in letters
     ]
     services = [
-        (kind.value, RENDERER.render_service_letter(kind, ANTOPSIS, "en", ["Live streaming"]), Audience.FOLLOWER)
+        (kind.value, service_letter(kind, ANTOPSIS, ("Live streaming",)), Audience.FOLLOWER)
         for kind in ServiceLetterKind
     ]
     return rendered + services

@@ -22,7 +22,7 @@ from registry.letters.mime import BoundaryInContent, ImpossibleHeader
 from registry.letters.press import Press
 from registry.letters.slots import LINKS, SLOTS
 from registry.letters.values import FrozenLetter, Merge, Sender
-from tests.letters.cast import ANTOPSIS, RENDERER, facts_of, merge_for
+from tests.letters.cast import ANTOPSIS, RENDERER, facts_of, merge_for, service_letter
 from tests.letters.reading import text_of
 
 STREAMONAPI = replace(ANTOPSIS, name="Công ty StreamOnApi", legal_name="Công ty TNHH StreamOnApi – Phát trực tuyến")
@@ -35,7 +35,7 @@ LETTERS = [
 
 def render(kind: StatementKind | ServiceLetterKind, audience: Audience, sender: Sender) -> FrozenLetter:
     if isinstance(kind, ServiceLetterKind):
-        return RENDERER.render_service_letter(kind, sender, "en")
+        return service_letter(kind, sender)
     return RENDERER.render_statement(replace(facts_of(kind), sender=sender), audience, "en")
 
 

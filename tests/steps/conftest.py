@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from registry import wiring
 from registry.tables import engine as engines
 from tests import databases
+from tests.channels.http_receiver import HttpReceiver
 from tests.channels.smtp_server import MailServer
 from tests.world import World, settings_for, utc
 
@@ -132,3 +133,10 @@ def sqlite_world(sqlite_url: str, tmp_path: Path, mail_server: MailServer) -> It
     world = World(settings_for(sqlite_url, tmp_path / "instance", mail_server.url), utc("2026-09-30 08:00"))
     yield world
     world.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[HttpReceiver]:
+    """A web server on a socket, which takes whatever is posted until a test says otherwise."""
+    with HttpReceiver() as running:
+        yield running

@@ -162,6 +162,7 @@ def subscribe(
     row.confirmed_at = world.at if wanted.is_confirmed else None
     row.ended_at = world.at if wanted.has_ended else None
     row.wants_reminders, row.wants_effect = wanted.wants_reminders, wanted.wants_effect
+    row.is_standby = wanted.is_standby
     session.add(row)
     session.flush()
     for key in wanted.products:

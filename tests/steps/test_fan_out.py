@@ -53,6 +53,7 @@ facts = st.builds(
     shares_address_with_contact=st.integers(0, 4).map(lambda n: n == 0),
     was_told=st.booleans(),
     has_contract_ended=st.integers(0, 4).map(lambda n: n == 0),
+    is_standby=st.integers(0, 2).map(lambda n: n == 0),
 )
 changes = st.lists(st.builds(ConcernedBy, products=limits, kinds=kinds.filter(bool)), min_size=1, max_size=3)
 
@@ -80,6 +81,10 @@ ODD_ONES: tuple[dict[str, object], ...] = (
     {"wants_effect": True, "shares_address_with_contact": True},
     {"shares_address_with_contact": True},
     {"has_contract_ended": True},
+    {"is_standby": True},
+    {"is_standby": True, "wants_effect": True},
+    {"is_standby": True, "is_suppressed": True},
+    {"is_standby": True, "products": frozenset({"storage"})},
 )
 """What can be odd about a subscription, one thing at a time; each is tried as told and as not told before."""
 
@@ -103,7 +108,13 @@ CONCERNED = {
 @pytest.mark.parametrize("concerned", CONCERNED)
 @pytest.mark.parametrize(
     "kind",
-    [StatementKind.ANNOUNCEMENT, StatementKind.REMINDER, StatementKind.POSTPONEMENT, StatementKind.EFFECT],
+    [
+        StatementKind.ANNOUNCEMENT,
+        StatementKind.CORRECTION,
+        StatementKind.REMINDER,
+        StatementKind.POSTPONEMENT,
+        StatementKind.EFFECT,
+    ],
 )
 def test_each_single_oddity_is_treated_by_the_rule(
     sqlite_world: World, kind: StatementKind, concerned: str, has_binding: bool

@@ -51,8 +51,7 @@ def report(
 
 
 def match(world: World) -> int:
-    with world.writing() as session:
-        return match_outcomes(session, world.at, PROVIDER)
+    return match_outcomes(world.wiring.engine, world.clock, PROVIDER)
 
 
 def outcomes(world: World) -> list[Outcome]:

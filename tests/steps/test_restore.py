@@ -214,3 +214,18 @@ def test_an_installation_with_another_key_or_address_is_noticed(
         installation = dispatch_pause(session)
         assert installation is not None
         assert installation.base_url == sqlite_world.wiring.letterhead.base_url
+
+
+def test_a_link_that_the_original_signed_after_the_backup_opens_nobody_else_here(
+    backup_path: Path, sqlite_world: World, target_url: str
+) -> None:
+    old = sqlite_world.wiring.keyring
+    restored_at = sqlite_world.at
+    bring_back(backup_path, target_url, sqlite_world)
+    with engine_of(target_url) as engine, reading(engine) as session:
+        ring = load_keyring(session, restored_at)
+    # The number of the next subscription, which the original gave to somebody else.
+    theirs = old.sign("manage", 4711)
+    assert not ring.could_sign_for(theirs, restored_at + timedelta(seconds=1))
+    assert ring.could_sign_for(theirs, restored_at - timedelta(seconds=1))
+    assert ring.could_sign_for(ring.sign("manage", 4711), restored_at + timedelta(seconds=1))

@@ -22,6 +22,7 @@ TYPES = {
     "feed.json": "application/feed+json",
     "calendar.ics": "text/calendar; charset=utf-8",
     "schemas/subprocessors-1.json": "application/schema+json",
+    "schemas/notice-webhook-1.json": "application/schema+json",
 }
 BUILT_FOR_THE_READER = ["?q=stripe", "?as_of=2026-09-30&q=x", "entries/stripe", "notices/", "subscribe"]
 LOADED_BY_OTHERS = [path for path in TYPES if path]
@@ -89,7 +90,7 @@ def test_a_new_local_day_and_a_new_notice_change_the_tags(site: Site) -> None:
     second = {path: site.get(f"/antopsis/{path}") for path in TYPES}
     unchanged = [path for path in TYPES if second[path].headers["ETag"] == first[path]]
     # An announcement changes nothing of the list itself, which is all that the CSV has.
-    assert unchanged == ["subprocessors.csv", "schemas/subprocessors-1.json"]
+    assert unchanged == ["subprocessors.csv", "schemas/subprocessors-1.json", "schemas/notice-webhook-1.json"]
     assert second[""].headers["Last-Modified"] == "Thu, 01 Oct 2026 09:00:00 GMT"
     page = second[""].headers["ETag"]
     # Nothing happened but midnight in Berlin, and one day less is left.

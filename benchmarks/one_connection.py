@@ -1,0 +1,42 @@
+"""One worker with one connection: personal letters, each settled durably by itself, beside the bare loop."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+
+from benchmarks.bare_loops import BareLoop, sent_letters
+from benchmarks.places import ENGINES, Places
+from benchmarks.rows import Row, paces, timed
+from benchmarks.sink import Sink
+from benchmarks.sizes import Sizes
+
+LEAST_RATIO = 0.7
+
+
+def measure(places: Places, sizes: Sizes) -> Iterator[Row]:
+    """Send the letters in rounds, ours and the bare loop's in turn, on each engine."""
+    for engine in ENGINES:
+        yield measure_engine(engine, places, sizes)
+
+
+def measure_engine(engine: str, places: Places, sizes: Sizes) -> Row:
+    """Measure one engine. A round of ours goes before the others, so that caches are warm for everybody."""
+    count = sizes.letters // sizes.rounds
+    ours, theirs = [], []
+    with Sink() as sink, places.new(engine) as place, closing(place.smtp(sink.url)) as channel:
+        place.add_followers(sizes.letters + count)
+        place.announce()
+        place.send(channel, count)
+        envelopes = sent_letters(place, count)
+        with closing(BareLoop(place, sizes.letters + count)) as bare:
+            bare.send(sink.url, envelopes)
+            for _ in range(sizes.rounds):
+                ours.append(timed(partial(place.send, channel, count)))
+                theirs.append(timed(partial(bare.send, sink.url, envelopes)))
+        assert sink.count() == 2 * (sizes.letters + count)
+    size = statistics.mean(len(envelope.message) for envelope in envelopes)
+    what = f"one worker, one connection: {sizes.letters:,} letters of {size / 1_000:.1f} kB"
+    return paces(what, engine, count, ours, "bare loop, a durable commit each", theirs, LEAST_RATIO)

@@ -1,0 +1,132 @@
+"""Whoever answers for an endpoint is written to once it has failed for seven days, once for each line of failures."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import case, select
+from sqlalchemy.orm import Session, aliased
+
+from registry.domain.vocabulary import Audience, ServiceLetterKind
+from registry.letters.values import FailingEndpoint
+from registry.steps.letterhead import Letterhead
+from registry.steps.record import WORKER, record_event
+from registry.steps.service_letters import add_service_delivery, freeze_service_letter
+from registry.tables import Address, Attempt, Customer, Delivery, Endpoint, Publisher, Subscription
+
+TOLD_AFTER: Final = timedelta(days=7)
+LONGEST_ANSWER_TOLD: Final = 200
+
+
+def tell_owners(session: Session, now: datetime, letterhead: Letterhead) -> int:
+    """Write to the owners of endpoints that have failed without a break for seven days; return how many.
+
+    Each is told once, until the endpoint works again and a new line of failures begins. An owner whose address was
+    erased cannot be told.
+    """
+    owner = aliased(Address)
+    failing = session.execute(
+        select(Endpoint, Address)
+        .join(Address, Address.id == Endpoint.address_id)
+        .join(owner, owner.id == Endpoint.owner_address_id)
+        .where(
+            Endpoint.failing_since <= now - TOLD_AFTER,
+            Endpoint.owner_told_at.is_(None),
+            Endpoint.ended_at.is_(None),
+            Address.value.is_not(None),
+            owner.value.is_not(None),
+        )
+        .order_by(Endpoint.address_id)
+        .with_for_update(of=Endpoint, skip_locked=True)
+    ).all()
+    for endpoint, address in failing:
+        _tell(session, now, letterhead, endpoint, address)
+    return len(failing)
+
+
+def host_of(url: str) -> str:
+    """Return where an address leads, without what may be a credential in it."""
+    return urlsplit(url).hostname or ""
+
+
+def _tell(session: Session, now: datetime, letterhead: Letterhead, endpoint: Endpoint, address: Address) -> None:
+    publisher = session.get_one(Publisher, endpoint.publisher_id)
+    customers = session.execute(
+        select(Customer.id, Customer.name)
+        .join(Subscription, Subscription.customer_id == Customer.id)
+        .where(Subscription.address_id == address.id, Subscription.ended_at.is_(None))
+        .order_by(Customer.name)
+    ).all()
+    mailbox = _find_mailbox(session, now, endpoint, [customer_id for customer_id, _ in customers])
+    facts = FailingEndpoint(
+        number=address.id,
+        kind=address.channel,
+        place=host_of(address.value or ""),
+        failing_since=endpoint.failing_since or now,
+        answer=_last_answer(session, address),
+        customers=tuple(name for _, name in customers),
+    )
+    letter = freeze_service_letter(
+        session,
+        now,
+        publisher,
+        letterhead,
+        ServiceLetterKind.ENDPOINT_FAILING,
+        Audience(mailbox.audience),
+        endpoint=facts,
+    )
+    add_service_delivery(session, now, mailbox, letter)
+    endpoint.owner_told_at = now
+    record_event(
+        session,
+        now,
+        WORKER,
+        "endpoint.owner_told",
+        subject=("endpoint", str(address.id)),
+        publisher_id=publisher.id,
+        failing_since=facts.failing_since.isoformat(),
+    )
+
+
+def _find_mailbox(session: Session, now: datetime, endpoint: Endpoint, customers: list[int]) -> Subscription:
+    """Return a subscription of the owner's address by which a letter can go to it.
+
+    That of a contact of the endpoint's own customers, or else a follower's. Where the owner has neither there is one
+    that was never confirmed: it is told of no notice, and ends as every such wish does.
+    """
+    found = session.scalar(
+        select(Subscription)
+        .where(
+            Subscription.address_id == endpoint.owner_address_id,
+            Subscription.ended_at.is_(None),
+            Subscription.customer_id.is_(None) | Subscription.customer_id.in_(customers),
+        )
+        .order_by(case((Subscription.customer_id.is_(None), 1), else_=0), Subscription.id)
+        .limit(1)
+    )
+    if found is not None:
+        return found
+    mailbox = Subscription(
+        publisher_id=endpoint.publisher_id,
+        address_id=endpoint.owner_address_id,
+        audience=Audience.FOLLOWER.value,
+        language="en",
+        created_at=now,
+    )
+    session.add(mailbox)
+    session.flush()
+    return mailbox
+
+
+def _last_answer(session: Session, address: Address) -> str | None:
+    answer = session.scalar(
+        select(Attempt.answer)
+        .join(Delivery, Delivery.id == Attempt.delivery_id)
+        .join(Subscription, Subscription.id == Delivery.subscription_id)
+        .where(Subscription.address_id == address.id, Attempt.answer.is_not(None))
+        .order_by(Attempt.id.desc())
+        .limit(1)
+    )
+    return answer if answer is None or len(answer) <= LONGEST_ANSWER_TOLD else f"{answer[:LONGEST_ANSWER_TOLD]}…"

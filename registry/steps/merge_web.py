@@ -1,0 +1,74 @@
+"""What differs per recipient of what goes out by web: stored as words, and filled in to the same bytes again (R30)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from registry.channels.base import Envelope
+from registry.domain.errors import RegistryError
+from registry.domain.vocabulary import ChannelKind
+from registry.letters import wording
+from registry.letters.compose import OtherMergeVersion
+from registry.letters.web_forms import fill_form
+from registry.letters.web_slots import WEB_MERGE_VERSION, WebSlot
+from registry.letters.webhook_payload import say_instant
+from registry.steps.load_letter import Addressee, StoredLetter
+from registry.steps.told_deadline import Deadline
+from registry.tables import EndpointSecret
+
+
+class EndpointWithoutSecret(RegistryError):
+    """A webhook cannot be signed, for its endpoint has no secret. Params: number (of the endpoint)."""
+
+    code = "endpoint-without-secret"
+
+
+def make_web_merge(
+    now: datetime, letter: StoredLetter, addressee: Addressee, deadline: Deadline | None, reference: str
+) -> dict[str, Any]:
+    """Return what is stored of a recipient's message: the words of the slots that the message has."""
+    said = {WebSlot.DELIVERY_REFERENCE: reference}
+    if addressee.customer_key is not None:
+        said[WebSlot.CUSTOMER_KEY] = addressee.customer_key
+        said[WebSlot.CUSTOMER_NAME] = addressee.customer_name or addressee.customer_key
+    if deadline is not None:
+        said[WebSlot.DEADLINE_AT] = say_instant(deadline.ends_at)
+        said[WebSlot.DEADLINE_ON] = deadline.last_on.isoformat()
+        said[WebSlot.DEADLINE_ZONE] = deadline.zone
+        said[WebSlot.DEADLINE_IN_WORDS] = wording.say_deadline(deadline.last_on, deadline.zone)
+    return {
+        "version": WEB_MERGE_VERSION,
+        "date_at": now.replace(microsecond=0).isoformat(),
+        "zone": deadline.zone if deadline else letter.sender.time_zone,
+        "slots": {slot.value: words for slot, words in said.items() if slot.value in letter.wanted},
+    }
+
+
+def fill_web_letter(
+    letter: StoredLetter, address: str, merge: dict[str, Any], message_id: str, secrets: tuple[str, ...]
+) -> Envelope:
+    """Fill a frozen message with one recipient's stored words. Raises `OtherMergeVersion`."""
+    if merge["version"] != WEB_MERGE_VERSION:
+        raise OtherMergeVersion(version=merge["version"], own=WEB_MERGE_VERSION)
+    message = fill_form(letter.form, letter.frozen.text, merge["slots"])
+    return Envelope(address, "", message, message_id, secrets)
+
+
+def load_secrets(session: Session, form: ChannelKind, address_id: int, now: datetime | None) -> tuple[str, ...]:
+    """Return what signs a message to an endpoint, the newest first: all secrets that have not retired by `now` (UTC).
+
+    Without `now` all that are kept. Nothing but a webhook is signed. Raises `EndpointWithoutSecret`.
+    """
+    if form is not ChannelKind.WEBHOOK:
+        return ()
+    query = select(EndpointSecret.secret).where(EndpointSecret.address_id == address_id)
+    if now is not None:
+        query = query.where(or_(EndpointSecret.retires_at.is_(None), EndpointSecret.retires_at > now))
+    found = session.scalars(query.order_by(EndpointSecret.id.desc())).all()
+    if not found:
+        raise EndpointWithoutSecret(number=address_id)
+    return tuple(found)

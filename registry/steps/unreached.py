@@ -1,0 +1,189 @@
+"""Customers whom a pending notice has not reached, each with the time that is left on its clock (R12, R13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import ColumnElement, case, exists, func, select, text
+from sqlalchemy.orm import Session
+
+from registry.domain.deliveries import DeliveryState, EvidenceGrade, receipt_counts
+from registry.domain.notice_life import PENDING_STATES
+from registry.domain.notices import latest_receipt_at, local_date
+from registry.domain.terms import Terms
+from registry.domain.vocabulary import Weight
+from registry.steps.receipts import starts_clocks
+from registry.steps.revise_draft import list_changes, weigh_notice
+from registry.steps.working_days import working_days_for
+from registry.tables import Customer, Delivery, Notice, NoticeCustomer, Publisher, Subscription
+from registry.tables.deliveries import TO_CONTACTS
+
+WITHOUT_WORD_FOR: Final = timedelta(hours=72)
+"""After this, what a server took and nobody reported on is shown as unconfirmed (DESIGN §4.4)."""
+SENT_WITHIN: Final = timedelta(hours=1)
+"""On a day without trouble every contact was written to by then."""
+RUNNING_OUT: Final = timedelta(hours=12)
+"""Less than this on the clock, and a person should not leave it to the retries."""
+
+WAITING: Final = "waiting"
+OPEN: Final = (DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS)
+TAKEN: Final = (DeliveryState.ACCEPTED, DeliveryState.DELIVERED)
+LOST: Final = (DeliveryState.NEEDS_ATTENTION, DeliveryState.FAILED, DeliveryState.BOUNCED)
+
+
+class WhyUnreached(StrEnum):
+    """Why a customer counts as not reached."""
+
+    NO_CONTACT = "no_contact"
+    NOTHING_SENT = "nothing_sent"
+    NOT_TAKEN = "not_taken"
+    UNCONFIRMED = "unconfirmed"
+    TIME_RUNNING_OUT = "time_running_out"
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """One customer that a notice has not reached.
+
+    `latest_receipt_at` (UTC) is the last instant at which receipt still allows the date that was told; None where no
+    date waits for it: an emergency, a notice that does not bind, or one put off until further notice.
+    """
+
+    publisher_id: int
+    publisher: str
+    notice: str
+    customer: str
+    why: WhyUnreached
+    contacts: int
+    time_zone: str
+    latest_receipt_at: datetime | None
+
+
+def find_unreached(session: Session, now: datetime) -> Iterator[Unreached]:
+    """Yield every customer of a pending notice that waits for it, and whom something keeps from being reached.
+
+    None of its contacts has anything under way or was reached; or a letter to one of them was lost and nobody took
+    another; or one was taken long ago and the receipt that its terms ask for never came; or the time is running out.
+    """
+    still_waiting = exists().where(NoticeCustomer.notice_id == Notice.id, NoticeCustomer.state == WAITING)
+    notices = session.execute(
+        select(Notice, Publisher.slug)
+        .join(Publisher, Publisher.id == Notice.publisher_id)
+        .where(Notice.state.in_([state.value for state in PENDING_STATES]), still_waiting)
+        .order_by(Notice.id)
+    ).all()
+    for notice, slug in notices:
+        yield from _find_in(session, now, notice, slug)
+
+
+def _find_in(session: Session, now: datetime, notice: Notice, slug: str) -> Iterator[Unreached]:
+    waiting = session.execute(
+        select(Customer.id, Customer.key, NoticeCustomer.terms)
+        .join(NoticeCustomer, NoticeCustomer.customer_id == Customer.id)
+        .where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.state == WAITING)
+        .order_by(Customer.key)
+    ).all()
+    letters = _count_letters(session, notice)
+    date_waits = weigh_notice(list_changes(session, notice)) is Weight.BINDING and notice.emergency_reason is None
+    effective_at = notice.effective_at if date_waits else None
+    was_just_told = notice.announced_at is None or now - notice.announced_at < SENT_WITHIN
+    for customer_id, key, document in waiting:
+        terms = Terms.model_validate(document)
+        theirs = letters.get(customer_id, {})
+        tally = _Tally()
+        for channel, each in theirs.items():
+            if _may_count(channel, terms):
+                tally = tally.plus(each)
+        why = _why(tally, now)
+        if why is None and (tally.taken or was_just_told):
+            continue
+        latest_at = _latest_receipt_at(notice, effective_at, terms)
+        # Put off until further notice, a notice waits for nothing but its customers.
+        has_run_out = date_waits and notice.effective_at is None
+        if why is None and (has_run_out or (latest_at is not None and latest_at - now < RUNNING_OUT)):
+            why = WhyUnreached.TIME_RUNNING_OUT
+        if why is not None:
+            contacts = sum(each.letters for each in theirs.values())
+            yield Unreached(notice.publisher_id, slug, notice.number, key, why, contacts, terms.time_zone, latest_at)
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """Letters to a customer's contacts: all, those still under way, taken and lost, and when one was taken last."""
+
+    letters: int = 0
+    open: int = 0
+    taken: int = 0
+    lost: int = 0
+    accepted_at: datetime | None = None
+
+    def plus(self, other: _Tally) -> _Tally:
+        taken_at = [at for at in (self.accepted_at, other.accepted_at) if at is not None]
+        return _Tally(
+            self.letters + other.letters,
+            self.open + other.open,
+            self.taken + other.taken,
+            self.lost + other.lost,
+            max(taken_at, default=None),
+        )
+
+
+def _count_letters(session: Session, notice: Notice) -> dict[int, dict[str, _Tally]]:
+    """Count the letters of the statement that clocks run from, by waiting customer and by channel."""
+    rows = session.execute(
+        select(
+            Subscription.customer_id,
+            Delivery.channel,
+            func.count(),
+            _count_in(OPEN),
+            _count_in(TAKEN),
+            _count_in(LOST),
+            func.max(Delivery.accepted_at),
+        )
+        .join(Delivery, Delivery.subscription_id == Subscription.id)
+        .join(NoticeCustomer, NoticeCustomer.customer_id == Subscription.customer_id)
+        .where(
+            NoticeCustomer.notice_id == notice.id,
+            NoticeCustomer.state == WAITING,
+            Delivery.statement_id == starts_clocks(notice.id).scalar_subquery(),
+            # So a database looks at the contacts' letters alone, and not at a million followers'.
+            text(f"deliveries.{TO_CONTACTS}"),
+        )
+        .group_by(Subscription.customer_id, Delivery.channel)
+    )
+    found: dict[int, dict[str, _Tally]] = {}
+    for customer_id, channel, letters, still_open, taken, lost, accepted_at in rows:
+        if customer_id is not None:
+            found.setdefault(customer_id, {})[channel] = _Tally(letters, still_open, taken, lost, accepted_at)
+    return found
+
+
+def _count_in(states: tuple[DeliveryState, ...]) -> ColumnElement[int]:
+    return func.sum(case((Delivery.state.in_([state.value for state in states]), 1), else_=0))
+
+
+def _may_count(channel: str, terms: Terms) -> bool:
+    """Return whether a letter by this channel can start the customer's clock at all (R12)."""
+    return receipt_counts(EvidenceGrade.DELIVERED, terms, demo=False, channel_kind=channel)
+
+
+def _why(tally: _Tally, now: datetime) -> WhyUnreached | None:
+    if not tally.letters:
+        return WhyUnreached.NO_CONTACT
+    if tally.taken:
+        was_long_ago = tally.accepted_at is not None and now - tally.accepted_at >= WITHOUT_WORD_FOR
+        return WhyUnreached.UNCONFIRMED if was_long_ago and not tally.open else None
+    if tally.lost:
+        return WhyUnreached.NOT_TAKEN
+    return None if tally.open else WhyUnreached.NOTHING_SENT
+
+
+def _latest_receipt_at(notice: Notice, effective_at: datetime | None, terms: Terms) -> datetime | None:
+    if effective_at is None or notice.announced_at is None:
+        return None
+    days = working_days_for(terms, local_date(notice.announced_at, terms.time_zone))
+    return latest_receipt_at(effective_at, terms, days)

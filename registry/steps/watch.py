@@ -1,0 +1,261 @@
+"""What needs a person right now: opens a task for each thing that is so, and closes it once it is so no more.
+
+    find what is so ──▶ no task open yet: open one
+                   └──▶ a task open for what is so no more: close it
+
+It runs over the whole database as it stands, so it may run twice, late or beside another worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import BigInteger, Engine, String, and_, cast, exists, func, or_, select, text
+from sqlalchemy.orm import Session
+
+from registry.domain.notice_life import NoticeState
+from registry.steps.record import WORKER
+from registry.steps.sweep_slots import shared_clock
+from registry.steps.tasks import NO_LONGER_TRUE, TaskKind, close_task, open_task
+from registry.steps.unreached import find_unreached
+from registry.tables import (
+    Attempt,
+    Delivery,
+    Installation,
+    Letter,
+    Notice,
+    Outcome,
+    ProviderPacing,
+    Publisher,
+    Statement,
+    Task,
+)
+from registry.tables.engine import reading, writing
+
+OVERDUE_AFTER: Final = timedelta(hours=1)
+BLOCKED_FOR: Final = timedelta(hours=1)
+UNMATCHED_AFTER: Final = timedelta(hours=1)
+HEARTBEAT_LATE_AFTER: Final = timedelta(minutes=2)
+"""Longer than the heartbeat can wait for a busy SQLite database, twice over."""
+
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MOST_AT_A_TIME: Final = 1_000
+"""Letters whose tasks are opened or closed in one run; the rest waits for the next."""
+LETTER: Final = "delivery"
+# The words of the index of what needs attention, where there is one.
+NEEDS_A_PERSON = text("deliveries.state = 'needs_attention'")
+
+
+@dataclass(frozen=True)
+class _Condition:
+    """One thing that is so now, and the task it asks for."""
+
+    kind: TaskKind
+    subject: tuple[str, str]
+    publisher_id: int | None = None
+    due_at: datetime | None = None
+    facts: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return (self.kind.value, *self.subject)
+
+    def is_as(self, task: Task | None) -> bool:
+        """Return whether an open task says just this."""
+        return task is not None and (task.due_at, task.facts) == (self.due_at, self.facts)
+
+
+def watch(engine: Engine, clock: Callable[[], datetime]) -> dict[str, int]:
+    """Open the tasks that are missing and close those that are no longer true; return how many of each.
+
+    It looks without keeping any writer waiting, and writes only where something differs. `clock` gives aware UTC.
+    """
+    now = clock()
+    with reading(engine) as session:
+        wanted, standing = _find(session, now), _find_standing(session)
+        wanted_keys = {condition.key for condition in wanted}
+        missing = [each for each in wanted if not each.is_as(standing.get(each.key))]
+        over = [task.id for key, task in standing.items() if key not in wanted_keys]
+        missing += _letters_without_a_task(session)
+        over += _tasks_without_a_letter(session)
+    opened = closed = 0
+    if missing or over:
+        with writing(engine) as session:
+            for each in missing:
+                opened += each.key not in standing
+                open_task(
+                    session,
+                    now,
+                    each.kind,
+                    subject=each.subject,
+                    publisher_id=each.publisher_id,
+                    due_at=each.due_at,
+                    actor=WORKER,
+                    **each.facts,
+                )
+            for task_id in over:
+                closed += close_task(session, now, session.get_one(Task, task_id), WORKER, NO_LONGER_TRUE)
+    return {"opened": opened, "closed": closed}
+
+
+def _find(session: Session, now: datetime) -> list[_Condition]:
+    return [
+        *_customers_not_reached(session, now),
+        *_overdue_notices(session, now),
+        *_blocked_providers(session, now),
+        *_late_heartbeat(session, now),
+        *_unmatched_callbacks(session, now),
+    ]
+
+
+def _find_standing(session: Session) -> dict[tuple[str, str, str], Task]:
+    kinds = (
+        *(TaskKind.CUSTOMER_NOT_REACHED, TaskKind.NOTICE_OVERDUE, TaskKind.PROVIDER_BLOCKED),
+        *(TaskKind.HEARTBEAT_LATE, TaskKind.CALLBACK_UNMATCHED),
+    )
+    tasks = session.scalars(select(Task).where(Task.kind.in_(kinds), Task.closed_at.is_(None)).order_by(Task.id))
+    return {(task.kind, task.subject_kind, task.subject): task for task in tasks}
+
+
+def _customers_not_reached(session: Session, now: datetime) -> Iterator[_Condition]:
+    for each in find_unreached(session, now):
+        yield _Condition(
+            TaskKind.CUSTOMER_NOT_REACHED,
+            ("customer", f"{each.publisher}/{each.notice}/{each.customer}"),
+            each.publisher_id,
+            each.latest_receipt_at,
+            {
+                "notice": each.notice,
+                "customer": each.customer,
+                "why": each.why.value,
+                "contacts": each.contacts,
+                "time_zone": each.time_zone,
+            },
+        )
+
+
+def _overdue_notices(session: Session, now: datetime) -> Iterator[_Condition]:
+    """A notice whose hour has come and passed, and that is neither announced, in effect nor held."""
+    not_taken = and_(Notice.state == NoticeState.ANNOUNCED.value, Notice.effective_at < now - OVERDUE_AFTER)
+    not_told = and_(Notice.state == NoticeState.PUBLISHED.value, Notice.announce_at < now - OVERDUE_AFTER)
+    rows = session.execute(
+        select(Notice, Publisher.slug)
+        .join(Publisher, Publisher.id == Notice.publisher_id)
+        .where(or_(not_taken, not_told))
+        .order_by(Notice.id)
+    )
+    for notice, slug in rows:
+        is_told = notice.state == NoticeState.ANNOUNCED.value
+        was_due_at = notice.effective_at if is_told else notice.announce_at
+        facts: dict[str, object] = {"notice": notice.number, "what": "effect" if is_told else "announcement"}
+        subject = ("notice", f"{slug}/{notice.number}")
+        yield _Condition(TaskKind.NOTICE_OVERDUE, subject, notice.publisher_id, was_due_at, facts)
+
+
+def _blocked_providers(session: Session, now: datetime) -> Iterator[_Condition]:
+    """A provider that asked to be left alone for more than an hour, until it may be asked again."""
+    at = shared_clock(session, now)
+    has_task = exists().where(
+        Task.kind == TaskKind.PROVIDER_BLOCKED.value, Task.subject == ProviderPacing.account, Task.closed_at.is_(None)
+    )
+    rows = session.scalars(
+        select(ProviderPacing)
+        .where(ProviderPacing.blocked_until > at, or_(ProviderPacing.blocked_until > at + BLOCKED_FOR, has_task))
+        .order_by(ProviderPacing.account)
+    )
+    for row in rows:
+        until = row.blocked_until.isoformat() if row.blocked_until else None
+        facts: dict[str, object] = {"account": row.account, "until": until}
+        yield _Condition(TaskKind.PROVIDER_BLOCKED, ("provider", row.account), facts=facts)
+
+
+def _late_heartbeat(session: Session, now: datetime) -> Iterator[_Condition]:
+    """This sweep runs and the heartbeat does not: the worker is ill, or has just come back after a silence."""
+    installation = session.scalar(select(Installation).where(Installation.heartbeat_at < now - HEARTBEAT_LATE_AFTER))
+    if installation is not None and installation.heartbeat_at is not None:
+        facts: dict[str, object] = {"since": installation.heartbeat_at.isoformat()}
+        yield _Condition(TaskKind.HEARTBEAT_LATE, ("installation", installation.installation_id), facts=facts)
+
+
+def _unmatched_callbacks(session: Session, now: datetime) -> Iterator[_Condition]:
+    """Reports that no letter of ours is known for, a task for each provider. What a person has seen does not count."""
+    seen = session.execute(
+        select(Task.subject, func.max(Task.closed_at))
+        .where(Task.kind == TaskKind.CALLBACK_UNMATCHED.value, Task.closed_because != NO_LONGER_TRUE)
+        .group_by(Task.subject)
+    )
+    # What came in the last hour before a person closed the task was not in it yet.
+    seen_until = {provider: closed_at - UNMATCHED_AFTER for provider, closed_at in seen if closed_at is not None}
+    unmatched = (Outcome.delivery_id.is_(None), Outcome.recorded_at < now - UNMATCHED_AFTER)
+    for provider in session.scalars(select(Outcome.provider).where(*unmatched).distinct().order_by(Outcome.provider)):
+        count = session.scalars(
+            select(func.count()).where(
+                *unmatched,
+                Outcome.provider == provider,
+                Outcome.recorded_at >= seen_until.get(provider, LONG_AGO),
+            )
+        ).one()
+        if count:
+            facts: dict[str, object] = {"provider": provider, "count": count}
+            yield _Condition(TaskKind.CALLBACK_UNMATCHED, ("provider", provider), facts=facts)
+
+
+def _letters_without_a_task(session: Session) -> list[_Condition]:
+    """Letters that need a person and have no task. One that a person has closed stays so until a further try."""
+    last_try_at = (
+        select(func.max(func.coalesce(Attempt.finished_at, Attempt.claimed_at)))
+        .where(Attempt.delivery_id == Delivery.id)
+        .correlate(Delivery)
+        .scalar_subquery()
+    )
+    is_known = exists().where(
+        Task.kind == TaskKind.NEEDS_ATTENTION.value,
+        Task.subject_kind == LETTER,
+        Task.subject == cast(Delivery.id, String),
+        or_(
+            Task.closed_at.is_(None),
+            and_(Task.closed_because != NO_LONGER_TRUE, or_(last_try_at.is_(None), Task.closed_at >= last_try_at)),
+        ),
+    )
+    rows = session.execute(
+        select(Delivery.id, Delivery.publisher_id, Delivery.channel, Delivery.note, Letter.kind, Notice.number)
+        .join(Letter, Letter.id == Delivery.letter_id)
+        .outerjoin(Statement, Statement.id == Delivery.statement_id)
+        .outerjoin(Notice, Notice.id == Statement.notice_id)
+        .where(NEEDS_A_PERSON, ~is_known)
+        .order_by(Delivery.id)
+        .limit(MOST_AT_A_TIME)
+    )
+    return [
+        _Condition(
+            TaskKind.NEEDS_ATTENTION,
+            (LETTER, str(delivery_id)),
+            publisher_id,
+            facts={
+                "notice": number,
+                "letter": kind,
+                "channel": channel,
+                # What stands before a colon is a code; behind it may stand the name of an error.
+                "note": (note or "").partition(":")[0] or None,
+            },
+        )
+        for delivery_id, publisher_id, channel, note, kind, number in rows
+    ]
+
+
+def _tasks_without_a_letter(session: Session) -> Sequence[int]:
+    needs_one = exists().where(NEEDS_A_PERSON, Delivery.id == cast(Task.subject, BigInteger))
+    return session.scalars(
+        select(Task.id)
+        .where(
+            Task.kind == TaskKind.NEEDS_ATTENTION.value,
+            Task.subject_kind == LETTER,
+            Task.closed_at.is_(None),
+            ~needs_one,
+        )
+        .order_by(Task.id)
+        .limit(MOST_AT_A_TIME)
+    ).all()

@@ -1,0 +1,194 @@
+"""`registry doctor`: what is not fit to go live, and what to do; the mail server and the name servers are real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, update
+
+from registry.channels.base import Accepted, Answer, PermanentFailure
+from registry.channels.smtp import SmtpChannel
+from registry.steps.tasks import open_task
+from registry.tables import Delivery, Installation, Notice
+from registry.tables.engine import writing
+from tests.channels.dns_server import SILENCE, DnsServer
+from tests.channels.smtp_server import MailServer
+from tests.cli.conftest import LIST, Terminal, environ_for
+
+OF = ("--publisher", "antopsis")
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[DnsServer]:
+    """A name server that knows a domain with everything in place."""
+    with DnsServer() as server:
+        monkeypatch.setattr("registry.channels.mail_dns.Resolver", server.resolver)
+        server.put("example.com", "TXT", '"v=spf1 include:relay.example -all"')
+        server.put("example.com", "MX", "10 mail.example.com.")
+        server.put("_dmarc.example.com", "TXT", '"v=DMARC1; p=reject"')
+        server.put("relay1._domainkey.example.com", "TXT", '"v=DKIM1; k=rsa; p=MIGf"')
+        yield server
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    """A mail server."""
+    with MailServer() as server:
+        yield server
+
+
+def findings(terminal: Terminal, *options: str, exit_code: int = 1) -> dict[str, dict[str, Any]]:
+    """Return what the doctor finds, by what it is about."""
+    told = terminal.ask("doctor", *options, exit_code=exit_code)
+    return {finding["about"]: finding for finding in told["findings"]}
+
+
+def test_the_doctor_says_what_is_not_fit_and_what_to_do(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST)
+    told = sqlite_terminal.run("doctor", exit_code=1).stdout
+    assert "Set REGISTRY_MAIL_URL to your mail server" in told
+    assert "Set REGISTRY_BASE_URL to the public https address." in told
+    assert "Not fit to go live" in told
+    found = findings(sqlite_terminal)
+    assert found["Installation"]["grade"] == "wrong"
+    sqlite_terminal.run("tick")
+    found = findings(sqlite_terminal)
+    assert (found["Installation"]["grade"], found["Worker"]["grade"]) == ("ok", "ok")
+
+
+def live(terminal: Terminal, mail: MailServer, **environ: str) -> Terminal:
+    """Set a terminal up as it goes live."""
+    terminal.environ |= {
+        "REGISTRY_BASE_URL": "https://list.example.com",
+        "REGISTRY_MAIL_URL": mail.url,
+        "REGISTRY_MAIL_FROM": "notices@example.com",
+        "REGISTRY_ALERT_URL": "https://hooks.example/T0/hush",
+        "REGISTRY_PING_URL": "https://ping.example/hush",
+        "REGISTRY_BOUNCE_ADDRESS": "bounces@example.com",
+        **environ,
+    }
+    terminal.apply(LIST)
+    # No alert and no ping leaves for hosts that are not there.
+    terminal.run("tick", REGISTRY_ALERT_URL="", REGISTRY_PING_URL="")
+    return terminal
+
+
+def test_the_doctor_finds_an_installation_fit(sqlite_terminal: Terminal, mail: MailServer, names: DnsServer) -> None:
+    told = live(sqlite_terminal, mail).run("doctor", "--dkim-selector", "relay1").stdout
+    assert "Fit to go live." in told
+    assert "hush" not in told
+    found = findings(sqlite_terminal, "--dkim-selector", "relay1", exit_code=0)
+    assert {found[about]["grade"] for about in ("SPF", "DKIM", "DMARC", "Replies", "Alerts", "Silence")} == {"ok"}
+    assert found["SPF"]["says"] == "example.com says v=spf1 include:relay.example -all."
+    assert found["Alerts"]["says"] == "operators are told by 'https://hooks.example/***'."
+    assert found["Tasks"]["says"] == "none is open."
+
+
+def test_the_doctor_without_a_network_asks_nobody(
+    sqlite_terminal: Terminal, mail: MailServer, names: DnsServer
+) -> None:
+    found = findings(live(sqlite_terminal, mail), "--no-network", exit_code=0)
+    assert "was not tried" in found["Mail"]["says"]
+    assert found["Domain"]["grade"] == "note"
+    assert names.asked == []
+
+
+def test_a_domain_without_records_is_not_fit_and_each_is_named_with_what_to_publish(
+    sqlite_terminal: Terminal, mail: MailServer, names: DnsServer
+) -> None:
+    live(sqlite_terminal, mail, REGISTRY_MAIL_FROM="notices@bare.example")
+    found = findings(sqlite_terminal, "--dkim-selector", "relay1")
+    assert [found[about]["grade"] for about in ("DKIM", "DMARC", "Replies")] == ["wrong"] * 3
+    assert "_dmarc.bare.example" in found["DMARC"]["remedy"]
+    assert found["SPF"]["grade"] == "ok", "SPF is that of the return path, whose domain is another one here"
+    assert "relay1._domainkey.bare.example has no such record" in found["DKIM"]["says"]
+
+
+def test_what_no_name_server_answers_is_not_known_and_not_wrong(
+    sqlite_terminal: Terminal, mail: MailServer, names: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.channels.mail_dns.LIFETIME_SECONDS", 0.3)
+    for name in ("example.com", "_dmarc.example.com"):
+        names.misbehave(name, SILENCE)
+    found = findings(live(sqlite_terminal, mail), exit_code=0)
+    assert [found[about]["grade"] for about in ("SPF", "DKIM", "DMARC", "Replies")] == ["note"] * 4
+    assert "selector" in found["DKIM"]["says"]
+
+
+@pytest.mark.parametrize("answer", [Accepted(250, "ready"), PermanentFailure(535, "5.7.8 wrong password")])
+def test_a_channel_that_can_be_tried_is_tried(
+    sqlite_terminal: Terminal,
+    mail: MailServer,
+    names: DnsServer,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer,
+) -> None:
+    is_ready = isinstance(answer, Accepted)
+    monkeypatch.setattr(SmtpChannel, "check", lambda self: answer, raising=False)
+    found = findings(live(sqlite_terminal, mail), exit_code=0 if is_ready else 1)
+    assert found["Mail"]["grade"] == ("ok" if is_ready else "wrong")
+    assert f"{answer.code} {answer.answer}" in found["Mail"]["says"]
+
+
+def test_the_address_for_objections_is_written_to(
+    sqlite_terminal: Terminal, mail: MailServer, names: DnsServer
+) -> None:
+    live(sqlite_terminal, mail)
+    before = len(mail.messages)
+    assert findings(sqlite_terminal, exit_code=0)["Objections"]["grade"] == "ok"
+    assert [message.rcpt_tos for message in mail.messages[before:]] == [("support@antopsis.example",)]
+    mail.script("support@antopsis.example", 550, "5.1.1 No such user here")
+    found = findings(sqlite_terminal)["Objections"]
+    assert "takes no mail (550 at RCPT TO: 5.1.1 No such user here)" in found["says"]
+    assert [task["kind"] for task in sqlite_terminal.ask("task", "list")] == ["address_fails"]
+
+
+def test_without_alerts_and_pings_the_doctor_says_that_nobody_is_told(sqlite_terminal: Terminal) -> None:
+    found = findings(sqlite_terminal)
+    assert (found["Alerts"]["grade"], found["Silence"]["grade"]) == ("note", "note")
+    assert "REGISTRY_ALERT_URL" in found["Alerts"]["remedy"]
+    assert "REGISTRY_PING_URL" in found["Silence"]["remedy"]
+
+
+def test_open_tasks_are_counted_by_kind(terminal: Terminal, engine: Engine) -> None:
+    terminal.apply(LIST)
+    with writing(engine) as session:
+        for number in (1, 2):
+            open_task(session, datetime.now(UTC), "callback_unmatched", subject=("provider", str(number)))
+    assert findings(terminal)["Tasks"]["says"] == "open: 2 callback unmatched."
+
+
+def test_the_doctor_sees_a_silent_worker_overdue_notices_and_letters_that_need_a_person(
+    terminal: Terminal, engine: Engine
+) -> None:
+    number = terminal.publish_a_move()
+    terminal.run("tick")
+    long_ago = datetime.now(UTC) - timedelta(hours=2)
+    with writing(engine) as session:
+        session.execute(update(Installation).values(heartbeat_at=long_ago))
+        session.execute(update(Notice).values(effective_at=long_ago))
+        session.execute(update(Delivery).values(state="needs_attention"))
+    found = findings(terminal)
+    assert "last seen" in found["Worker"]["says"]
+    assert f"{number} of antopsis should be in effect or held by now." in found["Notice"]["says"]
+    assert f"1 letter about notice {number} of antopsis could not be brought" in found["Letters"]["says"]
+    with writing(engine) as session:
+        session.execute(update(Delivery).values(state="pending", due_at=long_ago))
+    assert "1 letter should have been tried by now." in findings(terminal)["Letters"]["says"]
+
+
+def test_the_doctor_names_customers_nobody_can_be_told_for(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST)
+    sqlite_terminal.run("customer", "add", "bremen", *OF, "--name", "Bremen Media GmbH")
+    found = findings(sqlite_terminal)["Customers"]
+    assert "bremen" in found["says"]
+    assert "registry customer contact-add bremen EMAIL --publisher antopsis" in found["remedy"]
+
+
+def test_the_doctor_examines_a_database_it_cannot_reach(tmp_path: Path) -> None:
+    terminal = Terminal(environ_for("postgresql://registry@127.0.0.1:1/registry", tmp_path / "instance"), tmp_path)
+    assert "cannot be opened" in findings(terminal)["Database"]["says"]

@@ -1,0 +1,299 @@
+"""Contacts that stand by: told once the others were not reached, one at a time, in their order (R12, R13)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from registry.domain.deliveries import DeliveryState
+from registry.domain.vocabulary import ChannelKind
+from registry.steps.call_in import call_in
+from registry.steps.contacts import add_contact
+from registry.steps.endpoint_results import end_endpoint
+from registry.steps.lookup import get_customer, get_notice, get_publisher
+from registry.steps.record_objection import record_service
+from registry.tables import Address, Customer, Delivery, Subscription
+from tests.channels.http_receiver import HttpReceiver
+from tests.channels.smtp_server import MailServer
+from tests.steps.path_cast import object_to
+from tests.steps.post_office import (
+    add_followers,
+    attempts_at,
+    change,
+    delivery_to,
+    events,
+    send,
+    standing_of,
+    states_of,
+)
+from tests.steps.web_cast import OWNER, add, bremen, connect, probe
+from tests.world import ANNA, World, antopsis, letters_to, text_of, utc
+
+DPO, SECOND, THIRD = "dpo@bremen.example", "legal@bremen.example", "board@bremen.example"
+ONE = bremen(terms="{}", contacts=DPO)
+NO_SUCH_USER = "5.1.1 No such user here"
+
+
+def stand_by(world: World, *emails: str) -> None:
+    """Add contacts of the customer that stand by, in this order."""
+    with world.writing() as session:
+        customer = get_customer(session, get_publisher(session, "antopsis"), "bremen")
+        for email in emails:
+            assert add_contact(session, world.at, customer, email, ANNA, is_standby=True).letters_due == 0
+
+
+def announce(world: World, *standbys: str, customers: str = ONE) -> str:
+    world.apply(antopsis(customers=customers))
+    stand_by(world, *standbys)
+    return world.announce(antopsis(helsinki=True, customers=customers))
+
+
+def called(world: World) -> int:
+    with world.writing() as session:
+        return call_in(session, world.at)
+
+
+def clock_of(world: World) -> tuple[str, datetime | None]:
+    standing = standing_of(world, "bremen")
+    return standing.state, standing.received_at
+
+
+def test_a_contact_that_stands_by_is_not_told_while_the_others_are_reached(
+    world: World, mail_server: MailServer
+) -> None:
+    announce(world, SECOND)
+    assert states_of(world) == {DPO: "pending", SECOND: "skipped"}
+    assert delivery_to(world, SECOND).skip_reason == "standby"
+    world.tick()
+    assert called(world) == 0
+    assert states_of(world) == {DPO: "accepted", SECOND: "skipped"}
+    assert letters_to(mail_server, SECOND) == []
+
+
+def test_where_the_others_are_refused_the_next_one_is_told_in_the_same_tick(
+    world: World, mail_server: MailServer
+) -> None:
+    mail_server.script(DPO, 550, NO_SUCH_USER)
+    announce(world, SECOND, THIRD)
+    world.tick()
+    assert states_of(world) == {DPO: "failed", SECOND: "accepted", THIRD: "skipped"}
+    assert clock_of(world) == ("received", world.at)
+    (event,) = events(world, "delivery.called_in")
+    assert event.payload["customer_id"] == standing_of(world, "bremen").customer_id
+    assert event.subject == str(delivery_to(world, SECOND).id)
+    assert called(world) == 0
+
+
+def test_they_are_called_in_one_at_a_time_in_their_order(world: World, mail_server: MailServer) -> None:
+    for contact in (DPO, SECOND):
+        mail_server.script(contact, 550, NO_SUCH_USER)
+    announce(world, SECOND, THIRD)
+    world.tick()
+    assert states_of(world) == {DPO: "failed", SECOND: "failed", THIRD: "skipped"}
+    world.tick()
+    assert states_of(world) == {DPO: "failed", SECOND: "failed", THIRD: "accepted"}
+    assert clock_of(world) == ("received", world.at)
+    assert called(world) == 0
+
+
+@pytest.mark.parametrize("state", list(DeliveryState))
+def test_what_will_not_reach_anybody_calls_the_next_one_in(world: World, state: DeliveryState) -> None:
+    announce(world, SECOND)
+    reason = "no_address" if state is DeliveryState.SKIPPED else None
+    token = "held" if state is DeliveryState.LEASED else None
+    change(world, delivery_to(world, DPO), state=state.value, skip_reason=reason, token=token)
+    hopeless = {"failed", "bounced", "needs_attention", "cancelled", "skipped"}
+    assert called(world) == (state.value in hopeless)
+
+
+@pytest.mark.parametrize("hours", [23, 25])
+def test_a_contact_tried_in_vain_for_a_day_is_not_waited_for(world: World, mail_server: MailServer, hours: int) -> None:
+    mail_server.script(DPO, 450, "4.2.1 Busy")
+    announce(world, SECOND)
+    send(world)
+    began = attempts_at(world, delivery_to(world, DPO))[0].send_started_at
+    assert began == world.at
+    world.at += timedelta(hours=hours)
+    assert called(world) == (hours > 24)
+    assert states_of(world) == {DPO: "retry_wait", SECOND: "pending" if hours > 24 else "skipped"}
+
+
+def test_what_was_never_tried_is_waited_for_however_long(world: World) -> None:
+    announce(world, SECOND)
+    world.at += timedelta(days=3)
+    assert called(world) == 0
+
+
+def test_a_bounce_that_comes_later_calls_the_next_one_in(world: World) -> None:
+    announce(world, SECOND)
+    send(world)
+    change(world, delivery_to(world, DPO), state="bounced")
+    with world.writing() as session:
+        standing = standing_of(world, "bremen")
+        row = session.merge(standing)
+        row.state, row.received_at = "waiting", None
+    world.tick()
+    assert states_of(world) == {DPO: "bounced", SECOND: "accepted"}
+
+
+def test_a_customer_whose_contacts_all_stand_by_is_told_all_the_same(world: World) -> None:
+    announce(world, SECOND, customers=bremen(terms="{}"))
+    world.tick()
+    assert states_of(world) == {SECOND: "accepted"}
+
+
+def test_a_suppressed_contact_that_stands_by_is_passed_over(world: World, mail_server: MailServer) -> None:
+    mail_server.script(DPO, 550, NO_SUCH_USER)
+    world.apply(antopsis(customers=ONE))
+    stand_by(world, SECOND, THIRD)
+    with world.writing() as session:
+        session.execute(select(Address).where(Address.value == SECOND)).scalar_one().value = None
+    world.announce(antopsis(helsinki=True, customers=ONE))
+    world.tick()
+    assert states_of(world) == {DPO: "failed", "None": "skipped", THIRD: "accepted"}
+
+
+def test_whom_a_person_has_served_otherwise_nobody_is_called_in_for(world: World, mail_server: MailServer) -> None:
+    mail_server.script(DPO, 550, NO_SUCH_USER)
+    number = announce(world, SECOND)
+    send(world)
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        notice = get_notice(session, publisher, number)
+        record_service(session, world.at, publisher, notice, "bremen", ANNA, served_at=world.at, document="slip 17")
+    assert called(world) == 0
+
+
+def test_a_withdrawn_notice_calls_nobody_in(world: World, mail_server: MailServer) -> None:
+    mail_server.script(DPO, 550, NO_SUCH_USER)
+    number = announce(world, SECOND)
+    send(world)
+    with world.writing() as session:
+        get_notice(session, get_publisher(session, "antopsis"), number).state = "withdrawn"
+    assert called(world) == 0
+
+
+def test_who_was_called_in_counts_as_told_and_hears_what_follows(world: World, mail_server: MailServer) -> None:
+    mail_server.script(DPO, 550, NO_SUCH_USER)
+    number = announce(world, SECOND, THIRD)
+    world.tick()
+    object_to(world, number, "bremen", utc("2026-10-20 08:00"))
+    world.at = utc("2026-10-26 08:00")
+    world.tick()
+    world.at = utc("2026-10-31 23:00")
+    world.tick()
+    assert states_of(world, "reminder") == {DPO: "failed", SECOND: "accepted"}
+    # One that stands by could still be called in for it.
+    assert states_of(world, "postponement") == {DPO: "failed", SECOND: "accepted", THIRD: "skipped"}
+
+
+def test_who_is_called_in_late_hears_the_announcement_and_the_last_date(world: World, mail_server: MailServer) -> None:
+    number = announce(world, SECOND)
+    world.tick()
+    object_to(world, number, "bremen", utc("2026-10-20 08:00"))
+    world.at = utc("2026-10-31 23:00")
+    world.tick()
+    change(world, delivery_to(world, DPO), state="bounced")
+    with world.writing() as session:
+        row = session.merge(standing_of(world, "bremen"))
+        row.state, row.received_at = "waiting", None
+    world.tick()
+    assert [text_of(letter).splitlines()[0].split(":")[0] for letter in letters_to(mail_server, SECOND)] == [
+        "The subprocessor list of Antopsis changes on 1 November 2026",
+        "Postponed until further notice",
+    ]
+
+
+def test_a_customer_that_came_after_the_announcement_is_reached_too(world: World, mail_server: MailServer) -> None:
+    mail_server.script(DPO, 550, NO_SUCH_USER)
+    world.apply(antopsis(customers=""))
+    world.announce(antopsis(helsinki=True, customers=""))
+    world.apply(antopsis(helsinki=True, customers=ONE))
+    stand_by(world, SECOND)
+    world.tick()
+    assert states_of(world) == {DPO: "failed", SECOND: "accepted"}
+
+
+def test_one_customers_trouble_calls_in_nobody_elses_contact(world: World, mail_server: MailServer) -> None:
+    mail_server.script(DPO, 550, NO_SUCH_USER)
+    other = "  - key: jena\n    name: Jena AG\n    contacts: [dpo@jena.example]\n"
+    world.apply(antopsis(customers=ONE + other))
+    with world.writing() as session:
+        jena = get_customer(session, get_publisher(session, "antopsis"), "jena")
+        add_contact(session, world.at, jena, "cfo@jena.example", ANNA, is_standby=True)
+    world.announce(antopsis(helsinki=True, customers=ONE + other))
+    world.tick()
+    assert states_of(world) == {DPO: "failed", "dpo@jena.example": "accepted", "cfo@jena.example": "skipped"}
+
+
+def test_a_follower_at_the_address_of_a_contact_that_stands_by_is_told_as_a_follower(world: World) -> None:
+    world.apply(antopsis(customers=ONE))
+    stand_by(world, SECOND)
+    add_followers(world, [SECOND])
+    world.announce(antopsis(helsinki=True, customers=ONE))
+    with world.reading() as session:
+        rows = session.execute(
+            select(Subscription.audience, Delivery.state)
+            .join(Delivery, Delivery.subscription_id == Subscription.id)
+            .join(Address, Address.id == Subscription.address_id)
+            .where(Address.value == SECOND)
+        )
+        assert sorted(tuple(row) for row in rows) == [("customer", "skipped"), ("follower", "pending")]
+
+
+# A customer by web, and its owner who stands by
+
+
+def test_a_customer_whose_webhook_counts_is_not_written_to_as_well(
+    world: World, receiver: HttpReceiver, mail_server: MailServer
+) -> None:
+    world.apply(antopsis(customers=bremen()))
+    connect(world, receiver)
+    world.announce(antopsis(helsinki=True, customers=bremen()))
+    world.tick()
+    assert clock_of(world) == ("received", world.at)
+    assert letters_to(mail_server, OWNER) == []
+
+
+def test_a_customer_whose_webhook_proves_nothing_is_told_by_e_mail_at_once(
+    world: World, receiver: HttpReceiver, mail_server: MailServer
+) -> None:
+    terms = bremen(terms="{}")
+    world.apply(antopsis(customers=terms))
+    connect(world, receiver)
+    world.announce(antopsis(helsinki=True, customers=terms))
+    world.tick()
+    assert len(receiver.requests) == 1
+    assert len(letters_to(mail_server, OWNER)) == 1
+    assert clock_of(world) == ("received", world.at)
+
+
+def test_a_customer_in_a_chat_room_is_told_by_e_mail_as_well(
+    world: World, receiver: HttpReceiver, mail_server: MailServer
+) -> None:
+    world.apply(antopsis(customers=bremen()))
+    added = add(world, receiver.url, ChannelKind.SLACK)
+    assert probe(world, added.number)[0].is_verified
+    world.announce(antopsis(helsinki=True, customers=bremen()))
+    world.tick()
+    assert len(letters_to(mail_server, OWNER)) == 1
+    assert clock_of(world) == ("received", world.at)
+
+
+def test_after_an_endpoint_has_ended_its_owner_is_told_by_e_mail(
+    world: World, receiver: HttpReceiver, mail_server: MailServer
+) -> None:
+    world.apply(antopsis(customers=bremen()))
+    number = connect(world, receiver).number
+    world.announce(antopsis(helsinki=True, customers=bremen()))
+    with world.writing() as session:
+        assert end_endpoint(session, world.at, number) == 1
+    world.tick()
+    assert receiver.requests == []
+    assert states_of(world) == {receiver.url: "cancelled", OWNER: "accepted"}
+    assert clock_of(world) == ("received", world.at)
+    with world.reading() as session:
+        key = select(Customer.key).join(Subscription, Subscription.customer_id == Customer.id)
+        assert session.scalars(key.where(Subscription.address_id == number)).one() == "bremen"

@@ -1,0 +1,287 @@
+"""The addresses that customers reply and object to: tested once a day, and a task where they take no mail."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from registry.channels.base import Envelope
+from registry.channels.outbox import OutboxChannel
+from registry.readers.bounce_message import LONGEST_MESSAGE
+from registry.steps.check_addresses import (
+    CheckedAddress,
+    check_addresses,
+    check_publisher,
+    find_latest_check,
+)
+from registry.steps.dispatch import Dispatch
+from registry.steps.installation import pause
+from registry.steps.lookup import get_publisher
+from registry.steps.receive_mail import Happened
+from registry.steps.sweeps import list_sweeps
+from registry.steps.tasks import TaskKind
+from registry.tables import AddressCheck, Delivery
+from tests.channels.scripted_server import CUT, ScriptedServer
+from tests.channels.smtp_server import MailServer
+from tests.steps.bounce_cast import (
+    bouncing_world,
+    came_back,
+    kept,
+    letter_to,
+    message_id_of,
+    outcomes,
+    receive,
+    tasks,
+)
+from tests.steps.post_office import (
+    announce_to,
+    events,
+    meanwhile,
+    send,
+    states_of,
+    use_channel,
+    use_server,
+)
+from tests.world import ANNA, World, antopsis, letters_to, text_of, utc
+
+SUPPORT = "support@antopsis.example"
+
+
+@pytest.fixture
+def world(database_url: str, tmp_path: Path, mail_server: MailServer) -> Iterator[World]:
+    """An installation with a bounce address, and Antopsis on it."""
+    with bouncing_world(database_url, tmp_path / "instance", mail_server) as world:
+        world.apply(antopsis())
+        yield world
+
+
+def dispatch_of(world: World, *mail_only_to: str) -> Dispatch:
+    return Dispatch(world.channels, world.wiring.letterhead, world.wiring.keyring, mail_only_to)
+
+
+def check(world: World, *mail_only_to: str) -> dict[str, int]:
+    return check_addresses(world.wiring.engine, world.clock, dispatch_of(world, *mail_only_to))
+
+
+def checks(world: World) -> list[AddressCheck]:
+    with world.reading() as session:
+        return list(session.scalars(select(AddressCheck).order_by(AddressCheck.id)))
+
+
+def test_a_letter_goes_to_the_contact_says_what_it_is_and_asks_for_no_answer(
+    world: World, mail_server: MailServer
+) -> None:
+    assert check(world) == {"accepted": 1}
+    (letter,) = letters_to(mail_server, SUPPORT)
+    assert letter["Subject"] == "Test of this address, no answer needed (Antopsis)"
+    assert (letter["Auto-Submitted"], letter["From"]) == ("auto-generated", "Antopsis <notices@registry.example>")
+    assert "No answer is needed." in text_of(letter)
+    assert max(len(line) for line in text_of(letter).splitlines()) < 80
+    (row,) = checks(world)
+    assert (row.address, row.answer_class, row.code, row.sent_at) == (SUPPORT, "accepted", 250, world.at)
+    assert (row.bounced_at, row.message_id) == (None, letter["Message-ID"])
+
+
+def test_once_a_day_by_the_publishers_own_calendar_however_often_the_sweep_runs(
+    world: World, mail_server: MailServer
+) -> None:
+    for instant in ("2026-09-30 08:00", "2026-09-30 21:59", "2026-09-30 22:00", "2026-10-01 21:59"):
+        world.at = utc(instant)
+        check(world)
+        check(world)
+    # 22:00 UTC is midnight in Berlin.
+    assert [row.sent_at for row in checks(world)] == [utc("2026-09-30 08:00"), utc("2026-09-30 22:00")]
+    assert len(letters_to(mail_server, SUPPORT)) == 2
+
+
+def test_a_clock_that_was_set_back_sends_no_second_letter(world: World) -> None:
+    check(world)
+    world.at -= timedelta(days=1)
+    assert check(world) == {}
+
+
+def test_doctor_may_ask_for_a_test_now(world: World, mail_server: MailServer) -> None:
+    check(world)
+    with world.reading() as session:
+        publisher = get_publisher(session, "antopsis")
+    done = check_publisher(world.wiring.engine, world.clock, dispatch_of(world), publisher.id, even_today=True)
+    assert done == CheckedAddress("antopsis", SUPPORT, "accepted", 250, "2.0.0 OK: queued as TEST0002")
+    assert len(letters_to(mail_server, SUPPORT)) == 2
+    with world.reading() as session:
+        latest = find_latest_check(session, publisher)
+    assert latest is not None
+    assert latest.id == checks(world)[-1].id
+
+
+def test_the_row_is_there_before_the_letter_is(world: World) -> None:
+    seen: list[tuple[str, str | None]] = []
+
+    def look(envelope: Envelope) -> None:
+        seen.extend((row.message_id, row.answer_class) for row in checks(world))
+        assert envelope.message_id == seen[0][0]
+
+    meanwhile(world, look)
+    check(world)
+    assert [answer for _, answer in seen] == [None]
+    assert checks(world)[0].answer_class == "accepted"
+
+
+def test_a_worker_that_dies_with_the_letter_on_the_wire_sends_no_second_one_that_day(
+    world: World, mail_server: MailServer
+) -> None:
+    def die(envelope: Envelope) -> None:
+        raise KeyboardInterrupt
+
+    meanwhile(world, die)
+    with pytest.raises(KeyboardInterrupt):
+        check(world)
+    assert check(world) == {}
+    assert (len(letters_to(mail_server, SUPPORT)), checks(world)[0].answer_class) == (1, None)
+    world.at += timedelta(days=1)
+    assert check(world) == {"accepted": 1}
+
+
+def test_two_workers_at_once_send_one_letter(postgresql_url: str, tmp_path: Path, mail_server: MailServer) -> None:
+    with bouncing_world(postgresql_url, tmp_path / "instance", mail_server) as world:
+        world.apply(antopsis())
+        start, sent = threading.Barrier(3), list[dict[str, int]]()
+
+        def work() -> None:
+            channels = world.wiring.make_channels(world.clock)
+            dispatch = replace(dispatch_of(world), channels=channels)
+            start.wait(timeout=10)
+            sent.append(check_addresses(world.wiring.engine, world.clock, dispatch))
+            channels["email"].close()
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=20)
+        assert sorted(sent, key=len) == [{}, {}, {"accepted": 1}]
+        assert len(letters_to(mail_server, SUPPORT)) == 1
+
+
+def test_an_address_that_is_refused_is_a_task_and_one_while_it_goes_on(world: World, mail_server: MailServer) -> None:
+    mail_server.script(SUPPORT, 550, "5.1.1 No such user here")
+    for _ in range(3):
+        assert check(world) == {"permanent": 1}
+        world.at += timedelta(days=1)
+    (task,) = tasks(world, TaskKind.ADDRESS_FAILS)
+    assert (task.subject, task.facts) == (
+        "antopsis/contact",
+        {"purpose": "contact", "why": "refused", "said": "550"},
+    )
+    assert "@" not in str(events(world, "task.opened")[0].payload)
+
+
+def test_a_server_that_is_down_says_nothing_of_the_address(world: World) -> None:
+    with ScriptedServer({"dot": [CUT]}) as server:
+        use_server(world, server.url)
+        assert check(world) == {"ambiguous": 1}
+        world.channels["email"].close()
+    use_server(world, "smtp://127.0.0.1:1?starttls=off")
+    world.at += timedelta(days=1)
+    assert check(world) == {"temporary": 1}
+    assert tasks(world, TaskKind.ADDRESS_FAILS) == []
+
+
+def test_a_test_that_comes_back_is_a_task_and_names_no_delivery(world: World, mail_server: MailServer) -> None:
+    announce_to(world)
+    send(world)
+    check(world)
+    letter, row = letter_to(mail_server, SUPPORT), checks(world)[0]
+    with world.reading() as session:
+        assert session.get(Delivery, row.id) is not None, "the numbers are the same, and mean two things"
+    world.at += timedelta(minutes=5)
+    received = receive(world, came_back("postfix", letter), letter.mail_from)
+    assert received.happened is Happened.ADDRESS_FAILS
+    assert receive(world, came_back("postfix", letter), letter.mail_from).happened is Happened.KNOWN
+    assert checks(world)[0].bounced_at == world.at
+    (task,) = tasks(world, TaskKind.ADDRESS_FAILS)
+    assert task.facts == {"purpose": "contact", "why": "came_back", "said": "bounced"}
+    assert set(states_of(world).values()) == {"accepted"}
+    assert (outcomes(world), kept(world), len(events(world, "address_check.came_back"))) == ([], [], 1)
+
+
+def test_a_test_that_comes_back_without_its_return_path_is_known_by_its_id(
+    world: World, mail_server: MailServer
+) -> None:
+    check(world)
+    letter = letter_to(mail_server, SUPPORT)
+    message = came_back("postfix", letter, return_path="bounces@registry.example")
+    assert message_id_of(letter).encode() in message
+    assert receive(world, message).happened is Happened.ADDRESS_FAILS
+
+
+@pytest.mark.parametrize("sample", ["out_of_office", "success", "postfix_delayed"])
+def test_a_desk_that_answers_every_letter_takes_mail_and_is_no_task(
+    world: World, mail_server: MailServer, sample: str
+) -> None:
+    check(world)
+    letter = letter_to(mail_server, SUPPORT)
+    assert receive(world, came_back(sample, letter), letter.mail_from).happened is Happened.ADDRESS_ANSWERS
+    assert (tasks(world, TaskKind.ADDRESS_FAILS), tasks(world, TaskKind.MAIL_TO_READ), checks(world)[0].bounced_at) == (
+        [],
+        [],
+        None,
+    )
+
+
+def test_what_a_person_or_an_unknown_machine_writes_to_a_test_is_kept(world: World, mail_server: MailServer) -> None:
+    check(world)
+    letter = letter_to(mail_server, SUPPORT)
+    for message in (came_back("human_reply", letter), b"x" * (LONGEST_MESSAGE + 1)):
+        assert receive(world, message, letter.mail_from).happened is Happened.KEPT
+    assert [task.publisher_id for task in tasks(world, TaskKind.MAIL_TO_READ)] == [checks(world)[0].publisher_id]
+
+
+def test_nothing_is_sent_where_letters_do_not_leave_the_house(world: World, tmp_path: Path) -> None:
+    use_channel(world, OutboxChannel(tmp_path / "outbox", world.clock))
+    assert check(world) == {}
+    assert checks(world) == []
+    assert not (tmp_path / "outbox").exists()
+
+
+def test_nothing_is_sent_while_dispatch_is_paused(world: World, mail_server: MailServer) -> None:
+    with world.writing() as session:
+        pause(session, world.at, ANNA, "other-base-url")
+    assert check(world) == {}
+    assert (checks(world), mail_server.messages) == ([], [])
+
+
+def test_nothing_is_sent_to_whom_this_installation_may_not_write(world: World, mail_server: MailServer) -> None:
+    assert check(world, "@staging.example") == {}
+    assert (checks(world), mail_server.messages) == ([], [])
+    assert check(world, "@antopsis.example") == {"accepted": 1}
+
+
+def test_an_address_that_nobody_can_write_to_is_a_task_and_keeps_no_other_publisher_waiting(
+    world: World, mail_server: MailServer
+) -> None:
+    file = antopsis()
+    umlaut = file.publisher.model_copy(update={"slug": "umlaut", "contact": "büro@umlaut.example"})
+    world.apply(replace(file, publisher=umlaut, customers=()))
+    assert check(world) == {"accepted": 1, "unusable": 1}
+    (task,) = tasks(world, TaskKind.ADDRESS_FAILS)
+    assert (task.subject, task.facts["why"]) == ("umlaut/contact", "unusable")
+    assert len(mail_server.messages) == 1
+
+
+def test_the_sweep_is_on_the_list_of_the_worker_and_stops_between_two_publishers(world: World) -> None:
+    sweeping = replace(world.wiring.make_sweeping(world.channels, world.clock), should_stop=lambda: True)
+    assert list_sweeps(sweeping)["check_addresses"]() == {}
+    assert list_sweeps(replace(sweeping, should_stop=lambda: False))["check_addresses"]() == {"accepted": 1}
+
+
+def test_without_a_bounce_address_it_goes_out_under_the_sender(world: World, mail_server: MailServer) -> None:
+    letterhead = replace(world.wiring.letterhead, bounce_address=None)
+    done = check_addresses(world.wiring.engine, world.clock, replace(dispatch_of(world), letterhead=letterhead))
+    assert done == {"accepted": 1}
+    assert letter_to(mail_server, SUPPORT).mail_from == "notices@registry.example"

@@ -1,0 +1,226 @@
+"""Endpoints that fail: mail takes their place, their owner is told after a week, and 410 ends them (R12, R13)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from registry.domain.vocabulary import ChannelKind
+from registry.steps.endpoint_owners import tell_owners
+from registry.steps.endpoint_results import note_endpoint_result
+from registry.tables import Address, Delivery, Letter, Subscription
+from tests.channels.http_receiver import BAD_GATEWAY, OK, HttpReceiver, Reply
+from tests.channels.smtp_server import MailServer
+from tests.steps.post_office import (
+    add_followers,
+    check_that_every_accepted_letter_can_be_made_again,
+    events,
+    send,
+    standing_of,
+    states_of,
+)
+from tests.steps.web_cast import OWNER, add, bremen, connect, endpoint_of, probe, verify
+from tests.world import World, antopsis, letters_to, text_of, utc
+
+GONE = Reply(410, "gone")
+NO_SERVICE = Reply(404, "no_service", {"Content-Type": "text/html"})
+WEEK = timedelta(days=7)
+
+
+def announce(world: World, receiver: HttpReceiver, **options: object) -> int:
+    """Announce a change to a customer whose one way is the receiver's webhook; return the endpoint's number."""
+    world.apply(antopsis(customers=bremen()))
+    number = connect(world, receiver, **options).number
+    world.announce(antopsis(helsinki=True, customers=bremen()))
+    return number
+
+
+def clock_of(world: World) -> tuple[str, datetime | None]:
+    standing = standing_of(world, "bremen")
+    return standing.state, standing.received_at
+
+
+def letters_about_the_endpoint(mail_server: MailServer) -> list[str]:
+    return [text_of(letter) for letter in letters_to(mail_server, OWNER) if "do not reach" in str(letter["Subject"])]
+
+
+def test_410_ends_an_endpoint_and_its_customer_is_told_by_e_mail_at_once(
+    world: World, receiver: HttpReceiver, mail_server: MailServer
+) -> None:
+    number = announce(world, receiver)
+    receiver.always(GONE)
+    world.tick()
+    assert endpoint_of(world, number).ended_at == world.at
+    assert states_of(world) == {receiver.url: "failed", OWNER: "accepted"}
+    assert clock_of(world) == ("received", world.at)
+    assert len(letters_to(mail_server, OWNER)) == 1
+    world.at = utc("2026-10-26 08:00")
+    world.tick()
+    assert states_of(world, "reminder") == {OWNER: "accepted"}
+    assert len(receiver.requests) == 1
+
+
+def test_an_endpoint_that_fails_for_a_day_is_followed_by_e_mail_and_tried_on(
+    world: World, receiver: HttpReceiver, mail_server: MailServer
+) -> None:
+    number = announce(world, receiver)
+    receiver.always(BAD_GATEWAY)
+    began = world.at
+    for hours in (0, 1, 5, 12, 23):
+        world.at = began + timedelta(hours=hours)
+        world.tick()
+    assert endpoint_of(world, number).failing_since == began
+    assert clock_of(world) == ("waiting", None)
+    assert letters_to(mail_server, OWNER) == []
+    world.at = began + timedelta(hours=24, minutes=1)
+    world.tick()
+    assert clock_of(world) == ("received", world.at)
+    assert states_of(world) == {receiver.url: "retry_wait", OWNER: "accepted"}
+    receiver.always(OK)
+    world.at += timedelta(days=1)
+    world.tick()
+    assert states_of(world) == {receiver.url: "accepted", OWNER: "accepted"}
+    assert endpoint_of(world, number).failing_since is None
+
+
+@pytest.mark.parametrize("kind", [ChannelKind.SLACK, ChannelKind.TEAMS])
+def test_a_room_that_is_no_more_fails_at_once(world: World, receiver: HttpReceiver, kind: ChannelKind) -> None:
+    world.apply(antopsis(customers=bremen()))
+    added = add(world, receiver.url, kind)
+    assert probe(world, added.number)[0].is_verified
+    world.announce(antopsis(helsinki=True, customers=bremen()))
+    receiver.always(NO_SERVICE)
+    world.tick()
+    assert states_of(world) == {receiver.url: "failed", OWNER: "accepted"}
+    assert endpoint_of(world, added.number).failing_since == world.at
+
+
+def test_the_owner_is_told_after_seven_days_and_once(
+    world: World, receiver: HttpReceiver, mail_server: MailServer
+) -> None:
+    number = announce(world, receiver)
+    receiver.always(BAD_GATEWAY)
+    began = world.at
+    world.tick()
+    for later in (WEEK - timedelta(hours=1), WEEK, WEEK + timedelta(hours=1), 2 * WEEK):
+        world.at = began + later
+        world.tick()
+        assert len(letters_about_the_endpoint(mail_server)) == (later >= WEEK)
+    (told,) = letters_about_the_endpoint(mail_server)
+    words = " ".join(told.split())
+    assert f"Endpoint: {number}, webhook at 127.0.0.1" in words
+    assert "Wednesday, 30 September 2026, 10:00 (2026-09-30T10:00+02:00, Europe/Berlin)" in words
+    assert "502 Bad Gateway" in words
+    assert "Notices that Bremen Media GmbH is to receive go to its contacts by e-mail meanwhile." in words
+    assert endpoint_of(world, number).owner_told_at == began + WEEK
+    (event,) = events(world, "endpoint.owner_told")
+    assert event.payload == {"failing_since": began.isoformat()}
+    assert check_that_every_accepted_letter_can_be_made_again(world) >= 2
+
+
+def test_another_line_of_failures_is_told_anew(world: World, receiver: HttpReceiver) -> None:
+    number = announce(world, receiver)
+    for ok in (False, True, False):
+        with world.writing() as session:
+            note_endpoint_result(session, world.at, number, ok)
+        world.at += WEEK
+        with world.writing() as session:
+            assert tell_owners(session, world.at, world.wiring.letterhead) == (not ok)
+    assert len(events(world, "endpoint.owner_told")) == 2
+
+
+def test_the_first_failure_of_a_line_is_when_it_began(world: World, receiver: HttpReceiver) -> None:
+    number = announce(world, receiver)
+    began = world.at
+    for _ in range(3):
+        with world.writing() as session:
+            note_endpoint_result(session, world.at, number, False)
+        world.at += timedelta(hours=2)
+    assert endpoint_of(world, number).failing_since == began
+    with world.writing() as session:
+        note_endpoint_result(session, world.at, number + 1_000, False)
+
+
+def test_the_owner_of_a_followers_endpoint_is_told_and_stays_on_record(
+    world: World, receiver: HttpReceiver, mail_server: MailServer
+) -> None:
+    world.apply(antopsis(customers=""))
+    number = connect(world, receiver, customer=None).number
+    with world.writing() as session:
+        note_endpoint_result(session, world.at, number, False)
+    world.at += WEEK
+    world.tick()
+    (told,) = letters_about_the_endpoint(mail_server)
+    assert "you find every notice on the page of the list" in " ".join(told.split())
+    assert letters_to(mail_server, OWNER)[0]["List-Unsubscribe"] is None
+    # What carried the letter ends as every unconfirmed wish does, and the owner's address stays.
+    world.at += WEEK + timedelta(hours=1)
+    world.tick()
+    with world.reading() as session:
+        owner = session.get_one(Address, endpoint_of(world, number).owner_address_id)
+        assert owner.value == OWNER
+
+
+def test_an_owner_who_follows_is_told_by_that_and_asked_for_nothing(
+    world: World, receiver: HttpReceiver, mail_server: MailServer
+) -> None:
+    world.apply(antopsis(customers=""))
+    add_followers(world, [OWNER])
+    number = connect(world, receiver, customer=None).number
+    with world.writing() as session:
+        note_endpoint_result(session, world.at, number, False)
+    world.at += WEEK
+    with world.writing() as session:
+        assert tell_owners(session, world.at, world.wiring.letterhead) == 1
+    assert send(world) == {"accepted": 1}
+    assert len(letters_about_the_endpoint(mail_server)) == 1
+
+
+def test_an_endpoint_that_has_ended_is_told_of_no_more(world: World, receiver: HttpReceiver) -> None:
+    number = announce(world, receiver)
+    receiver.always(GONE)
+    world.tick()
+    assert endpoint_of(world, number).failing_since is not None
+    world.at += 2 * WEEK
+    world.tick()
+    assert events(world, "endpoint.owner_told") == []
+
+
+def test_one_410_ends_all_that_is_told_at_the_address(world: World, receiver: HttpReceiver) -> None:
+    world.apply(antopsis(customers=bremen()))
+    number = connect(world, receiver).number
+    assert add(world, receiver.url, customer=None).number == number
+    verify(world, receiver, number)
+    world.announce(antopsis(helsinki=True, customers=bremen()))
+    with world.reading() as session:
+        subscription = select(Subscription.id).where(
+            Subscription.address_id == number, Subscription.customer_id.is_(None)
+        )
+        follower = session.scalars(subscription).one()
+    # Contacts win over followers at one address (R27), so the second message is made due by hand.
+    with world.writing() as session:
+        contact = session.scalars(select(Delivery).where(Delivery.channel == "webhook")).one()
+        letter = session.scalars(select(Letter).where(Letter.form == "webhook", Letter.audience == "customer")).one()
+        session.add(
+            Delivery(
+                publisher_id=contact.publisher_id,
+                statement_id=contact.statement_id,
+                subscription_id=follower,
+                letter_id=letter.id,
+                channel="webhook",
+                state="pending",
+                priority=contact.priority + 1,
+                due_at=world.at,
+                created_at=world.at,
+            )
+        )
+    receiver.always(GONE)
+    send(world)
+    assert len(receiver.requests) == 1
+    with world.reading() as session:
+        states = session.scalars(select(Delivery.state).where(Delivery.channel == "webhook").order_by(Delivery.id))
+        assert list(states) in (["failed", "skipped"], ["failed", "cancelled"])
+        ended = session.scalars(select(Subscription.ended_because).where(Subscription.address_id == number))
+        assert set(ended) == {"gone"}

@@ -1,0 +1,91 @@
+"""Whose turn a sweep is: each slot of time is taken once, whoever comes, and the next one is anybody's again."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.steps.sweep_slots import shared_clock, slot_at, take_slot, take_this_slot
+from registry.tables import SweepSlot
+from registry.tables.engine import make_engine, writing
+from tests.world import World, utc
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("now", "every", "begins"),
+    [
+        ("2026-09-30 08:00", timedelta(seconds=30), "2026-09-30 08:00"),
+        ("2026-09-30 08:14", timedelta(minutes=15), "2026-09-30 08:00"),
+        ("2026-09-30 23:59", timedelta(hours=1), "2026-09-30 23:00"),
+    ],
+)
+def test_a_slot_begins_at_a_whole_multiple_of_its_length(now: str, every: timedelta, begins: str) -> None:
+    assert slot_at(utc(now), every) == utc(begins)
+    assert slot_at(utc(now) + every - timedelta(microseconds=1), every) >= utc(begins)
+
+
+def test_slots_are_those_of_utc_whatever_the_zone_of_now() -> None:
+    berlin = datetime.fromisoformat("2026-09-30T10:00:29+02:00")
+    assert slot_at(berlin, timedelta(seconds=30)) == utc("2026-09-30 08:00")
+
+
+def test_a_slot_is_taken_once_and_never_an_earlier_one(world: World) -> None:
+    def take(name: str, at: datetime) -> bool:
+        with world.writing() as session:
+            return take_slot(session, name, at)
+
+    at = utc("2026-09-30 08:00")
+    assert take("announce", at)
+    assert not take("announce", at)
+    assert take("remind", at), "each sweep has slots of its own"
+    assert take("announce", at + MINUTE)
+    # A worker whose clock is behind runs nothing again.
+    assert not take("announce", at)
+
+
+def test_of_many_workers_that_come_at_once_one_takes_the_slot(database_url: str) -> None:
+    engine = make_engine(database_url)
+    together = threading.Barrier(8)
+    first = utc("2026-09-30 08:00")
+
+    def take(slots: int) -> list[bool]:
+        taken = []
+        for number in range(slots):
+            together.wait(20)
+            with writing(engine) as session:
+                taken.append(take_slot(session, "announce", first + number * MINUTE))
+        return taken
+
+    with ThreadPoolExecutor(8) as pool:
+        rounds = list(zip(*pool.map(take, [10] * 8), strict=True))
+    engine.dispose()
+    assert [sum(each) for each in rounds] == [1] * 10
+
+
+def test_a_slot_that_a_transaction_gave_back_is_free_again(world: World) -> None:
+    at = utc("2026-09-30 08:00")
+    with Session(world.wiring.engine.execution_options(writes=True)) as session:
+        assert take_slot(session, "announce", at)
+        session.rollback()
+    with world.writing() as session:
+        assert take_slot(session, "announce", at)
+
+
+def test_slots_go_by_the_clock_that_all_workers_share(world: World) -> None:
+    with world.writing() as session:
+        assert take_this_slot(session, world.at, "announce", MINUTE)
+        begins = session.scalars(select(SweepSlot.slot_at)).one()
+        shared = shared_clock(session, world.at)
+    if world.wiring.uses_sqlite:
+        assert (shared, begins) == (world.at, world.at)
+    else:
+        # The database server's own clock, which no test moves.
+        assert abs(shared - datetime.now(UTC)) < MINUTE
+        assert abs(begins - datetime.now(UTC)) < 2 * MINUTE

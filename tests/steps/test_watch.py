@@ -1,0 +1,351 @@
+"""What needs a person: each task opens while it is true, says how long there is, and closes by itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, update
+
+from registry.domain.notices import first_instant
+from registry.steps.record_outcome import OutcomeKind, record_outcome
+from registry.steps.sweep_slots import shared_clock
+from registry.steps.tasks import TaskKind, close_task_by_hand
+from registry.steps.watch import watch
+from registry.tables import Delivery, Installation, Notice, ProviderPacing, Task
+from tests.channels.smtp_server import MailServer
+from tests.steps.holding_cast import ITS_FIRST_INSTANT, no_mailbox, pending_notice
+from tests.steps.path_cast import add_customer, add_forgotten, decide, dump, events, sweep, withdraw
+from tests.steps.post_office import delivery_to
+from tests.world import ANNA, BREMEN, World, antopsis, utc
+
+UNREACHED = TaskKind.CUSTOMER_NOT_REACHED.value
+LUEBECK = BREMEN.replace("bremen", "luebeck").replace("Bremen", "Lübeck")
+ATTENTION = TaskKind.NEEDS_ATTENTION.value
+
+
+def look(world: World) -> dict[str, int]:
+    return watch(world.wiring.engine, world.clock)
+
+
+def tasks(world: World, kind: str, *, is_open: bool = True) -> list[Task]:
+    with world.reading() as session:
+        found = session.query(Task).filter_by(kind=kind).order_by(Task.id).all()
+        return [task for task in found if (task.closed_at is None) is is_open]
+
+
+def change(world: World, table: type[Any], **values: Any) -> None:
+    with world.writing() as session:
+        session.execute(update(table).values(**values))
+
+
+def test_a_quiet_installation_has_no_tasks(world: World) -> None:
+    assert look(world) == {"opened": 0, "closed": 0}
+    pending_notice(world, BREMEN + LUEBECK)
+    sweep(world, "heartbeat")
+    assert look(world) == {"opened": 0, "closed": 0}
+
+
+def test_a_customer_whose_only_mailbox_refuses_is_a_task_with_the_time_left_until_its_clock_must_start(
+    world: World, mail_server: MailServer
+) -> None:
+    no_mailbox(mail_server)
+    number = pending_notice(world, BREMEN + LUEBECK)
+    assert look(world)["opened"] == 1
+    (task,) = tasks(world, UNREACHED)
+    assert task.subject == f"antopsis/{number}/bremen"
+    assert task.facts == {
+        "notice": number,
+        "customer": "bremen",
+        "why": "not_taken",
+        "contacts": 1,
+        "time_zone": "Europe/Berlin",
+    }
+    # Thirty days before 1 November: receipt on 1 October, to its last instant in Berlin, still allows the date.
+    assert task.due_at == first_instant(utc("2026-10-02 12:00").date(), "Europe/Berlin") - timedelta(microseconds=1)
+    before = dump(world)
+    assert look(world) == {"opened": 0, "closed": 0}
+    assert dump(world) == before
+
+
+def test_the_task_closes_once_another_contact_has_it(world: World, mail_server: MailServer) -> None:
+    no_mailbox(mail_server)
+    pending_notice(world)
+    look(world)
+    add_customer(world, key="bremen", name="Bremen Media GmbH", contacts=["legal@bremen.example"])
+    look(world)
+    assert len(tasks(world, UNREACHED)) == 1, "the new contact's letter is due, and nobody has received it"
+    sweep(world, "send")
+    assert look(world) == {"opened": 0, "closed": 1}
+    (task,) = tasks(world, UNREACHED, is_open=False)
+    assert (task.closed_because, task.closed_by) == ("no-longer-true", "registry (worker)")
+    assert [event.payload["because"] for event in events(world, "task.closed")] == ["no-longer-true"]
+
+
+def test_service_by_other_means_closes_the_task_too_and_a_withdrawal_does(
+    world: World, mail_server: MailServer
+) -> None:
+    no_mailbox(mail_server)
+    number = pending_notice(world)
+    look(world)
+    decide(world, number, "bremen", "served", "By courier")
+    assert look(world)["closed"] == 1
+    change(world, Notice, took_effect_at=None)
+    withdraw(world, number, reason="Not signed.")
+    assert look(world) == {"opened": 0, "closed": 0}
+
+
+def test_a_letter_under_way_is_no_task_until_little_time_is_left(world: World, mail_server: MailServer) -> None:
+    mail_server.script("dpo@bremen.example", 451, "4.2.0 later")
+    pending_notice(world)
+    assert look(world)["opened"] == 0
+    world.at = utc("2026-10-01 09:59")
+    assert look(world)["opened"] == 0
+    world.at = utc("2026-10-01 10:01")
+    assert look(world)["opened"] == 1
+    (task,) = tasks(world, UNREACHED)
+    assert task.facts["why"] == "time_running_out"
+
+
+def test_letters_that_merely_wait_in_the_first_hour_are_no_task(world: World) -> None:
+    world.at = utc("2026-09-30 21:30")
+    pending_notice_late(world)
+    assert look(world)["opened"] == 0
+
+
+def pending_notice_late(world: World) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    world.announce(antopsis(customers=BREMEN, helsinki=True))
+
+
+def test_a_customer_without_any_contact_is_a_task(world: World) -> None:
+    number = pending_notice(world)
+    add_customer(world, key="oslo", name="Oslo Post AS", contacts=[])
+    add_forgotten(world, number, "oslo")
+    look(world)
+    (task,) = tasks(world, UNREACHED)
+    assert (task.facts["customer"], task.facts["why"], task.facts["contacts"]) == ("oslo", "no_contact", 0)
+
+
+def test_a_customer_whose_contacts_are_all_skipped_is_a_task(world: World) -> None:
+    pending_notice(world, deliver=False)
+    with world.writing() as session:
+        session.execute(update(Delivery).values(state="skipped", skip_reason="suppressed"))
+    look(world)
+    (task,) = tasks(world, UNREACHED)
+    assert task.facts["why"] == "nothing_sent"
+
+
+def test_what_was_taken_and_never_confirmed_is_a_task_after_three_days_where_terms_ask_for_delivery(
+    world: World,
+) -> None:
+    asks = BREMEN.replace("contacts:", "notice: {clock_starts_on: delivered}\n    contacts:")
+    pending_notice(world, asks)
+    world.at += timedelta(hours=71)
+    assert look(world)["opened"] == 0
+    world.at += timedelta(hours=1)
+    assert look(world)["opened"] == 1
+    (task,) = tasks(world, UNREACHED)
+    assert task.facts["why"] == "unconfirmed"
+    letter = delivery_to(world, "dpo@bremen.example")
+    with world.writing() as session:
+        record_outcome(
+            session,
+            world.at,
+            provider="relay",
+            event_id="1",
+            message_id=str(letter.message_id),
+            kind=OutcomeKind.DELIVERED,
+            happened_at=world.at,
+            actor=ANNA,
+        )
+    assert look(world)["closed"] == 1
+
+
+def test_a_bounce_that_takes_the_only_receipt_away_is_a_task(world: World) -> None:
+    pending_notice(world)
+    letter = delivery_to(world, "dpo@bremen.example")
+    with world.writing() as session:
+        record_outcome(
+            session,
+            world.at,
+            provider="relay",
+            event_id="1",
+            message_id=str(letter.message_id),
+            kind=OutcomeKind.BOUNCED,
+            happened_at=world.at,
+            actor=ANNA,
+        )
+    look(world)
+    (task,) = tasks(world, UNREACHED)
+    assert task.facts["why"] == "not_taken"
+
+
+def test_an_emergency_has_no_time_limit_but_its_customers_are_tasks_all_the_same(
+    world: World, mail_server: MailServer
+) -> None:
+    no_mailbox(mail_server)
+    world.apply(antopsis(customers=BREMEN))
+    world.announce(antopsis(customers=BREMEN, helsinki=True), emergency_reason="The host was breached.")
+    sweep(world, "send")
+    look(world)
+    (task,) = tasks(world, UNREACHED)
+    assert task.due_at is None
+
+
+def test_a_letter_that_needs_a_person_is_a_task_that_never_ages_out(world: World) -> None:
+    number = pending_notice(world)
+    change(world, Delivery, state="needs_attention", note="cannot_be_made: KeyError")
+    assert look(world)["opened"] == 1
+    (task,) = tasks(world, ATTENTION)
+    assert task.facts == {"notice": number, "letter": "announcement", "channel": "email", "note": "cannot_be_made"}
+    world.at += timedelta(days=400)
+    look(world)
+    assert [each.id for each in tasks(world, ATTENTION)] == [task.id]
+    change(world, Delivery, state="accepted", note=None)
+    look(world)
+    assert tasks(world, ATTENTION) == []
+
+
+def test_what_a_person_has_seen_stays_closed_until_the_letter_fails_once_more(world: World) -> None:
+    pending_notice(world)
+    change(world, Delivery, state="needs_attention")
+    look(world)
+    (task,) = tasks(world, ATTENTION)
+    world.at += timedelta(minutes=1)
+    with world.writing() as session:
+        close_task_by_hand(session, world.at, task.id, ANNA, "Told by telephone")
+    look(world)
+    assert tasks(world, ATTENTION) == []
+    # It is tried again, and ends in the same place.
+    change(world, Delivery, state="pending", due_at=world.at)
+    look(world)
+    world.at += timedelta(minutes=1)
+    sweep(world, "send")
+    change(world, Delivery, state="needs_attention")
+    world.at += timedelta(minutes=1)
+    look(world)
+    assert len(tasks(world, ATTENTION)) == 1
+
+
+@pytest.mark.parametrize(("minutes", "is_open"), [(59, False), (61, True)])
+def test_a_notice_whose_day_has_come_and_nothing_happened_is_overdue_after_an_hour(
+    world: World, minutes: int, is_open: bool
+) -> None:
+    number = pending_notice(world)
+    world.at = ITS_FIRST_INSTANT + timedelta(minutes=minutes)
+    sweep(world, "heartbeat")
+    look(world)
+    found = tasks(world, TaskKind.NOTICE_OVERDUE.value)
+    assert bool(found) is is_open
+    if is_open:
+        assert (found[0].subject, found[0].due_at) == (f"antopsis/{number}", ITS_FIRST_INSTANT)
+        assert found[0].facts == {"notice": number, "what": "effect"}
+        sweep(world, "take_effect")
+        assert look(world)["closed"] == 1
+
+
+def test_a_held_notice_is_not_overdue(world: World) -> None:
+    pending_notice(world, deliver=False)
+    world.at = ITS_FIRST_INSTANT
+    sweep(world, "take_effect")
+    world.at += timedelta(hours=2)
+    look(world)
+    assert tasks(world, TaskKind.NOTICE_OVERDUE.value) == []
+    assert len(tasks(world, UNREACHED)) == 1
+
+
+def test_a_notice_that_was_not_announced_when_it_should_is_overdue(world: World) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    world.apply(antopsis(customers=BREMEN, helsinki=True))
+    number = world.draft(announce_at=utc("2026-10-01 08:00"))
+    world.publish(number)
+    world.at = utc("2026-10-01 09:01")
+    look(world)
+    (task,) = tasks(world, TaskKind.NOTICE_OVERDUE.value)
+    assert task.facts["what"] == "announcement"
+
+
+def test_a_provider_that_shuts_for_more_than_an_hour_is_a_task_until_it_may_be_asked_again(world: World) -> None:
+    with world.reading() as session:
+        now = shared_clock(session, world.at)
+    values: dict[str, Any] = {"interval_us": 0, "next_at": now, "updated_at": now}
+    with world.writing() as session:
+        for account, hours in (("resend", 2), ("relay", 0.5)):
+            blocked_until = now + timedelta(hours=hours)
+            session.add(ProviderPacing(account=account, blocked_until=blocked_until, **values))
+    look(world)
+    (task,) = tasks(world, TaskKind.PROVIDER_BLOCKED.value)
+    assert (task.subject, task.publisher_id) == ("resend", None)
+    # Less than an hour is left of it, and nothing goes by it yet.
+    change(world, ProviderPacing, blocked_until=now + timedelta(minutes=10))
+    assert look(world) == {"opened": 0, "closed": 0}
+    change(world, ProviderPacing, blocked_until=now - timedelta(seconds=1))
+    assert look(world) == {"opened": 0, "closed": 1}
+
+
+def test_a_heartbeat_that_stays_away_while_sweeps_run_is_a_task(world: World) -> None:
+    change(world, Installation, heartbeat_at=world.at - timedelta(minutes=1))
+    assert look(world)["opened"] == 0
+    change(world, Installation, heartbeat_at=world.at - timedelta(minutes=3))
+    assert look(world)["opened"] == 1
+    sweep(world, "heartbeat")
+    assert look(world)["closed"] == 1
+
+
+def report(world: World, event_id: str, message_id: str = "<nobody@elsewhere.example>") -> None:
+    with world.writing() as session:
+        record_outcome(
+            session,
+            world.at,
+            provider="resend",
+            event_id=event_id,
+            message_id=message_id,
+            kind=OutcomeKind.BOUNCED,
+            happened_at=world.at,
+            actor=ANNA,
+        )
+
+
+def test_reports_about_letters_that_are_not_ours_are_one_task_which_counts_only_what_nobody_has_seen(
+    world: World,
+) -> None:
+    report(world, "1")
+    report(world, "2")
+    assert look(world)["opened"] == 0
+    world.at += timedelta(hours=1, seconds=1)
+    report(world, "came later")
+    assert look(world)["opened"] == 1
+    (task,) = tasks(world, TaskKind.CALLBACK_UNMATCHED.value)
+    assert task.facts == {"provider": "resend", "count": 2}
+    with world.writing() as session:
+        close_task_by_hand(session, world.at, task.id, ANNA, "Another service's mail")
+    look(world)
+    assert tasks(world, TaskKind.CALLBACK_UNMATCHED.value) == []
+    world.at += timedelta(hours=2)
+    look(world)
+    (task,) = tasks(world, TaskKind.CALLBACK_UNMATCHED.value)
+    assert task.facts["count"] == 1
+
+
+def test_no_task_and_no_event_of_one_holds_an_address(world: World, mail_server: MailServer) -> None:
+    no_mailbox(mail_server)
+    pending_notice(world)
+    report(world, "1", "<someone@customer.example>")
+    world.at += timedelta(days=3)
+    look(world)
+    stored = list(dump(world)["tasks"]) + [event.payload for event in events(world, "task.opened")]
+    assert len(stored) >= 4
+    assert "@" not in str(stored)
+
+
+def test_a_sweep_beside_another_opens_nothing_twice(world: World, mail_server: MailServer) -> None:
+    no_mailbox(mail_server)
+    pending_notice(world)
+    look(world)
+    with world.writing() as session:
+        session.execute(delete(Task))
+    look(world)
+    look(world)
+    assert len(tasks(world, UNREACHED)) == 1
