@@ -91,7 +91,7 @@ def _say(code: str, params: Mapping[str, object], language: str) -> str:
         given = "; ".join(f"{name}: {_show(value, language)}" for name, value in params.items() if value is not None)
         return f"Refused: {code}" + (f" ({given})." if given else ".")
     if callable(sentence):
-        return sentence(params, language)
+        return _plain(sentence(params, language))
     shown = {name: _show(value, language) for name, value in params.items()}
     return sentence.format_map(_Shown(shown, hint=_hint(params)))
 

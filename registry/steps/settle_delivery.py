@@ -22,7 +22,8 @@ from registry.domain.deliveries import (
     next_try_after,
 )
 from registry.domain.errors import RegistryError
-from registry.domain.vocabulary import Audience
+from registry.domain.vocabulary import Audience, ChannelKind
+from registry.steps.endpoint_results import end_endpoint, note_endpoint_result
 from registry.steps.receipts import note_receipt
 from registry.steps.record import WORKER, record_event
 from registry.tables import Attempt, Delivery, Subscription
@@ -136,6 +137,16 @@ def settle_delivery(
             else:
                 due_at = answered_at + max(AMBIGUOUS_WAIT, wait)
                 settle_ambiguous(session, answered_at, delivery, attempt.channel, due_at)
+    if delivery.channel != ChannelKind.EMAIL.value:
+        _note_endpoint(session, answered_at, delivery, answer)
+
+
+def _note_endpoint(session: Session, now: datetime, delivery: Delivery, answer: Answer) -> None:
+    """Note whether an address on the web takes messages, and end one that wants no more of them (HTTP 410)."""
+    address_id = session.get_one(Subscription, delivery.subscription_id).address_id
+    note_endpoint_result(session, now, address_id, isinstance(answer, Accepted))
+    if isinstance(answer, PermanentFailure) and answer.ends_address:
+        end_endpoint(session, now, address_id)
 
 
 def record_answer(attempt: Attempt, answer: Answer, answered_at: datetime) -> None:

@@ -75,7 +75,7 @@ def _make_ready(
         return None
     if not is_unclear and is_merge_stale(now, recipient):
         merge_for(session, now, recipient, dispatch.letterhead, dispatch.keyring)
-    envelope = make_envelope(session, recipient, dispatch.keyring, dispatch.letterhead.bounce_address)
+    envelope = make_envelope(session, recipient, dispatch.keyring, dispatch.letterhead.bounce_address, now=now)
     delivery.possible_duplicate = delivery.possible_duplicate or is_unclear
     delivery.note = None
     attempt.send_started_at = now
