@@ -173,7 +173,8 @@ def _find_or_make_secret_key(instance: Path) -> str:
     path = instance / "secret_key"
     remedy = f"let this process write to the folder, or set {PREFIX}SECRET_KEY"
     try:
-        instance.mkdir(parents=True, exist_ok=True)
+        # It will hold everybody's addresses: others of the machine have no business there.
+        instance.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _write_once(path, secrets.token_urlsafe(48))
         key = path.read_text(encoding="utf-8").strip()

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from registry.steps.installation import PauseReason
+from registry.steps.installation import PauseReason, reasons_of
 from registry.steps.tasks import BY_A_PERSON
 from registry.steps.watch import HEARTBEAT_LATE_AFTER
 from registry.tables import Installation
@@ -84,7 +84,8 @@ def look_at_health(engine: Engine, now: datetime, newest: str | None, known: fro
         return Health(True, schema, found, SchedulerState.NEVER)
     scheduler, age = _judge_scheduler(installation, now)
     paused = installation.paused_because
-    because = None if installation.paused_at is None else paused if paused in set(PauseReason) else BY_A_PERSON
+    codes = [reason for reason in reasons_of(paused) if reason in set(PauseReason)]
+    because = None if installation.paused_at is None else codes[-1] if codes else BY_A_PERSON
     return Health(True, schema, found, scheduler, age, installation.paused_at is not None, because)
 
 

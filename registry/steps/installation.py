@@ -22,6 +22,7 @@ from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import Installation
 
 ROW: Final = 1
+BETWEEN_REASONS: Final = "; "
 
 
 class PauseReason(StrEnum):
@@ -58,10 +59,17 @@ def bind_installation(
         _record(session, now, WORKER, "installation.bound", installation, is_demo=is_demo)
         return installation
     reason = _find_mismatch(installation, fingerprint, base_url)
-    # Whoever paused it for another reason would lift the pause without knowing of this one.
-    if reason is not None and installation.paused_because != reason.value:
-        _pause(session, now, WORKER, installation, reason.value, code=reason.value)
+    # Whoever paused it for another reason would lift the pause without knowing of this one, so each is kept.
+    earlier = installation.paused_because
+    if reason is not None and reason.value not in reasons_of(earlier):
+        because = f"{earlier}{BETWEEN_REASONS}{reason}" if earlier else reason.value
+        _pause(session, now, WORKER, installation, because, code=reason.value)
     return installation
+
+
+def reasons_of(paused_because: str | None) -> list[str]:
+    """Return each of the reasons for which dispatch stands still: codes of `PauseReason`, or a person's words."""
+    return paused_because.split(BETWEEN_REASONS) if paused_because else []
 
 
 def _find_mismatch(installation: Installation, fingerprint: str, base_url: str) -> PauseReason | None:

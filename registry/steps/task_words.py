@@ -125,10 +125,10 @@ def _say_own_address(publisher: str, facts: Facts) -> str:
 
 
 def _say_mail(publisher: str, facts: Facts) -> str:
-    about = f", about {facts['customer']}" if facts.get("customer") else ""
+    about = f" about a letter to {facts['customer']}" if facts.get("customer") else ""
     of = f" to {publisher}" if publisher else ""
     why = str(facts.get("reason") or "").replace("_", " ")
-    return f"Mail{of} came back{about} that no machine could read" + (f" ({why})." if why else ".")
+    return f"Mail{of} came{about} that a person must read" + (f" ({why})." if why else ".")
 
 
 _SENTENCES: Final[dict[str, Callable[[str, Facts], str]]] = {

@@ -160,6 +160,13 @@ class Outcome(Base):
     __table_args__ = (
         ForeignKeyConstraint(["publisher_id", "delivery_id"], ["deliveries.publisher_id", "deliveries.id"]),
         UniqueConstraint("provider", "event_id"),
+        # The sweep that matches reports asks for those without a delivery, which are few among years of others.
+        Index(
+            "ix_outcomes_unmatched",
+            "id",
+            postgresql_where=text("delivery_id IS NULL"),
+            sqlite_where=text("delivery_id IS NULL"),
+        ),
     )
 
     id: Mapped[Id]

@@ -116,12 +116,13 @@ def test_a_pause_of_a_person_keeps_its_words_out_of_the_record(session: Session)
     assert kinds(session).count("installation.resumed") == 1
 
 
-def test_a_copy_made_while_paused_says_that_it_is_a_copy(session: Session) -> None:
+def test_a_copy_made_while_paused_says_that_it_is_a_copy_and_keeps_the_first_reason(session: Session) -> None:
     pause(session, later(hours=1), EDITOR, "maintenance")
-    bind_installation(session, later(hours=2), OTHER_KEY, HERE)
+    for hours in (2, 3):
+        bind_installation(session, later(hours=hours), OTHER_KEY, HERE)
     paused = dispatch_pause(session)
     assert paused is not None
-    assert (paused.paused_because, paused.paused_at) == ("other-secret-key", later(hours=1))
+    assert (paused.paused_because, paused.paused_at) == ("maintenance; other-secret-key", later(hours=1))
 
 
 def test_evidence_does_not_become_a_demonstration(session: Session) -> None:

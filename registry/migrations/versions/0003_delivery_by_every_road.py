@@ -217,6 +217,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("provider_ref", sa.Text(), nullable=True))
         batch_op.alter_column("message_id", existing_type=sa.TEXT(), nullable=True)
         batch_op.create_index("ix_outcomes_provider_ref", ["provider_ref"], unique=False)
+        batch_op.create_index(
+            "ix_outcomes_unmatched",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("delivery_id IS NULL"),
+            postgresql_where=sa.text("delivery_id IS NULL"),
+        )
 
     with op.batch_alter_table("subscriptions", schema=None) as batch_op:
         batch_op.add_column(sa.Column("is_standby", sa.Boolean(), server_default=sa.false(), nullable=False))
@@ -228,6 +235,7 @@ def downgrade() -> None:
         batch_op.drop_column("is_standby")
 
     with op.batch_alter_table("outcomes", schema=None) as batch_op:
+        batch_op.drop_index("ix_outcomes_unmatched", sqlite_where=sa.text("delivery_id IS NULL"))
         batch_op.drop_index("ix_outcomes_provider_ref")
         batch_op.alter_column("message_id", existing_type=sa.TEXT(), nullable=False)
         batch_op.drop_column("provider_ref")
