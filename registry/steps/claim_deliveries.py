@@ -35,7 +35,7 @@ from registry.steps.settle_delivery import (
     may_have_arrived,
     started_attempts,
 )
-from registry.tables import Address, Attempt, Delivery, Publisher, Subscription
+from registry.tables import Address, Attempt, Delivery, Notice, Publisher, Statement, Subscription
 from registry.tables.deliveries import DUE_STATES, TO_CONTACTS
 
 LEASE = timedelta(minutes=30)
@@ -53,12 +53,14 @@ LEASED = next(iter({next_delivery_state(state, DeliveryEvent.CLAIM) for state in
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One claimed delivery: the row, the attempt's number and the fencing token."""
+    """One claimed delivery: the row, the attempt's number and the fencing token; the rest is for the log."""
 
     delivery_id: int
     publisher_id: int
     attempt_n: int
     token: str
+    channel: str
+    notice: str | None = None
 
 
 def claim_deliveries(
@@ -103,11 +105,12 @@ def lease_rows(session: Session, now: datetime, channel: Channel, ids: Sequence[
             lease_until=lease_clock(session, now) + LEASE,
             attempt_count=Delivery.attempt_count + 1,
         )
-        .returning(Delivery.id, Delivery.publisher_id, Delivery.attempt_count)
+        .returning(Delivery.id, Delivery.publisher_id, Delivery.attempt_count, Delivery.statement_id)
         .execution_options(synchronize_session=False)
     ).all()
     if not rows:
         return []
+    notices = _find_notices(session, {row.statement_id for row in rows})
     session.execute(
         insert(Attempt),
         [
@@ -119,11 +122,20 @@ def lease_rows(session: Session, now: datetime, channel: Channel, ids: Sequence[
                 "channel": channel.name,
                 "claimed_at": now,
             }
-            for delivery_id, publisher_id, n in rows
+            for delivery_id, publisher_id, n, _ in rows
         ],
     )
-    leases = {row[0]: Lease(row[0], row[1], row[2], token) for row in rows}
+    leases = {
+        delivery_id: Lease(delivery_id, publisher_id, n, token, channel.kind, notices.get(statement_id))
+        for delivery_id, publisher_id, n, statement_id in rows
+    }
     return [leases[delivery_id] for delivery_id in ids]
+
+
+def _find_notices(session: Session, statement_ids: set[int | None]) -> dict[int | None, str]:
+    """Return the numbers of the notices that these statements are about."""
+    query = select(Statement.id, Notice.number).join(Notice, Notice.id == Statement.notice_id)
+    return {row.id: row.number for row in session.execute(query.where(Statement.id.in_(statement_ids - {None})))}
 
 
 def _find_next(session: Session, now: datetime, kind: str, wanted: int, after_publisher: int) -> Sequence[int]:

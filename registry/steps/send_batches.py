@@ -109,13 +109,13 @@ def _put_on_record(session: Session, now: datetime, batch_id: int, letters: Sequ
     )
 
 
-def settle_accepted(session: Session, at: datetime, taken: Sequence[tuple[Lease, Accepted]]) -> int:
-    """Settle plain letters of a batch that the provider took at `at` (UTC); return how many were still held.
+def settle_accepted(session: Session, at: datetime, taken: Sequence[tuple[Lease, Accepted]]) -> Sequence[int]:
+    """Settle plain letters of a batch that the provider took at `at` (UTC); return the deliveries still held.
 
     The answer stays on record also where a lease was lost meanwhile.
     """
     if not taken:
-        return 0
+        return []
     session.execute(
         _KEEP_ANSWER,
         [
@@ -142,7 +142,7 @@ def settle_accepted(session: Session, at: datetime, taken: Sequence[tuple[Lease,
         .returning(Delivery.id)
         .execution_options(synchronize_session=False)
     )
-    return len(settled.all())
+    return settled.all()
 
 
 def is_decided(parcel: Parcel, answers: Sequence[Answer]) -> bool:
@@ -218,8 +218,8 @@ def claim_batch_again(session: Session, now: datetime, channel: Channel, dispatc
         .execution_options(synchronize_session=False)
     )
     going = [
-        (leases.get(delivery.id, Lease(delivery.id, delivery.publisher_id, delivery.attempt_count, SETTLED)), sha256)
-        for delivery, sha256 in members
+        (leases.get(each.id) or Lease(each.id, each.publisher_id, each.attempt_count, SETTLED, channel.kind), sha256)
+        for each, sha256 in members
     ]
     _put_on_record(session, now, batch.id, going)
     return Parcel(

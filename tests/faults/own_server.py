@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import signal
 import tempfile
 import time
@@ -58,10 +59,16 @@ class OwnServer:
             assert time.monotonic() < ends, "the server did not end"
             time.sleep(0.02)
 
-    def start(self) -> None:
-        """Bring the server up again."""
-        with self._server._lock:
-            self._server.ensure_postgres_running()
+    def start(self, largest_file: int = resource.RLIM_INFINITY) -> None:
+        """Bring the server up again. None of its files may then grow beyond `largest_file` bytes."""
+        usual, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        # A process hands its limits down to those it starts.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, most))
+        try:
+            with self._server._lock:
+                self._server.ensure_postgres_running()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (usual, most))
 
 
 def _is_alive(pid: int) -> bool:

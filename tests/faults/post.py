@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy import func, select, update
 
@@ -14,8 +17,8 @@ from registry.domain.deliveries import SENDABLE_STATES
 from registry.letters.compose import sha256_of
 from registry.tables import Attempt, Delivery, Letter
 from tests.channels.smtp_server import MailServer
-from tests.steps.post_office import LONG_AGO, let_leases_run_out
-from tests.world import World
+from tests.steps.post_office import LONG_AGO, announce_to, let_leases_run_out
+from tests.world import BREMEN, World, settings_for, utc
 
 MESSAGE_ID = re.compile(rb"^Message-ID: (<[^>]+>)\r$", re.MULTILINE)
 UNFINISHED = [state.value for state in SENDABLE_STATES] + ["leased"]
@@ -37,6 +40,15 @@ class Post:
 def readers(count: int) -> list[str]:
     """Return the addresses of so many followers."""
     return [f"reader{number}@reader.example" for number in range(count)]
+
+
+@contextmanager
+def told_world(database_url: str, folder: Path, mail_server: MailServer, letters: int = 30) -> Iterator[World]:
+    """A world that mails to `mail_server` and has announced a notice to so many: one contact, the others followers."""
+    settings = settings_for(database_url, folder / "instance", mail_server.url)
+    with closing(World(settings, utc("2026-09-30 08:00"))) as world:
+        announce_to(world, *readers(letters - 1), customers=BREMEN)
+        yield world
 
 
 def count_unfinished(world: World) -> int:

@@ -14,6 +14,7 @@ from registry.tables import Attempt, Delivery, Statement
 from tests.channels.smtp_server import MailServer
 from tests.faults.conftest import Figures
 from tests.faults.post import Post, check_the_post, readers
+from tests.faults.table import Fault
 from tests.faults.workers import Task, Workers
 from tests.steps.post_office import announce_to, events
 from tests.world import BREMEN, HANOI, World, settings_for, utc
@@ -74,7 +75,7 @@ def test_workers_at_once_claim_no_letter_twice(
         announce_to(world, *readers(letters), customers="")
         workers.run_at_once(Task.SEND, at_once)
         post = check_the_post(world, sink)
-        figures(f"{at_once} workers at once", world, post)
+        figures(Fault.AT_ONCE, f"{at_once} workers at once", world, post)
         assert post == Post(letters=letters, extra_copies=0, spent=0)
         with world.reading() as session:
             attempts = session.execute(select(Attempt.delivery_id, func.count()).group_by(Attempt.delivery_id)).all()

@@ -12,6 +12,7 @@ from registry.tables import Address
 from tests.channels.smtp_server import MailServer
 from tests.faults.conftest import Figures
 from tests.faults.post import Post, check_the_post, count_unfinished, let_leases_of, readers
+from tests.faults.table import Fault
 from tests.faults.workers import PATIENCE, Point, Task, Workers
 from tests.steps.post_office import announce_to, delivery_to, events, states_of
 from tests.world import World
@@ -41,7 +42,7 @@ def test_a_letter_that_ends_each_worker_that_makes_it_is_set_aside_after_three_a
     assert (stuck.state, stuck.note, stuck.crash_count) == ("needs_attention", "crashed_repeatedly", 3)
     assert len(events(world, "delivery.needs_attention")) == 1
     post = check_the_post(world, mail_server)
-    figures("a letter that ends every worker", world, post, kills=kills)
+    figures(Fault.BROKEN_ROW, "a letter that ends every worker", world, post, kills=kills)
     # Letters are made ready together. Who dies at that had a letter on the wire, to which the first death is put down;
     # from then on each is made when it is its turn.
     assert (kills, post) == (4, Post(letters=25, extra_copies=1, spent=1))
@@ -58,5 +59,5 @@ def test_a_letter_that_raises_is_set_aside_at_once_and_the_others_go_out(
     process.join(PATIENCE)
     assert process.exitcode == 0
     assert Counter(states_of(world).values()) == {"accepted": 24, "needs_attention": 1}
-    figures("a letter that raises", world, Post(len(mail_server.messages), 0, 1))
+    figures(Fault.BROKEN_ROW, "a letter that raises", world, Post(len(mail_server.messages), 0, 1))
     assert len(mail_server.messages) == 24

@@ -15,6 +15,7 @@ import pytest
 from benchmarks.sink import Sink
 from tests.faults.conftest import Figures
 from tests.faults.post import Post, check_the_post, count_unfinished, finish, let_leases_of, readers
+from tests.faults.table import Fault
 from tests.faults.workers import PATIENCE, Point, Task, Workers
 from tests.steps.post_office import announce_to
 from tests.world import BREMEN, HANOI, World
@@ -92,7 +93,7 @@ def test_workers_killed_at_random_lose_no_letter_and_double_none_unmarked(
 ) -> None:
     with Workers(sink_world) as workers:
         post, kills = run(sink_world, sink, workers, 300, (20, 100))
-    figures("SIGKILL at random, short", sink_world, post, kills=kills)
+    figures(Fault.KILLED_AT_RANDOM, "SIGKILL at random, short", sink_world, post, kills=kills)
     assert kills >= 2
     check_the_promise(post, 300, kills)
 
@@ -104,7 +105,7 @@ def test_workers_killed_at_random_through_five_thousand_letters_lose_none(
 ) -> None:
     with Workers(sink_world) as workers:
         post, kills = run(sink_world, sink, workers, 5_000, (5, 100))
-    figures("SIGKILL at random", sink_world, post, kills=kills)
+    figures(Fault.KILLED_AT_RANDOM, "SIGKILL at random", sink_world, post, kills=kills)
     assert kills >= 10
     check_the_promise(post, 5_000, kills)
 
@@ -131,6 +132,6 @@ def test_workers_that_die_at_the_worst_points_all_the_time_lose_no_letter(
                 kills += end_one(world, alive, name)
     finish(world)
     post = check_the_post(world, sink)
-    figures("SIGKILL at the worst points", world, post, kills=kills)
+    figures(Fault.KILLED_AT_A_POINT, "SIGKILL at the worst points", world, post, kills=kills)
     assert kills >= 10
     check_the_promise(post, 1_000, kills)

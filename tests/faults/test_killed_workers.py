@@ -10,6 +10,7 @@ from registry.tables import Delivery, Event, Letter, NoticeCustomer, Statement
 from tests.channels.smtp_server import MailServer
 from tests.faults.conftest import Figures
 from tests.faults.post import Post, check_the_post, finish, readers
+from tests.faults.table import Fault
 from tests.faults.workers import PATIENCE, Point, Task, Workers
 from tests.steps.post_office import add_followers, announce_to, events
 from tests.world import BREMEN, HANOI, World, antopsis
@@ -30,7 +31,7 @@ def test_a_worker_killed_between_claim_and_send_costs_no_letter_and_doubles_none
     assert len(mail_server.messages) == 0
     finish(world)
     post = check_the_post(world, mail_server)
-    figures("killed between claim and send", world, post, kills=1)
+    figures(Fault.KILLED_AT_A_POINT, "killed between claim and send", world, post, kills=1)
     assert post == Post(letters=COUNT, extra_copies=0, spent=0)
     assert marked(world) == 0
 
@@ -43,7 +44,7 @@ def test_a_worker_killed_before_a_letter_is_on_the_wire_costs_none_and_doubles_n
     assert len(mail_server.messages) == 23
     finish(world)
     post = check_the_post(world, mail_server)
-    figures("killed before the wire", world, post, kills=1)
+    figures(Fault.KILLED_AT_A_POINT, "killed before the wire", world, post, kills=1)
     assert post == Post(letters=COUNT, extra_copies=0, spent=0)
     # Nobody could know that it never left.
     assert marked(world) == 1
@@ -58,7 +59,7 @@ def test_a_worker_killed_between_the_servers_yes_and_the_commit_costs_one_marked
     assert len(mail_server.messages) == 23
     finish(world)
     post = check_the_post(world, mail_server)
-    figures("killed between 250 and commit", world, post, kills=1)
+    figures(Fault.KILLED_BEFORE_COMMIT, "killed between 250 and commit", world, post, kills=1)
     assert post == Post(letters=COUNT + 1, extra_copies=1, spent=0)
     assert marked(world) == 1
 
@@ -72,7 +73,7 @@ def test_one_worker_killed_after_another_costs_one_marked_copy_each_at_most(
         workers.run_until_killed(Task.SEND, point, die_after=after)
     finish(world)
     post = check_the_post(world, mail_server)
-    figures("three killed, one after the other", world, post, kills=3)
+    figures(Fault.KILLED_AT_A_POINT, "three killed, one after the other", world, post, kills=3)
     assert (post.extra_copies, post.spent) == (2, 0)
     assert marked(world) == 3
     lapsed = events(world, "delivery.lease_lapsed")
@@ -99,7 +100,7 @@ def test_an_announcement_killed_before_its_commit_leaves_nothing_and_can_be_made
         assert session.scalars(select(func.count()).select_from(Delivery)).one() == COUNT
     finish(world)
     post = check_the_post(world, mail_server)
-    figures("killed in fan-out", world, post, kills=1)
+    figures(Fault.KILLED_IN_FAN_OUT, "killed in fan-out", world, post, kills=1)
     assert post == Post(letters=COUNT, extra_copies=0, spent=0)
     with pytest.raises(RegistryError):
         world.publish(number)
@@ -129,5 +130,5 @@ def test_an_announcement_killed_at_any_moment_has_all_its_rows_or_none(
         if is_out:
             break
     assert kills >= 3
-    figures("killed at any moment of announcing (rows)", world, Post(rows, 0, 0), kills=kills)
+    figures(Fault.KILLED_IN_FAN_OUT, "killed at any moment of announcing (rows)", world, Post(rows, 0, 0), kills=kills)
     assert rows == everybody

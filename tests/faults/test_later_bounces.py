@@ -19,6 +19,7 @@ from registry.tables import Customer, NoticeCustomer, Suppression
 from tests.channels.resend_server import Callback, ResendServer
 from tests.faults.conftest import Figures
 from tests.faults.post import Post, readers
+from tests.faults.table import Fault
 from tests.steps.post_office import announce_to, delivery_to, send, states_of, use_channel
 from tests.world import ANNA, World
 
@@ -96,7 +97,7 @@ def test_clocks_that_began_with_an_acceptance_end_with_the_bounce_and_nobody_bou
         send(world)
         told = Counter(letter.recipient for letter in server.taken[len(taken) :])
         assert told == Counter(set(states) - gone)
-    figures("accepted, and half of it bounced later", world, Post(len(taken), 0, 0))
+    figures(Fault.LATER_BOUNCES, "accepted, and half of it bounced later", world, Post(len(taken), 0, 0))
 
 
 def test_callbacks_in_every_order_come_to_the_same_and_never_go_back(world: World, figures: Figures) -> None:
@@ -122,4 +123,4 @@ def test_callbacks_in_every_order_come_to_the_same_and_never_go_back(world: Worl
                 assert rank >= before
                 before = rank
     assert set(states_of(world).values()) == {"bounced"}
-    figures("callbacks in every order, each twice", world, Post(len(orders), 0, 0))
+    figures(Fault.CALLBACKS, "callbacks in every order, each twice", world, Post(len(orders), 0, 0))

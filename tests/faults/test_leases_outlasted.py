@@ -9,6 +9,7 @@ from registry.tables import Delivery
 from tests.channels.smtp_server import MailServer
 from tests.faults.conftest import Figures
 from tests.faults.post import Post, check_the_post, let_leases_of, readers
+from tests.faults.table import Fault
 from tests.faults.workers import PATIENCE, Task, Workers
 from tests.steps.post_office import announce_to, attempts_at, delivery_to, events
 from tests.world import World
@@ -30,7 +31,7 @@ def test_a_worker_whose_letter_took_too_long_settles_nothing_and_begins_nothing_
     slow.join(PATIENCE)
     assert slow.exitcode == 0
     post = check_the_post(world, mail_server)
-    figures("a send that outlasts its lease", world, post)
+    figures(Fault.LEASE_OUTLASTED, "a send that outlasts its lease", world, post)
     assert post == Post(letters=5, extra_copies=1, spent=0)
     twice = delivery_to(world, readers(1)[0])
     assert twice.possible_duplicate
@@ -56,5 +57,5 @@ def test_an_answer_that_comes_before_anybody_took_the_letter_over_spares_the_cop
     slow.join(PATIENCE)
     world.tick()
     post = check_the_post(world, mail_server)
-    figures("a send that outlasts its lease, heard in time", world, post)
+    figures(Fault.LEASE_OUTLASTED, "a send that outlasts its lease, heard in time", world, post)
     assert post == Post(letters=4, extra_copies=0, spent=0)

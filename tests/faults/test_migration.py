@@ -13,6 +13,7 @@ from tests.channels.scripted_server import CUT, ScriptedServer
 from tests.channels.smtp_server import MailServer
 from tests.faults.conftest import Figures
 from tests.faults.post import Post, check_the_post, finish, readers
+from tests.faults.table import Fault
 from tests.faults.workers import Point, Task, Workers
 from tests.steps.post_office import announce_to, attempts_at, delivery_to, states_of, use_server
 from tests.world import BREMEN, HANOI, World, settings_for, utc
@@ -41,7 +42,7 @@ def test_letters_that_were_leased_unclear_or_due_before_an_upgrade_go_out_after_
         assert sorted(states_of(world).values()) == before
         finish(world)
         post = check_the_post(world, mail_server)
-        figures(f"upgraded from {revision} with leased letters", world, post, kills=1)
+        figures(Fault.MIGRATION, f"upgraded from {revision} with leased letters", world, post, kills=1)
         assert post == Post(letters=COUNT + 1, extra_copies=1, spent=0)
         assert set(states_of(world).values()) == {"accepted"}
 
@@ -66,4 +67,4 @@ def test_a_letter_that_was_unclear_before_an_upgrade_is_the_same_to_the_byte_aft
             assert [each.answer_class for each in attempts] == ["ambiguous", "accepted"]
             assert {each.sha256 for each in attempts} == {sha256_of(message.content)}
         assert len(mail_server.messages) == 2
-    figures("upgraded from 0002 with unclear letters", world, Post(4, 2, 0))
+    figures(Fault.MIGRATION, "upgraded from 0002 with unclear letters", world, Post(4, 2, 0))

@@ -20,6 +20,7 @@ from tests.channels.resend_missteps import (
 from tests.channels.resend_server import ResendServer
 from tests.faults.conftest import Figures
 from tests.faults.post import Post, count_unfinished, readers
+from tests.faults.table import Fault
 from tests.steps.post_office import announce_to, send, states_of
 from tests.steps.resend_cast import IMPATIENT, copies_of, mail_by, pass_time
 from tests.world import BREMEN, HANOI, World
@@ -68,4 +69,5 @@ def test_a_provider_in_trouble_has_each_letter_once(
     copies = copies_of(server)
     assert set(copies.values()) == {1}
     assert sum(copies.values()) == ended["accepted"]
-    figures(f"Resend {trouble}", world, Post(sum(copies.values()), 0, ended.get("needs_attention", 0)))
+    post = Post(sum(copies.values()), 0, ended.get("needs_attention", 0))
+    figures(Fault.RESEND_TROUBLE, f"Resend {trouble}", world, post)

@@ -20,6 +20,7 @@ from tests.channels.scripted_server import Behaviour as SmtpBehaviour
 from tests.channels.smtp_server import MailServer
 from tests.faults.conftest import Figures
 from tests.faults.post import Post, check_the_post, count_unfinished, readers
+from tests.faults.table import Fault
 from tests.steps.post_office import announce_to, attempts_at, delivery_to, send, states_of, use_server
 from tests.steps.test_lanes import PostsLetters, by_web
 from tests.world import World
@@ -67,7 +68,7 @@ def test_refusals_by_a_mail_server_cost_the_letters_they_are_about_and_no_other(
     go_on_until_nothing_waits(world)
     assert Counter(states_of(world).values()) == {"accepted": 26, "failed": 4}
     assert len({message.rcpt_tos for message in mail_server.messages}) == len(mail_server.messages) == 26
-    figures("SMTP 421 450 451 452 550 552 554", world, Post(26, 0, 0))
+    figures(Fault.SMTP_REFUSES, "SMTP 421 450 451 452 550 552 554", world, Post(26, 0, 0))
 
 
 TROUBLE: dict[str, tuple[str, SmtpBehaviour, int, int]] = {
@@ -100,7 +101,7 @@ def test_a_mail_server_in_trouble_has_each_letter_once_or_a_marked_copy(
     assert set(states_of(world).values()) == {"accepted"}
     assert sorted(copies.values()) == [1] * 5 + [1 + extra]
     assert sum(delivery_to(world, to).possible_duplicate for to in readers(6)) == marked
-    figures(f"SMTP {trouble}", world, Post(sum(copies.values()), extra, 0))
+    figures(Fault.SMTP_TROUBLE, f"SMTP {trouble}", world, Post(sum(copies.values()), extra, 0))
 
 
 def test_a_mail_server_that_refuses_connections_has_every_letter_once_when_it_is_back(
@@ -114,7 +115,7 @@ def test_a_mail_server_that_refuses_connections_has_every_letter_once_when_it_is
     use_server(world, mail_server.url)
     go_on_until_nothing_waits(world)
     post = check_the_post(world, mail_server)
-    figures("SMTP connection refused", world, post)
+    figures(Fault.SMTP_TROUBLE, "SMTP connection refused", world, post)
     assert post == Post(12, 0, 0)
 
 
@@ -153,7 +154,7 @@ def test_an_address_that_is_not_the_customers_to_name_is_refused_on_record_and_n
     for to in everybody:
         (attempt,) = attempts_at(world, delivery_to(world, to))
         assert (attempt.code, attempt.answer_class) == (None, "permanent")
-    figures("SSRF: private addresses in seven forms", world, Post(0, 0, 0))
+    figures(Fault.PRIVATE_ADDRESS, "SSRF: private addresses in seven forms", world, Post(0, 0, 0))
 
 
 ANSWERS: list[tuple[Behaviour, str, timedelta | None]] = [
@@ -193,4 +194,4 @@ def test_answers_by_web_are_on_record_and_what_was_not_a_no_goes_out_again_under
     assert len(bodies) == len(ids) == len(ANSWERS)
     assert sorted(ids.values()) == [1] * 3 + [2] * 8
     # Of those that were given up on half-way the receiver had all.
-    figures("HTTP drip 3xx 410 429 500 502 reset", world, Post(len(ANSWERS) - 1 + 2, 2, 0))
+    figures(Fault.WEB_TROUBLE, "HTTP drip 3xx 410 429 500 502 reset", world, Post(len(ANSWERS) - 1 + 2, 2, 0))

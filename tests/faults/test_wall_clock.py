@@ -14,6 +14,7 @@ from registry.steps.recover_leases import recover_leases
 from tests.channels.smtp_server import MailServer
 from tests.faults.conftest import Figures
 from tests.faults.post import Post, check_the_post, count_unfinished, finish, readers
+from tests.faults.table import Fault
 from tests.faults.workers import Point, Task, Workers
 from tests.steps.post_office import announce_to, delivery_to, meanwhile, send
 from tests.world import BREMEN, HANOI, World
@@ -51,7 +52,7 @@ def test_a_clock_that_is_set_while_letters_are_on_the_wire_doubles_none(
     world.at += abs(days) * DAY
     finish(world)
     post = check_the_post(world, mail_server)
-    figures(f"wall clock set {'forward' if days > 0 else 'back'} a day", world, post)
+    figures(Fault.WALL_CLOCK, f"wall clock set {'forward' if days > 0 else 'back'} a day", world, post)
     assert post == Post(letters=COUNT, extra_copies=0, spent=0)
 
 
@@ -68,7 +69,9 @@ def test_a_worker_that_died_before_the_clock_was_set_costs_one_marked_copy(
         world.at += DAY + timedelta(hours=1)
     finish(world)
     post = check_the_post(world, mail_server)
-    figures(f"killed, then wall clock {'forward' if days > 0 else 'back'} a day", world, post, kills=1)
+    figures(
+        Fault.WALL_CLOCK, f"killed, then wall clock {'forward' if days > 0 else 'back'} a day", world, post, kills=1
+    )
     assert post == Post(letters=COUNT + 1, extra_copies=1, spent=0)
 
 
@@ -89,5 +92,5 @@ def test_a_retry_comes_early_or_late_by_a_clock_that_was_set_and_once(
     send(world)
     assert count_unfinished(world) == 0
     post = check_the_post(world, mail_server)
-    figures(f"retry, wall clock set {'forward' if days > 0 else 'back'} a day", world, post)
+    figures(Fault.WALL_CLOCK, f"retry, wall clock set {'forward' if days > 0 else 'back'} a day", world, post)
     assert post == Post(letters=5, extra_copies=0, spent=0)
