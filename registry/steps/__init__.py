@@ -6,5 +6,7 @@ record_edit ─▶ draft_notice ─▶ publish_notice ─▶ announce_notice ─
                                                 make_statement           └── retry, bounce ┘
 ```
 
-Only `send_deliveries` owns its transactions: claim, then nothing open while on the wire, then settle row by row.
+Sweeps that must not hold one transaction over all they do take the engine and a clock instead, and own theirs. Nothing
+is open while they speak to somebody outside: `send_deliveries` (claim, send, settle row by row), `check_addresses`,
+`send_alerts`, `send_ping`. The others work in portions: `match_outcomes`, `erase_expired`, `reconcile`, `watch`.
 """

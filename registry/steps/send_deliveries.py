@@ -1,4 +1,4 @@
-"""Step five: claim, send, settle (DESIGN §4.4, R26–R31). The one step that owns its transactions.
+"""Step five: claim, send, settle (DESIGN §4.4, R26–R31). It owns its transactions.
 
 ```
 claim N rows ──▶ commit ──▶ for each: settle k-1 and start k ──▶ commit ──▶ on the wire ──▶ … ──▶ settle the last
