@@ -13,6 +13,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from benchmarks import (
     fan_out,
@@ -25,16 +26,10 @@ from benchmarks import (
     two_workers,
 )
 from benchmarks.places import Places, places
-from benchmarks.rows import Row, Skipped, markdown, of_figure, table
+from benchmarks.rows import Row, Skipped, markdown, table
 from benchmarks.sizes import QUICK, WHOLE, Sizes
 
 Measure = Callable[[Places, Sizes], Iterator[Row]]
-
-
-def measure_merging(_: Places, __: Sizes) -> Iterator[Row]:
-    """What `benchmarks.merging` measures, against the pace it must reach."""
-    for figure in merging.measure():
-        yield of_figure(figure)
 
 
 MEASUREMENTS: dict[str, Measure] = {
@@ -42,7 +37,7 @@ MEASUREMENTS: dict[str, Measure] = {
     "post-office": post_office.measure,
     "many-connections": many_connections.measure,
     "two-workers": two_workers.measure,
-    "merging": measure_merging,
+    "merging": lambda _places, _sizes: merging.measure(),
     "fan-out": fan_out.measure,
     "long-list": long_list.measure,
     "resend": resend_batches.measure,
@@ -70,8 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"        {name} took {time.perf_counter() - at:.0f} s; {_load()}", flush=True)
     print()
     print(markdown(rows) if given.markdown else table(rows))
-    for note in (*(row.note for row in rows if row.note), *skipped):
-        print(f"{note[:1].upper()}{note[1:]}.")
+    print()
+    for note in dict.fromkeys((*(row.note for row in rows if row.note), *skipped)):
+        print(f"- {note[:1].upper()}{note[1:]}.")
+    print()
     missed = sum(not row.is_met for row in rows)
     print(f"{len(rows)} rows in {time.perf_counter() - began:.0f} s, {missed} of them missed; {_load()}")
     return 1 if missed else 0
@@ -90,9 +87,15 @@ def _surroundings(made: Places) -> Iterator[str]:
     yield (
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version} (WAL, synchronous=FULL), "
         f"PostgreSQL {server['server_version']} (fsync {server['fsync']}, "
-        f"synchronous_commit {server['synchronous_commit']}), {os.cpu_count()} processors"
+        f"synchronous_commit {server['synchronous_commit']}), {os.cpu_count()} processors ({_processor()})"
     )
     yield f"one fsync of 4 KB takes {made.fsync_micros():,.0f} µs where the databases are; {_load()}"
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
 
 
 def _load() -> str:

@@ -15,32 +15,30 @@ from registry import clock
 from registry.steps.fan_out import fan_out
 from registry.tables import Delivery, Letter, Notice, Statement, Subscription
 
-FOLLOWERS = 5_000
-ROUNDS = 3
 LEAST_RATIO_BY_ROW = 5.0
 LEAST_RATIO_BY_BATCH = 1.5
 
 
 def measure(places: Places, sizes: Sizes) -> Iterator[Row]:
     """Compare with rows that a mapper makes: one by one, and all in one batch."""
-    del sizes  # a mapper would take too long over more
+    count = sizes.mapped_subscriptions
     mapper = f"SQLAlchemy {sqlalchemy.__version__} ORM"
-    what = f"fan-out of {FOLLOWERS:,} subscriptions"
+    what = f"fan-out of {count:,} subscriptions"
     for engine in ENGINES:
         with places.new(engine) as place:
             place.announce()
-            place.add_followers(FOLLOWERS)
+            place.add_followers(count)
             ours, batched, single = [], [], []
-            for _ in range(ROUNDS):
-                ours.append(timed_alone(place, by_one_statement))
-                batched.append(timed_alone(place, by_batch))
-                single.append(timed_alone(place, by_row))
-        yield paces(what, engine, FOLLOWERS, ours, f"{mapper}, a row each", single, LEAST_RATIO_BY_ROW)
-        yield paces(what, engine, FOLLOWERS, ours, f"{mapper}, one batch", batched, LEAST_RATIO_BY_BATCH)
+            for _ in range(sizes.mapped_rounds):
+                ours.append(timed_alone(place, count, by_one_statement))
+                batched.append(timed_alone(place, count, by_batch))
+                single.append(timed_alone(place, count, by_row))
+        yield paces(what, engine, count, ours, f"{mapper}, a row each", single, LEAST_RATIO_BY_ROW)
+        yield paces(what, engine, count, ours, f"{mapper}, one batch", batched, LEAST_RATIO_BY_BATCH)
 
 
-def timed_alone(place: Place, make: Callable[[Session], None]) -> float:
-    """Return the seconds that a transaction takes which makes the deliveries; they are gone afterwards."""
+def timed_alone(place: Place, count: int, make: Callable[[Session], None]) -> float:
+    """Return the seconds that a transaction takes which makes `count` deliveries; they are gone afterwards."""
 
     def work() -> None:
         with place.world.writing() as session:
@@ -48,7 +46,7 @@ def timed_alone(place: Place, make: Callable[[Session], None]) -> float:
 
     seconds = timed(work)
     with place.world.writing() as session:
-        assert session.execute(delete(Delivery)).rowcount == FOLLOWERS  # type: ignore[attr-defined] # of a cursor
+        assert session.execute(delete(Delivery)).rowcount == count  # type: ignore[attr-defined] # of a cursor
     return seconds
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from benchmarks.figures import Figure, table, time_runs
+from benchmarks.rows import Row, a_minute, at_least, paces, table, timed
 from registry.domain.vocabulary import Audience, ServiceLetterKind
 from registry.letters import wording
 from registry.letters.compose import compose, list_headers
@@ -25,7 +25,7 @@ LETTERS = 2_000
 ROUNDS = 7
 PACE = 50_000
 LEAST_RATIO = 4.0
-BECAUSE = "merging shares its core with sending, and should never be what a hundred thousand readers wait for"
+MEMORY = "memory"
 
 NAMES = (
     "Example Customer {} GmbH",
@@ -41,7 +41,7 @@ NAMES = (
 )
 
 
-def measure() -> Iterator[Figure]:
+def measure() -> Iterator[Row]:
     """Compare a press with composing every letter by itself, and with the pace it must reach."""
     four = RENDERER.render_statement(ANNOUNCEMENT, Audience.CUSTOMER, "en")
     one = RENDERER.render_statement(replace(ANNOUNCEMENT, changes=FOUR_CHANGES[2:3]), Audience.FOLLOWER, "en")
@@ -51,11 +51,10 @@ def measure() -> Iterator[Figure]:
     yield from measure_letter("request to confirm a subscription", confirm, Audience.FOLLOWER)
 
 
-def measure_letter(called: str, letter: FrozenLetter, audience: Audience) -> Iterator[Figure]:
+def measure_letter(called: str, letter: FrozenLetter, audience: Audience) -> Iterator[Row]:
     """Measure one letter in rounds, a round of ours and a round of the peer's in turn."""
     press = Press(letter, ANTOPSIS)
-    ours: tuple[float, ...] = ()
-    composed: tuple[float, ...] = ()
+    ours, composed = [], []
     size = 0
     for number in range(ROUNDS):
         merges = list(recipients(letter, audience, number))
@@ -68,13 +67,14 @@ def measure_letter(called: str, letter: FrozenLetter, audience: Audience) -> Ite
             for merge in merges:
                 compose(letter, merge, ANTOPSIS)
 
-        ours += time_runs(1, merge_all)
-        composed += time_runs(1, compose_all)
+        ours.append(timed(merge_all))
+        composed.append(timed(compose_all))
         size = len(press.merge(merges[0]))
         assert all(press.merge(merge) == compose(letter, merge, ANTOPSIS) for merge in merges[:100])
     what = f"letters merged: {called}, {size / 1_000:.1f} kB"
-    yield Figure(what, "memory", LETTERS, ours, "composed one by one", composed, LEAST_RATIO, BECAUSE)
-    yield Figure(what, "memory", LETTERS, ours, f"{PACE:,} a second", (LETTERS / PACE,), 1.0, BECAUSE)
+    means = f"one processor core makes {a_minute(LETTERS, ours)} letters a minute ready of this: {called}"
+    yield at_least(what, MEMORY, LETTERS, ours, PACE, "letters", means)
+    yield paces(what, MEMORY, LETTERS, ours, "composed one by one", composed, LEAST_RATIO)
 
 
 def recipients(letter: FrozenLetter, audience: Audience, round_number: int) -> Iterator[Merge]:

@@ -31,6 +31,7 @@ from tests.world import World, antopsis
 SQLITE = "SQLite"
 POSTGRESQL = "PostgreSQL"
 ENGINES = (SQLITE, POSTGRESQL)
+SYNCHRONOUS_FULL = 2
 
 _ADDRESSES = {
     SQLITE: """
@@ -67,6 +68,11 @@ class Place:
             "REGISTRY_MAIL_FROM": "notices@registry.example",
         }
         self.world = World(Settings.from_env(self.environ), clock.now())
+        if self.is_sqlite:
+            with self.world.reading() as session:
+                kept = session.scalars(text("PRAGMA synchronous")).one()
+            if kept < SYNCHRONOUS_FULL:
+                raise RuntimeError(f"SQLite would lose commits in a power cut: synchronous={kept}")
         self.world.apply(antopsis(customers=""))
 
     @property
@@ -149,12 +155,15 @@ class Places:
         return statistics.median(seconds) * 1e6
 
     def postgresql(self) -> dict[str, str]:
-        """What the server says of its version and its durability."""
+        """What the server says of its version and its durability. Raises RuntimeError for one that may forget."""
         address = self.server.set(drivername="postgresql").render_as_string(hide_password=False)
         with closing(psycopg.connect(address)) as connection:
             asked = ("server_version", "fsync", "synchronous_commit", "full_page_writes")
             rows = {name: connection.execute(f"SHOW {name}").fetchone() for name in asked}
-        return {name: str(row[0]) if row else "" for name, row in rows.items()}
+        said = {name: str(row[0]) if row else "" for name, row in rows.items()}
+        if forgetful := [name for name in asked[1:] if said[name] != "on"]:
+            raise RuntimeError(f"PostgreSQL would lose commits in a power cut: {', '.join(forgetful)} must be on")
+        return said
 
 
 @contextmanager

@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.figures import Figure
-
 
 @dataclass(frozen=True)
 class Row:
     """One comparison. `value` is what the limit is on: a ratio, or megabytes, or whatever `limit` says of it.
 
-    `ours` and `against` are the measured figures in words. `note` is what a reader must know besides.
+    `ours` and `against` are the measured figures in words. `note` is what it means to whoever runs the service, or must
+    be known besides.
     """
 
     work: str
@@ -68,17 +67,24 @@ def times(
     return Row(work, engine, spans[0], f"{peer}: {spans[1]}", value, limit, mine / its <= at_most, note)
 
 
-def of_figure(figure: Figure) -> Row:
-    """Say a figure of another table as a row of this one."""
-    return paces(
-        f"{figure.what}, {figure.count:,}",
-        figure.engine,
-        figure.count,
-        figure.seconds,
-        figure.peer,
-        figure.peer_seconds,
-        figure.least_ratio,
+def at_least(work: str, engine: str, count: int, ours: Sequence[float], pace: float, unit: str, note: str = "") -> Row:
+    """Compare the median seconds of our rounds, for `count` items each, with a fixed pace of so many a second."""
+    mine = count / statistics.median(ours)
+    return Row(
+        work,
+        engine,
+        f"{mine:,.0f}/s{_range(count, ours)}",
+        f"{pace:,.0f} {unit} a second",
+        f"{mine / pace:.2f}x",
+        ">= 1x",
+        mine >= pace,
+        note,
     )
+
+
+def a_minute(count: int, seconds: Sequence[float]) -> str:
+    """Say how many items a minute that is, by the median of rounds of `count` items: in whole hundreds."""
+    return f"{round(60 * count / statistics.median(seconds), -2):,.0f}"
 
 
 def _range(count: int, seconds: Sequence[float]) -> str:
@@ -92,7 +98,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-HEADINGS = ("measured", "engine", "ours (range)", "against (range)", "ratio", "limit", "")
+HEADINGS = ("work", "engine", "ours (range)", "against (range)", "ratio", "limit", "")
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -106,9 +112,8 @@ def table(rows: Iterable[Row]) -> str:
 
 def markdown(rows: Iterable[Row]) -> str:
     """Return the rows as a table in Markdown."""
-    lines = ["| Work | Engine | Ours | Against | Ratio | Limit | |", "|---|---|---|---|---|---|---|"]
-    lines += ["| " + " | ".join(_cells(row)) + " |" for row in rows]
-    return "\n".join(lines)
+    lines = [HEADINGS, ("---",) * len(HEADINGS), *(_cells(row) for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -19,6 +19,9 @@ class Sizes:
     slow_relay_rounds: int
     worker_letters: int
     worker_rounds: int
+    mapped_subscriptions: int
+    """Fewer: for these an object-relational mapper makes a row each."""
+    mapped_rounds: int
     subscriptions: int
     fan_out_rounds: int
     few_due: int
@@ -39,6 +42,8 @@ WHOLE = Sizes(
     slow_relay_rounds=3,
     worker_letters=10_000,
     worker_rounds=3,
+    mapped_subscriptions=5_000,
+    mapped_rounds=3,
     subscriptions=1_000_000,
     fan_out_rounds=3,
     few_due=1_000,
@@ -57,6 +62,8 @@ QUICK = Sizes(
     slow_relay_rounds=1,
     worker_letters=6_000,
     worker_rounds=1,
+    mapped_subscriptions=2_000,
+    mapped_rounds=1,
     subscriptions=100_000,
     fan_out_rounds=1,
     few_due=1_000,

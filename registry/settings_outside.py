@@ -14,6 +14,8 @@ OUTBOX: Final = "outbox:"
 RESEND: Final = "resend:"
 DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 ADDRESS: Final = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
+SENDER: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+"""What a From header can hold as it is (`letters.mime`), an international domain in its xn-- form."""
 API_KEY: Final = re.compile(r"[!-~]{8,500}")
 TOKEN: Final = re.compile(r"[!-~]{16,500}")
 MAKE_A_TOKEN: Final = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 - a command that makes one
@@ -64,6 +66,8 @@ def read_mail_from(reading: Reading, mail_url: str) -> str:
     elif addresses[0][1] != value:
         cause = "letters carry each publisher's own name, so that only the bare address stands here"
         reading.refuse("MAIL_FROM", cause, f"write {addresses[0][1]}")
+    elif not SENDER.fullmatch(value):
+        reading.refuse("MAIL_FROM", "no letter's From could hold it", f"{example}, international domains as xn--…")
     return value
 
 

@@ -21,14 +21,14 @@ from registry.channels.outbox import OutboxChannel
 from registry.channels.reach import PUBLIC, WITH_THIS_MACHINE, Reach
 from registry.channels.resend import RESEND_URL, ResendChannel
 from registry.channels.smtp import SmtpChannel
-from registry.channels.smtp_address import parse_mail_url
+from registry.channels.smtp_address import SmtpAddress, parse_mail_url
 from registry.channels.webhook import WebhookChannel
 from registry.domain.errors import RegistryError
 from registry.domain.vocabulary import ChannelKind
 from registry.letters.render import LetterRenderer
 from registry.migrations import find_revision, known_revisions, newest_revision
 from registry.pages.render import PageRenderer
-from registry.settings import OUTBOX, RESEND, Settings
+from registry.settings import OUTBOX, RESEND, BadSettings, Settings, masked
 from registry.steps.installation import bind_installation, fingerprint_of
 from registry.steps.keyring import Keyring, load_keyring, make_keyring
 from registry.steps.letterhead import Letterhead
@@ -120,7 +120,11 @@ class Wiring:
     def _open_mail(self) -> Channel:
         if self.resend_api_key is not None and self.mail_url.startswith(RESEND):
             return ResendChannel(self.resend_api_key, base_url=self.resend_base_url or RESEND_URL)
-        return SmtpChannel(parse_mail_url(self.mail_url))
+        address = _read_mail_url(self.mail_url)
+        try:
+            return SmtpChannel(address)
+        except ValueError as error:
+            raise _bad_mail_url(self.mail_url, error) from None
 
     def _open_chat(self, kind: ChatKind, now: Callable[[], datetime]) -> ChatChannel:
         http, hosts = self.reach.open_http(), self.reach.chat_hosts[kind]
@@ -154,7 +158,12 @@ class Wiring:
 
 
 def wire(settings: Settings) -> Wiring:
-    """Make the parts from settings. Opens no connection yet; makes the instance folder if it is missing."""
+    """Make the parts from settings. Opens no connection yet; makes the instance folder if it is missing.
+
+    Raises `BadSettings` for a mail URL with options that cannot be used.
+    """
+    if settings.mail_url != OUTBOX and not settings.mail_url.startswith(RESEND):
+        _read_mail_url(settings.mail_url)
     # It holds the embedded database, and with it customers' addresses.
     settings.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     build = build_id([*TEMPLATES.rglob("*"), *STATIC.rglob("*"), *(CHECKOUT / "registry").rglob("*.py")])
@@ -191,6 +200,17 @@ def wire(settings: Settings) -> Wiring:
         ping_url=settings.ping_url,
         metrics_token=settings.metrics_token,
     )
+
+
+def _read_mail_url(mail_url: str) -> SmtpAddress:
+    try:
+        return parse_mail_url(mail_url)
+    except ValueError as error:
+        raise _bad_mail_url(mail_url, error) from None
+
+
+def _bad_mail_url(mail_url: str, error: ValueError) -> BadSettings:
+    return BadSettings([f"REGISTRY_MAIL_URL is {masked('MAIL_URL', mail_url)}: {error}."])
 
 
 def build_id(files: Iterable[Path]) -> str:

@@ -439,3 +439,15 @@ def test_every_setting_is_documented_and_no_other() -> None:
     assert documented == {name for name in NAMES if not name.endswith("_FILE")}
     twins = set(re.findall(r"`([A-Z_]+)`", document.partition("`_FILE` twin")[2].partition("| Variable |")[0]))
     assert twins == set(WITH_FILE_TWIN)
+
+
+@pytest.mark.parametrize("sender", ["registry@exämple.com", "régistry@example.com", "a@-x", "registry@example.com."])
+def test_a_sender_that_no_letter_could_carry_is_refused(sender: str, tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match=r"REGISTRY_MAIL_FROM is .* no letter's From could hold it"):
+        Settings.from_env(
+            {
+                "REGISTRY_INSTANCE": str(tmp_path),
+                "REGISTRY_MAIL_URL": "smtp://relay.example",
+                "REGISTRY_MAIL_FROM": sender,
+            }
+        )

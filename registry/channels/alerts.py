@@ -10,13 +10,12 @@ answer, no error and no log.
 from __future__ import annotations
 
 import json
-import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from registry.channels.timed_http import TROUBLE, Exchange, SocketAddress, TimedSession
+from registry.channels.timed_http import TROUBLE, Exchange, TimedSession, look_up
 
 TOTAL_SECONDS: Final = 10.0
 """For connecting, sending and the answer together, whatever the other side does."""
@@ -55,7 +54,7 @@ class AlertRoad:
         if body is not None:
             headers["Content-Type"] = "application/json"
         ends_at = time.monotonic() + self.total_seconds
-        exchange = Exchange(must_end_at=ends_at, connect_by=ends_at, find_addresses=_look_up)
+        exchange = Exchange(must_end_at=ends_at, connect_by=ends_at, find_addresses=look_up)
         try:
             # A session of its own each time: minutes lie between two calls, and no server keeps a connection so long.
             with (
@@ -78,7 +77,3 @@ class AlertRoad:
             raise NotHeard(exchange.trouble or type(trouble).__name__) from None
         if not 200 <= status < 300:
             raise NotHeard(f"answered with {status}")
-
-
-def _look_up(host: str, port: int) -> Sequence[SocketAddress]:
-    return [(family, address) for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]

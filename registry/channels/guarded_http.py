@@ -177,8 +177,8 @@ class GuardedHttp:
 
     `may_reach` decides about each IP address; `allow_http` takes addresses without encryption and names without a
     dot. Both are for development and for tests, which allow 127.0.0.1. `certificate_authority` is a PEM file trusted
-    beside the public authorities. A connection idle for longer than `idle_seconds` is not used again: what lies
-    between may have forgotten it without a word.
+    beside the public authorities. A connection idle for longer than `idle_seconds` is not used again, however busy
+    those to other hosts are: what lies between may have forgotten it without a word.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class GuardedHttp:
         self._timeouts = timeouts or HttpTimeouts()
         self._certificate_authority = certificate_authority
         self._idle_seconds = idle_seconds
-        self._last_used = 0.0
+        self._last_used: dict[str, float] = {}
         self._session = TimedSession(certificate_authority=certificate_authority)
 
     @property
@@ -223,7 +223,8 @@ class GuardedHttp:
         if isinstance(address, AddressProblem):
             return NotSent(describe_problem(address), problem=address, is_final=True)
         now = time.monotonic()
-        if now - self._last_used > self._idle_seconds:
+        place = f"{address.scheme}://{address}"
+        if now - self._last_used.get(place, now) > self._idle_seconds:
             self.close()
         exchange = Exchange(now + self._timeouts.whole, now + self._timeouts.connect, self._find_addresses)
         is_settled = False
@@ -243,11 +244,12 @@ class GuardedHttp:
             # Also when a worker is stopped in the middle: the next request must not continue half an exchange.
             if not is_settled:
                 self.close()
-            self._last_used = time.monotonic()
+            self._last_used[place] = time.monotonic()
 
     def close(self) -> None:
         """Close the connections. The next request opens a new one."""
         self._session.close()
+        self._last_used.clear()
 
     def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
         response = self._session.post(

@@ -28,7 +28,18 @@ __all__ = ["Security", "SmtpAddress", "SmtpChannel", "SmtpTimeouts", "parse_mail
 
 # Codes that blame the sign-in (RFC 4954 section 6): the deployment's fault, so no letter may be given up for them.
 _SIGN_IN_CODES = frozenset({530, 534, 535, 538})
+# What servers have against the sender or the client, at any point: Postfix waits with it until RCPT TO
+# (`smtpd_delay_reject`), and hosted relays until they have the letter. By code: the sender's address (5.1.7, 5.1.8), a
+# quota (5.4.5), the sign-in (RFC 4954) and Exchange's words for a client without rights.
+_BLAMES_INSTALLATION = re.compile(
+    r"\A5\.(?:1\.[78]|4\.5|7\.(?:8|9|11|54|57|60))\b"
+    r"|\brelay(?:ing)? (?:access )?(?:is )?(?:denied|not (?:permitted|allowed))|\bunable to relay\b"
+    r"|\bsender (?:address rejected|verify failed)|\bclient host rejected|\bauthentication (?:is )?required"
+    r"|\baddress is not verified|\bverified sender identity",
+    re.IGNORECASE,
+)
 _CLOSING = 421
+_OUT_OF_STEP = 503
 _TOO_LARGE = 552
 # How Postfix and Exim say under which name they keep a letter.
 _QUEUE_NAME = re.compile(r"(?:^|\s)(?:queued as |id=)([A-Za-z0-9][A-Za-z0-9-]*)")
@@ -109,7 +120,8 @@ class SmtpChannel:
         """Carry one letter and say what the server said.
 
         Refused with 4xx, or any trouble up to the final dot: TemporaryFailure. Refused with 5xx at RCPT TO,
-        DATA or after the letter, or at MAIL FROM for its size: PermanentFailure, unless the code blames the sign-in.
+        DATA or after the letter, or at MAIL FROM for its size: PermanentFailure, unless the server blames the sign-in,
+        the sender or this installation, or has lost a step (503).
         Any trouble after the final dot: Ambiguous, for the server may have taken the letter.
         """
         letter = prepare(envelope)
@@ -128,6 +140,26 @@ class SmtpChannel:
         self._letters_carried = 0
         self._is_between_letters = True
         return self._carry(wire, letter)
+
+    def check(self) -> Answer:
+        """Go as far as a letter would before MAIL FROM, on a new connection, and say what the server said.
+
+        Accepted: it was reached, encrypted and signed in to as the address asks. Else a TemporaryFailure.
+        """
+        self.close()
+        wire = self._wire = Wire(time.monotonic() + self._timeouts.before_dot)
+        self._letters_carried = 0
+        try:
+            self._opening.make_ready(wire)
+        except Refused as refusal:
+            self._drop()
+            return TemporaryFailure(refusal.code, f"{self._address}, {wire.point}: {refusal.reason}")
+        except WireError as trouble:
+            self._drop()
+            return TemporaryFailure(None, f"{self._address}, {wire.point}: {trouble}")
+        done = [*(["encrypted"] if wire.is_encrypted else []), *(["signed in"] if self._address.username else [])]
+        self.close()
+        return Accepted(250, ", ".join(["greeted", *done]))
 
     def close(self) -> None:
         """Take leave of the server and close the connection. The next letter opens a new one."""
@@ -258,12 +290,10 @@ class SmtpChannel:
 
     def _refusal(self, wire: Wire, code: int, text: str) -> Answer:
         answer = f"at {wire.point}: {text}"
-        # A sender that a relay does not know is the deployment's fault: no letter may fail for good by it.
-        is_about_the_sender = wire.point is Point.MAIL and code != _TOO_LARGE
-        if code // 100 == 5 and code not in _SIGN_IN_CODES and not is_about_the_sender:
+        if code // 100 == 5 and not _blames_installation(wire.point, code, text):
             return PermanentFailure(code, answer)
-        if code == _CLOSING or code // 100 in (2, 3):
-            # 421 says that the server is closing (RFC 5321 section 3.8); another code here, that step was lost.
+        if code in (_CLOSING, _OUT_OF_STEP) or code // 100 in (2, 3):
+            # 421 says that the server is closing (RFC 5321 section 3.8); the others, that step was lost.
             self._drop()
         if wire.point is Point.DOT and code // 100 == 3:
             return Ambiguous(code, answer)
@@ -276,7 +306,15 @@ class SmtpChannel:
             code, text = wire.getreply()
         except WireError as trouble:
             return TemporaryFailure(None, f"{self._address}, {wire.point}: {trouble}")
-        answer = f"at {wire.point}, out of turn: {words_of(text)}"
-        if wire.point is Point.LETTER and code // 100 == 5 and code not in _SIGN_IN_CODES:
+        words = words_of(text)
+        answer = f"at {wire.point}, out of turn: {words}"
+        if wire.point is Point.LETTER and code // 100 == 5 and not _blames_installation(wire.point, code, words):
             return PermanentFailure(code, answer)
         return TemporaryFailure(code, answer)
+
+
+def _blames_installation(point: Point, code: int, text: str) -> bool:
+    """Whether a refusal is the deployment's fault, or the conversation's: no letter may fail for good by it."""
+    if code in _SIGN_IN_CODES or code == _OUT_OF_STEP or (point is Point.MAIL and code != _TOO_LARGE):
+        return True
+    return _BLAMES_INSTALLATION.search(text) is not None

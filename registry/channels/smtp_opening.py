@@ -123,8 +123,9 @@ class Opening:
         if not wire.is_encrypted and not self._address.is_loopback:
             raise Refused(None, "the password is not given to a server without encryption: use ?starttls=required")
         mechanisms = wire.esmtp_features.get("auth", "").upper().split()
+        both = _base64(f"{chr(0)}{username}{chr(0)}{password}")
         if "PLAIN" in mechanisms:
-            code, text = self._ask(wire, f"AUTH PLAIN {_base64(f'{chr(0)}{username}{chr(0)}{password}')}")
+            code, text = self._ask(wire, f"AUTH PLAIN {both}")
         elif "LOGIN" in mechanisms:
             code, text = self._ask(wire, "AUTH LOGIN")
             for secret in (username, password):
@@ -135,7 +136,11 @@ class Opening:
                 None, f"the server offers no sign-in with PLAIN or LOGIN (it offers: {' '.join(mechanisms) or 'none'})"
             )
         if code // 100 != 2:
-            raise Refused(code, f"{words_of(text)} (check the user name and password in the mail URL)")
+            said = words_of(text)
+            for secret in (both, _base64(password), password):
+                # Some servers repeat the command that they refuse, and what they say goes into the record.
+                said = said.replace(secret, "[password]")
+            raise Refused(code, f"{said} (check the user name and password in the mail URL)")
 
     def _ask(self, wire: Wire, command: str) -> tuple[int, bytes]:
         wire.within(self._timeouts.command)

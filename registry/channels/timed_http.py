@@ -41,13 +41,15 @@ class Exchange:
     """One request under way. Times are seconds on the monotonic clock.
 
     `find_addresses` turns host and port into what to connect to, in the order to try; it may raise, and what is no
-    OSError comes out of the session unchanged. `is_written` once the last byte of the request was handed over: until
-    then it cannot have been taken. `trouble` says in plain words what went wrong.
+    OSError comes out of the session unchanged. `has_begun` from just before the first byte of the request,
+    `is_written` once the last one was handed over: until then it cannot have been taken. `trouble` says in plain words
+    what went wrong.
     """
 
     must_end_at: float
     connect_by: float
     find_addresses: Callable[[str, int], Sequence[SocketAddress]]
+    has_begun: bool = False
     is_written: bool = False
     trouble: str = ""
 
@@ -129,6 +131,12 @@ def read_body(response: requests.Response, longest: int) -> tuple[bytes, bool]:
     return bytes(body[:longest]), False
 
 
+def look_up(host: str, port: int) -> list[SocketAddress]:
+    """Where a name leads, by the system's name service, which keeps its own time-out."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in found]
+
+
 class _TimedReader(io.RawIOBase):
     """The bytes of an answer, each read within what is left of the whole exchange."""
 
@@ -196,6 +204,7 @@ class _TimedConnection(HTTPConnection):
         with exchange.noting():
             for start in range(0, len(data), _PIECE):
                 self.sock.settimeout(exchange.seconds_left())
+                exchange.has_begun = True
                 super().send(data[start : start + _PIECE])
 
 

@@ -11,6 +11,7 @@ import click
 from registry.cli.failures import explain_failure, report
 from registry.cli.invocation import Invocation, Refusal, Section, pass_invocation
 from registry.cli.printing import plain, print_json, print_lines, stamp, table, words_of
+from registry.cli.values import NUMBER
 from registry.steps.keyring import load_keyring
 from registry.steps.receive_mail import Happened, Received, receive_mail
 from registry.steps.stored_mail import ListedMail, get_mail, list_mail
@@ -131,7 +132,7 @@ def list_kept(run: Invocation, limit: int) -> None:
 @bounce.command(
     examples=["registry bounce show 12", "registry bounce show 12 --raw > message.eml"],
 )
-@click.argument("mail", type=int)
+@click.argument("mail", type=NUMBER)
 @click.option("--raw", is_flag=True, help="Its bytes as they came, to be saved and opened in a mail program.")
 @pass_invocation
 def show(run: Invocation, mail: int, raw: bool) -> None:

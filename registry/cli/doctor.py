@@ -182,7 +182,8 @@ def _worker(heartbeat_at: datetime | None, now: datetime) -> Finding:
     if heartbeat_at is None:
         return Finding("Worker", Grade.WRONG, "none has ever run, so nothing is sent or takes effect.", remedy)
     age = now - heartbeat_at
-    if age > STALLED_AFTER:
+    # A beat from the future was made by a clock that was wrong.
+    if abs(age) > STALLED_AFTER:
         return Finding("Worker", Grade.WRONG, f"last seen {say_at(heartbeat_at, 'UTC')}.", remedy)
     return Finding("Worker", Grade.OK, f"seen {count_of(max(0, int(age.total_seconds())), 'second')} ago.")
 

@@ -133,12 +133,13 @@ def _records(wiring: Wiring, domain: str, selectors: Sequence[str]) -> Iterator[
     try:
         found = look_up_mail_dns(domain, selectors=asked)
         back = wiring.bounce_address.rpartition("@")[2] if wiring.bounce_address is not None else domain
-        spf = found.spf if back == domain else look_up_mail_dns(back).spf
+        behind = found if back == domain else look_up_mail_dns(back)
     except ValueError as error:
         yield Finding("Domain", Grade.WRONG, f"{error}.", "Correct REGISTRY_MAIL_FROM or --dkim-selector.")
         return
     # Resend's return path is its own, and has its own record.
     if not by_resend:
+        spf = behind.spf
         yield _record("SPF", spf, f"Publish at {spf.name} a TXT record v=spf1 … that names your mail server.")
     for dkim in found.dkim:
         yield _record("DKIM", dkim, "Publish the key that your mail server signs with, under this selector.")
@@ -151,6 +152,8 @@ def _records(wiring: Wiring, domain: str, selectors: Sequence[str]) -> Iterator[
         )
     yield _record("DMARC", found.dmarc, f"Publish at _dmarc.{domain} a TXT record such as v=DMARC1; p=none.")
     yield _replies(domain, found.mx)
+    if back != domain and not by_resend:
+        yield _way_back(back, behind.mx)
 
 
 def _record(about: str, record: Record, remedy: str) -> Finding:
@@ -175,3 +178,16 @@ def _replies(domain: str, servers: MailServers) -> Finding:
         case _:
             says = f"{domain} takes no mail, so no answer and no bounce arrives."
             return Finding("Replies", Grade.WRONG, says, "Publish an MX record, or send from a domain that has one.")
+
+
+def _way_back(domain: str, servers: MailServers) -> Finding:
+    about = "Way back"
+    match servers.state:
+        case MailState.PRESENT | MailState.ADDRESSES:
+            return Finding(about, Grade.OK, f"letters that come back to {domain} go to {', '.join(servers.hosts)}.")
+        case MailState.UNREACHABLE:
+            return Finding(about, Grade.NOTE, f"no name server answers for {domain}, so nothing is known.")
+        case _:
+            says = f"{domain} takes no mail, so no bounce arrives and a letter that came back counts as accepted."
+            remedy = "Publish an MX record there, or set REGISTRY_BOUNCE_ADDRESS at a domain that has one."
+            return Finding(about, Grade.WRONG, says, remedy)

@@ -11,6 +11,7 @@ import click
 
 from registry.cli.invocation import Invocation, Section, as_option, pass_invocation, publisher_option
 from registry.cli.printing import count_of, print_json, print_lines, stamp, table
+from registry.cli.values import NUMBER
 from registry.domain.vocabulary import ChangeKind, ChannelKind
 from registry.letters.web_forms import WEB_FORMS
 from registry.steps.endpoint_errors import EndpointNotVerified
@@ -94,7 +95,7 @@ def add(
 
 
 @endpoint.command(examples=["registry endpoint verify 17 --publisher antopsis"])
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @publisher_option
 @as_option
 @pass_invocation
@@ -123,7 +124,7 @@ def verify(run: Invocation, number: int, publisher_slug: str, acting_as: str | N
 
 
 @endpoint.command("rotate-secret", examples=["registry endpoint rotate-secret 17 --publisher antopsis --old-for 48"])
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @publisher_option
 @click.option(
     "--old-for",
@@ -152,7 +153,7 @@ def rotate(run: Invocation, number: int, publisher_slug: str, old_for: int, acti
 
 
 @endpoint.command(examples=["registry endpoint end 17 --publisher antopsis"])
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @publisher_option
 @as_option
 @pass_invocation

@@ -8,6 +8,7 @@ import click
 
 from registry.cli.invocation import Invocation, Refusal, Section, as_option, pass_invocation, publisher_option
 from registry.cli.printing import plain, print_json, print_lines, stamp, table
+from registry.cli.values import NUMBER
 from registry.steps.legal_holds import (
     DescribedHold,
     HoldScope,
@@ -79,7 +80,7 @@ def set_hold(
 
 
 @legal_hold.command(examples=['registry legal-hold lift 3 --publisher antopsis --reason "Settled on 12 May 2027"'])
-@click.argument("hold", type=int)
+@click.argument("hold", type=NUMBER)
 @publisher_option
 @click.option("--reason", required=True, metavar="TEXT", help="Why it is not needed any more. No names of people.")
 @as_option

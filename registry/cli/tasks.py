@@ -9,6 +9,7 @@ import click
 
 from registry.cli.invocation import Invocation, Section, as_option, pass_invocation
 from registry.cli.printing import count_of, plain, print_json, print_lines, say_at
+from registry.cli.values import NUMBER
 from registry.steps.lookup import get_publisher
 from registry.steps.task_words import say_remedy, say_task, say_time_left
 from registry.steps.tasks import ListedTask, close_task_by_hand, list_tasks
@@ -50,7 +51,7 @@ def list_all(run: Invocation, publisher_slug: str | None, include_closed: bool) 
     short_help="Close a task, with what was done.",
     examples=['registry task close 12 --reason "The report is about another service of ours."'],
 )
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=NUMBER)
 @click.option("--reason", required=True, metavar="TEXT", help="What was done about it, or why nothing need be.")
 @as_option
 @pass_invocation

@@ -12,6 +12,8 @@ import click
 from registry.cli.invocation import Refusal
 
 STANDARD_INPUT = "-"
+NUMBER = click.IntRange(1, 2**63 - 1)
+"""The number of a row: what is larger no database could look up."""
 
 
 class LocalDate(click.ParamType[date]):

@@ -153,6 +153,8 @@ LONGEST_RETRY_AFTER = timedelta(days=1)
 
 IDEMPOTENCY_KEY_LIFETIME = timedelta(hours=24)
 """How long Resend recognises a repeated request."""
+RECOGNISED_WITHIN = IDEMPOTENCY_KEY_LIFETIME - timedelta(hours=1)
+"""How long a request is repeated. The hour between is for clocks that differ and a request that is long under way."""
 
 
 @dataclass(frozen=True)
@@ -228,14 +230,14 @@ def may_repeat_ambiguous(road: str, ambiguous_tries: int, since_first_start: tim
     """Return whether a delivery that may have arrived is tried again, with the same bytes and id (DESIGN §4.4, R29).
 
     `road` is "smtp", "outbox", "resend", "webhook", "slack" or "teams"; `since_first_start` the time since the first
-    ambiguous send began. Resend and webhooks recognise a repeat, Resend for 24 hours. Mail servers do not, and a chat
-    room shows every copy: there is one more try, marked as a possible duplicate. An outbox file is written over by its
-    own name, so a repeat adds nothing. Where the answer is False a person must look. Raises ValueError for an unknown
-    road.
+    ambiguous send began. Resend and webhooks recognise a repeat, Resend for a day, an hour of which is left over. Mail
+    servers do not, and a chat room shows every copy: there is one more try, marked as a possible duplicate. An
+    outbox file is written over by its own name, so a repeat adds nothing. Where the answer is False a person must look.
+    Raises ValueError for an unknown road.
     """
     match road:
         case "resend":
-            return since_first_start < IDEMPOTENCY_KEY_LIFETIME
+            return since_first_start < RECOGNISED_WITHIN
         case "smtp" | "slack" | "teams":
             return ambiguous_tries < 2
         case "webhook" | "outbox":

@@ -115,6 +115,7 @@ def _judge_scheduler(installation: Installation, now: datetime) -> tuple[Schedul
     if installation.heartbeat_at is None:
         is_new = now - installation.created_at < FIRST_WORKER_WITHIN
         return (SchedulerState.EXPECTED if is_new else SchedulerState.NEVER), None
-    # Two machines' clocks may differ a little.
-    age = max(now - installation.heartbeat_at, timedelta())
-    return (SchedulerState.ALIVE if age <= HEARTBEAT_LATE_AFTER else SchedulerState.LATE), age
+    # Two machines' clocks may differ a little. A beat from further ahead was made by a clock that was wrong, and would
+    # pass for new until that time has come, whatever became of the scheduler.
+    age = now - installation.heartbeat_at
+    return (SchedulerState.ALIVE if abs(age) <= HEARTBEAT_LATE_AFTER else SchedulerState.LATE), max(age, timedelta())

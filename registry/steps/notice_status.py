@@ -47,8 +47,12 @@ class AttemptStatus:
 
 @dataclass(frozen=True)
 class DeliveryStatus:
-    """One statement to one recipient. `address` is None once erased. `due_at` counts while it waits."""
+    """One statement to one recipient. `address` is None once erased. `due_at` counts while it waits.
 
+    `delivery` is its number, by which the worker's log names it.
+    """
+
+    delivery: int
     statement: int
     kind: str
     audience: str
@@ -214,6 +218,7 @@ def _deliveries(session: Session, notice: Notice) -> tuple[DeliveryStatus, ...]:
         attempts.setdefault(each.delivery_id, []).append(status)
     return tuple(
         DeliveryStatus(
+            delivery=delivery.id,
             statement=seq,
             kind=kind,
             audience=audience,

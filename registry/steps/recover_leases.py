@@ -57,7 +57,7 @@ def _take_back(session: Session, now: datetime, delivery: Delivery, attempt: Att
         put_before_a_person(session, now, delivery, DeliveryNote.CRASHED_REPEATEDLY)
     elif has_begun:
         attempt.answer_class = AMBIGUOUS
-        settle_ambiguous(session, now, delivery, attempt.channel, due_at=now)
+        settle_ambiguous(session, now, delivery, attempt.channel, due_at=now, is_crash=True)
     else:
         release(session, now, delivery, attempt)
     record_event(

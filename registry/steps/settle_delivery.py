@@ -173,11 +173,17 @@ def accept(session: Session, now: datetime, delivery: Delivery, accepted_at: dat
         _record(session, now, delivery, kind="delivery.receipt_not_counted", trouble=name_of(trouble))
 
 
-def settle_ambiguous(session: Session, now: datetime, delivery: Delivery, road: str, due_at: datetime) -> None:
-    """Let a leased delivery that may have arrived wait for its next try at `due_at` (UTC), or end it (R29)."""
+def settle_ambiguous(
+    session: Session, now: datetime, delivery: Delivery, road: str, due_at: datetime, *, is_crash: bool = False
+) -> None:
+    """Let a leased delivery that may have arrived wait for its next try at `due_at` (UTC), or end it (R29).
+
+    A crash is no sign of trouble with the letter until it is the third: until then each one allows a further try.
+    """
     session.flush()
     unclear = _unclear(started_attempts(session, delivery))
-    if may_repeat_ambiguous(road, len(unclear), now - _began_at(unclear, now)):
+    tries = 1 if is_crash else len(unclear)
+    if may_repeat_ambiguous(road, tries, now - _began_at(unclear, now)):
         lapse(delivery, has_begun=True)
         delivery.due_at = due_at
     else:

@@ -88,7 +88,7 @@ def _mend_attention(publisher: str, facts: Facts) -> str:
     if not number:
         return "Look at the address, and close the task with what was done."
     return (
-        f"See registry notice status {number} --publisher {publisher}; then try again (registry notice retry), name "
+        f"See registry notice status {number} --publisher {publisher}; then try again (registry notice resend), name "
         "another contact, or record service by other means."
     )
 
@@ -100,6 +100,11 @@ def _say_overdue(publisher: str, facts: Facts) -> str:
 
 def _say_blocked(_: str, facts: Facts) -> str:
     return f"The provider {facts.get('account')} asked to be left alone until {facts.get('until')}: nothing goes by it."
+
+
+def _say_standing_mail(_: str, facts: Facts) -> str:
+    road = {"smtp": "The mail server", "resend": "Resend"}.get(str(facts.get("road")), str(facts.get("road")))
+    return f"{road} has taken no letter since {facts.get('since')}: all of them wait, and none is lost."
 
 
 def _say_heartbeat(_: str, facts: Facts) -> str:
@@ -136,6 +141,7 @@ _SENTENCES: Final[dict[str, Callable[[str, Facts], str]]] = {
     TaskKind.NEEDS_ATTENTION: _say_attention,
     TaskKind.NOTICE_OVERDUE: _say_overdue,
     TaskKind.PROVIDER_BLOCKED: _say_blocked,
+    TaskKind.MAIL_STANDS_STILL: _say_standing_mail,
     TaskKind.HEARTBEAT_LATE: _say_heartbeat,
     TaskKind.CALLBACK_UNMATCHED: _say_unmatched,
     TaskKind.RECIPIENTS_MISSING: _say_missing,
@@ -149,6 +155,10 @@ _REMEDIES: Final[dict[str, Callable[[str, Facts], str]]] = {
         f"See registry notice status {facts.get('notice')} --publisher {publisher} and the worker's log."
     ),
     TaskKind.PROVIDER_BLOCKED: lambda publisher, facts: "Ask the provider why; letters wait and none is lost.",
+    TaskKind.MAIL_STANDS_STILL: lambda publisher, facts: (
+        "See what it says (registry doctor, registry notice status), and mend the server, REGISTRY_MAIL_URL or "
+        "REGISTRY_MAIL_FROM; letters go on by themselves."
+    ),
     TaskKind.HEARTBEAT_LATE: lambda publisher, facts: "Look at the worker's log and at the database.",
     TaskKind.CALLBACK_UNMATCHED: lambda publisher, facts: (
         "If its account also sends other mail, close the task with that; else look at what it reports."

@@ -33,6 +33,7 @@ class TaskKind(StrEnum):
     NEEDS_ATTENTION = "needs_attention"
     NOTICE_OVERDUE = "notice_overdue"
     PROVIDER_BLOCKED = "provider_blocked"
+    MAIL_STANDS_STILL = "mail_stands_still"
     HEARTBEAT_LATE = "heartbeat_late"
     CALLBACK_UNMATCHED = "callback_unmatched"
     RECIPIENTS_MISSING = "recipients_missing"
@@ -45,6 +46,7 @@ CLOSE_BY_THEMSELVES: Final = frozenset(
         TaskKind.CUSTOMER_NOT_REACHED.value,
         TaskKind.NOTICE_OVERDUE.value,
         TaskKind.PROVIDER_BLOCKED.value,
+        TaskKind.MAIL_STANDS_STILL.value,
         TaskKind.HEARTBEAT_LATE.value,
     }
 )

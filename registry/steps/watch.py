@@ -11,13 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Final
 
 from sqlalchemy import BigInteger, Engine, String, and_, cast, exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import NoticeState
+from registry.domain.vocabulary import ChannelKind
+from registry.steps.claim_deliveries import IS_WAITING
 from registry.steps.record import WORKER
+from registry.steps.settle_delivery import AMBIGUOUS, NOT_TRIED, TEMPORARY
 from registry.steps.sweep_slots import shared_clock
 from registry.steps.tasks import NO_LONGER_TRUE, TaskKind, close_task, open_task
 from registry.steps.unreached import find_unreached
@@ -36,7 +40,15 @@ from registry.tables import (
 from registry.tables.engine import reading, writing
 
 OVERDUE_AFTER: Final = timedelta(hours=1)
-BLOCKED_FOR: Final = timedelta(hours=1)
+STANDS_STILL_AFTER: Final = timedelta(minutes=30)
+LATEST_TRIES: Final = 500
+RESEND: Final = "resend"
+MAIL_ROADS: Final = ("smtp", RESEND)
+SMTP_CLOSING: Final = 421
+SMTP_REFUSED: Final = 500
+BLOCKED_FOR: Final = timedelta(minutes=30)
+CALM_AFTER: Final = timedelta(minutes=10)
+"""A provider that was asked again and took letters for as long has forgiven."""
 UNMATCHED_AFTER: Final = timedelta(hours=1)
 HEARTBEAT_LATE_AFTER: Final = timedelta(minutes=2)
 """Longer than the heartbeat can wait for a busy SQLite database, twice over."""
@@ -106,6 +118,7 @@ def _find(session: Session, now: datetime) -> list[_Condition]:
         *_customers_not_reached(session, now),
         *_overdue_notices(session, now),
         *_blocked_providers(session, now),
+        *_standing_mail(session, now),
         *_late_heartbeat(session, now),
         *_unmatched_callbacks(session, now),
     ]
@@ -114,7 +127,7 @@ def _find(session: Session, now: datetime) -> list[_Condition]:
 def _find_standing(session: Session) -> dict[tuple[str, str, str], Task]:
     kinds = (
         *(TaskKind.CUSTOMER_NOT_REACHED, TaskKind.NOTICE_OVERDUE, TaskKind.PROVIDER_BLOCKED),
-        *(TaskKind.HEARTBEAT_LATE, TaskKind.CALLBACK_UNMATCHED),
+        *(TaskKind.MAIL_STANDS_STILL, TaskKind.HEARTBEAT_LATE, TaskKind.CALLBACK_UNMATCHED),
     )
     tasks = session.scalars(select(Task).where(Task.kind.in_(kinds), Task.closed_at.is_(None)).order_by(Task.id))
     return {(task.kind, task.subject_kind, task.subject): task for task in tasks}
@@ -156,20 +169,53 @@ def _overdue_notices(session: Session, now: datetime) -> Iterator[_Condition]:
 
 
 def _blocked_providers(session: Session, now: datetime) -> Iterator[_Condition]:
-    """A provider that asked to be left alone for more than an hour, until it may be asked again."""
+    """A provider that asked to be left alone for more than half an hour, until letters go again."""
     at = shared_clock(session, now)
     has_task = exists().where(
         Task.kind == TaskKind.PROVIDER_BLOCKED.value, Task.subject == ProviderPacing.account, Task.closed_at.is_(None)
     )
     rows = session.scalars(
         select(ProviderPacing)
-        .where(ProviderPacing.blocked_until > at, or_(ProviderPacing.blocked_until > at + BLOCKED_FOR, has_task))
+        .where(
+            or_(
+                ProviderPacing.blocked_until > at + BLOCKED_FOR,
+                and_(ProviderPacing.blocked_until > at - CALM_AFTER, has_task),
+            )
+        )
         .order_by(ProviderPacing.account)
     )
     for row in rows:
         until = row.blocked_until.isoformat() if row.blocked_until else None
         facts: dict[str, object] = {"account": row.account, "until": until}
         yield _Condition(TaskKind.PROVIDER_BLOCKED, ("provider", row.account), facts=facts)
+
+
+def _standing_mail(session: Session, now: datetime) -> Iterator[_Condition]:
+    """A mail server or provider that takes no letter of anybody's, and has not for half an hour, while some wait."""
+    waits = exists().where(IS_WAITING, Delivery.channel == ChannelKind.EMAIL.value, Delivery.attempt_count > 0)
+    if not session.scalar(select(waits)):
+        return
+    latest = session.execute(
+        select(Attempt.channel, Attempt.answer_class, Attempt.code, Attempt.finished_at)
+        .where(Attempt.finished_at.is_not(None), Attempt.answer_class != NOT_TRIED)
+        .order_by(Attempt.id.desc())
+        .limit(LATEST_TRIES)
+    ).all()
+    for road in MAIL_ROADS:
+        tries = [each for each in latest if each.channel == road]
+        in_vain = list(takewhile(lambda each: _is_about_the_road(each.channel, each.answer_class, each.code), tries))
+        if not in_vain or in_vain[-1].finished_at > now - STANDS_STILL_AFTER:
+            continue
+        facts: dict[str, object] = {"road": road, "since": in_vain[-1].finished_at.isoformat()}
+        yield _Condition(TaskKind.MAIL_STANDS_STILL, ("road", road), facts=facts)
+
+
+def _is_about_the_road(road: str, answer_class: str, code: int | None) -> bool:
+    """Return whether an answer says that nobody's letters go, and not just that this one does not."""
+    if answer_class not in (TEMPORARY, AMBIGUOUS):
+        return False
+    # A mail server's other 4xx are about a mailbox. A 5xx is only temporary where it blames the sender or the sign-in.
+    return road == RESEND or code is None or code == SMTP_CLOSING or code >= SMTP_REFUSED
 
 
 def _late_heartbeat(session: Session, now: datetime) -> Iterator[_Condition]:

@@ -6,6 +6,7 @@ Everything here is sent over real sockets by the real session. Only the name ser
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import timedelta
@@ -131,6 +132,19 @@ def test_a_connection_that_was_idle_or_was_closed_meanwhile_is_replaced(
     http.close()
     assert isinstance(http.post(receiver.url, b"{}", {}), HttpAnswer)
     assert receiver.connections == 3
+
+
+def test_a_connection_is_replaced_after_its_own_idleness_however_busy_others_are(
+    open_http: HttpMaker, receiver: HttpReceiver
+) -> None:
+    http = open_http(idle_seconds=0.4)
+    with HttpReceiver() as busy:
+        assert isinstance(http.post(receiver.url, b"{}", {}), HttpAnswer)
+        for _ in range(4):
+            time.sleep(0.15)
+            assert isinstance(http.post(busy.url, b"{}", {}), HttpAnswer)
+        assert isinstance(http.post(receiver.url, b"{}", {}), HttpAnswer)
+    assert receiver.connections == 2
 
 
 # Where it goes

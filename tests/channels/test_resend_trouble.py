@@ -167,7 +167,7 @@ def test_encryption_that_never_begins_means_nothing_was_sent(envelope: Envelope)
 def test_a_trusted_certificate_carries_the_letter(
     authority: Authority, envelope: Envelope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(authority.certificate))
+    monkeypatch.setattr("registry.channels.timed_http.DEFAULT_CA_BUNDLE_PATH", str(authority.certificate))
     with ResendServer(tls=authority.server_context("IP:127.0.0.1")) as server:
         server.script(DRIPPED)
         dripped = send_to(server.url, envelope, ResendTimeouts(connect=5, whole=2))

@@ -58,6 +58,20 @@ def test_trouble_with_starttls_never_falls_back_to_clear(
     assert not any(command.startswith(("AUTH", "MAIL")) for command in server.commands)
 
 
+@pytest.mark.parametrize(
+    ("feature", "repeated"),
+    [("AUTH PLAIN", "AHJlZ2lzdHJ5AGh1c2g="), ("AUTH LOGIN", "aHVzaA=="), ("AUTH PLAIN", "hush")],
+)
+def test_a_server_that_repeats_the_sign_in_brings_no_password_into_the_record(
+    make_envelope: EnvelopeMaker, open_channel: ChannelMaker, feature: str, repeated: str
+) -> None:
+    with ScriptedServer({"auth": [f"535 5.7.8 No: {repeated}"]}, features=[feature]) as server:
+        answer = open_channel(server.url.replace("smtp://", "smtp://registry:hush@")).send(make_envelope())
+    assert isinstance(answer, TemporaryFailure)
+    assert "5.7.8 No: [password] (check" in answer.answer
+    assert repeated not in answer.answer
+
+
 def test_a_server_without_ehlo_is_greeted_the_old_way(make_envelope: EnvelopeMaker, open_channel: ChannelMaker) -> None:
     with ScriptedServer({"ehlo": ["502 5.5.1 What is EHLO?"]}) as server:
         answer = open_channel(f"{server.url}?ehlo=registry.antopsis.example").send(make_envelope())
@@ -96,3 +110,26 @@ def test_a_sign_in_this_channel_cannot_do_is_temporary_and_says_what_is_offered(
         answer = open_channel(server.url.replace("//", "//user:word@")).send(make_envelope())
     assert isinstance(answer, TemporaryFailure)
     assert "it offers: CRAM-MD5 GSSAPI" in answer.answer
+
+
+def test_a_server_is_tried_as_far_as_the_sign_in_and_given_no_letter(open_channel: ChannelMaker) -> None:
+    with ScriptedServer({"auth": ["235 2.7.0 Welcome", "535 5.7.8 Wrong"]}, features=["AUTH PLAIN"]) as server:
+        channel = open_channel(server.url.replace("smtp://", "smtp://registry:secret@"))
+        assert channel.check() == Accepted(250, "greeted, signed in")
+        refused = channel.check()
+    assert isinstance(refused, TemporaryFailure)
+    assert (refused.code, "the sign-in: 5.7.8 Wrong" in refused.answer) == (535, True)
+    assert server.connections == 2
+    assert not any(command.startswith("MAIL") for command in server.commands)
+
+
+@pytest.mark.parametrize("behaviour", [CUT, HANG, "554 5.3.2 No mail here"])
+def test_a_server_that_would_take_no_letter_is_told_of_without_one(
+    make_envelope: EnvelopeMaker, open_channel: ChannelMaker, short: SmtpTimeouts, behaviour: Behaviour
+) -> None:
+    with ScriptedServer({"connect": [behaviour]}) as server:
+        channel = open_channel(server.url, timeouts=short)
+        answer, following = channel.check(), channel.send(make_envelope())
+    assert isinstance(answer, TemporaryFailure)
+    assert "the greeting" in answer.answer
+    assert isinstance(following, Accepted), "the letter after it begins anew"

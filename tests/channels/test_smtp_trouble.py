@@ -62,6 +62,34 @@ def test_a_refusal_is_temporary_or_permanent_by_its_code(
     assert server.connections == (2 if answer.code == 421 else 1)
 
 
+@pytest.mark.parametrize("stage", ["rcpt", "data", "dot"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "503 5.5.1 Bad sequence of commands",
+        "554 5.7.1 <dpo@customer.example>: Relay access denied",
+        "550 5.7.1 <dpo@customer.example>... Relaying denied",
+        "550 relay not permitted",
+        "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain",
+        "553 5.7.1 <notices@antopsis.example>: Sender address rejected: not owned by user relay",
+        "550 5.1.8 <notices@antopsis.example>: Domain of the sender is not known",
+        "550 Sender verify failed",
+        "554 5.7.1 <unknown[192.0.2.7]>: Client host rejected: Access denied",
+        "550 5.4.5 Daily user sending limit exceeded",
+        "554 Message rejected: Email address is not verified",
+    ],
+)
+def test_no_letter_fails_for_good_by_what_a_server_has_against_this_installation(
+    make_envelope: EnvelopeMaker, open_channel: ChannelMaker, features: tuple[str, ...], stage: str, reply: str
+) -> None:
+    with ScriptedServer({stage: [reply]}, features=features) as server:
+        channel = open_channel(server.url)
+        answer, following = channel.send(make_envelope()), channel.send(make_envelope())
+    assert type(answer) is TemporaryFailure
+    assert (answer.code, answer.answer.endswith(reply[4:])) == (int(reply[:3]), True)
+    assert isinstance(following, Accepted)
+
+
 @pytest.mark.parametrize("behaviour", [CUT, RESET, HANG, b"\xff\x00 who are you?\r\n", b"2500 ok\r\n", b"999 ok\r\n"])
 @pytest.mark.parametrize("stage", BEFORE_THE_LETTER)
 def test_trouble_before_the_letter_is_temporary(

@@ -137,3 +137,19 @@ def test_help_is_there_for_everything(sqlite_terminal: Terminal) -> None:
     assert "Examples:" in told
     assert "  registry notice draft --publisher antopsis\n" in told
     assert "Usage: registry notice" in sqlite_terminal.run("notice", exit_code=2).stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("bounce", "show", "99999999999999999999"),
+        ("task", "close", "99999999999999999999", "--reason", "Done."),
+        ("endpoint", "verify", "99999999999999999999", "--publisher", "antopsis"),
+        ("endpoint", "end", "99999999999999999999", "--publisher", "antopsis"),
+        ("endpoint", "rotate-secret", "99999999999999999999", "--publisher", "antopsis"),
+        ("legal-hold", "lift", "99999999999999999999", "--publisher", "antopsis", "--reason", "Settled."),
+    ],
+)
+def test_a_number_that_no_row_can_have_is_a_mistake_and_no_bug(terminal: Terminal, command: tuple[str, ...]) -> None:
+    refused = terminal.run(*command, exit_code=2)
+    assert "99999999999999999999 is not in the range" in refused.stderr

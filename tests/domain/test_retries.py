@@ -100,8 +100,8 @@ def test_what_cannot_be_a_try_is_refused(channel_kind: str, attempt_n: int, jitt
     [
         ("smtp", 1, MINUTE, True),
         ("smtp", 2, MINUTE, False),
-        ("resend", 5, DAY - MINUTE, True),
-        ("resend", 1, DAY, False),
+        ("resend", 5, 23 * HOUR - MINUTE, True),
+        ("resend", 1, 23 * HOUR, False),
         ("webhook", 5, 3 * DAY, True),
         ("outbox", 5, 3 * DAY, True),
         ("slack", 1, MINUTE, True),

@@ -40,7 +40,7 @@ def test_an_installation_whose_worker_lives_is_ready(world: World) -> None:
     assert found.is_paused is False
 
 
-@pytest.mark.parametrize(("seconds", "is_ready"), [(119, True), (121, False), (-30, True)])
+@pytest.mark.parametrize(("seconds", "is_ready"), [(119, True), (121, False), (-30, True), (-86_400, False)])
 def test_a_scheduler_that_is_silent_for_two_minutes_makes_it_unready(
     world: World, seconds: int, is_ready: bool
 ) -> None:

@@ -144,6 +144,7 @@ FACTS: dict[str, Any] = {
     "note": "crashed_repeatedly",
     "what": "effect",
     "account": "resend",
+    "road": "smtp",
     "until": "2026-09-30T10:00:00+00:00",
     "since": "2026-09-30T10:00:00+00:00",
     "provider": "resend",

@@ -17,7 +17,7 @@ from registry.tables import Delivery, Installation, Notice, ProviderPacing, Task
 from tests.channels.smtp_server import MailServer
 from tests.steps.holding_cast import ITS_FIRST_INSTANT, no_mailbox, pending_notice
 from tests.steps.path_cast import add_customer, add_forgotten, decide, dump, events, sweep, withdraw
-from tests.steps.post_office import delivery_to
+from tests.steps.post_office import DPO, delivery_to, use_server
 from tests.world import ANNA, BREMEN, World, antopsis, utc
 
 UNREACHED = TaskKind.CUSTOMER_NOT_REACHED.value
@@ -267,21 +267,23 @@ def test_a_notice_that_was_not_announced_when_it_should_is_overdue(world: World)
     assert task.facts["what"] == "announcement"
 
 
-def test_a_provider_that_shuts_for_more_than_an_hour_is_a_task_until_it_may_be_asked_again(world: World) -> None:
+def test_a_provider_that_shuts_for_more_than_half_an_hour_is_a_task_until_letters_go_again(world: World) -> None:
     with world.reading() as session:
         now = shared_clock(session, world.at)
     values: dict[str, Any] = {"interval_us": 0, "next_at": now, "updated_at": now}
     with world.writing() as session:
-        for account, hours in (("resend", 2), ("relay", 0.5)):
+        for account, hours in (("resend", 1), ("relay", 0.25)):
             blocked_until = now + timedelta(hours=hours)
             session.add(ProviderPacing(account=account, blocked_until=blocked_until, **values))
     look(world)
     (task,) = tasks(world, TaskKind.PROVIDER_BLOCKED.value)
     assert (task.subject, task.publisher_id) == ("resend", None)
-    # Less than an hour is left of it, and nothing goes by it yet.
+    # Little is left of it, and nothing goes by it yet; then it may be asked again, and may shut again.
     change(world, ProviderPacing, blocked_until=now + timedelta(minutes=10))
     assert look(world) == {"opened": 0, "closed": 0}
     change(world, ProviderPacing, blocked_until=now - timedelta(seconds=1))
+    assert look(world) == {"opened": 0, "closed": 0}
+    change(world, ProviderPacing, blocked_until=now - timedelta(minutes=11))
     assert look(world) == {"opened": 0, "closed": 1}
 
 
@@ -349,3 +351,49 @@ def test_a_sweep_beside_another_opens_nothing_twice(world: World, mail_server: M
     look(world)
     look(world)
     assert len(tasks(world, UNREACHED)) == 1
+
+
+STANDSTILL = TaskKind.MAIL_STANDS_STILL.value
+
+
+def test_a_mail_server_that_takes_nobodys_letter_for_half_an_hour_is_a_task_until_one_goes(
+    world: World, mail_server: MailServer
+) -> None:
+    working = world.channels["email"]
+    use_server(world, "smtp://127.0.0.1:1")
+    pending_notice(world, BREMEN)
+    began = world.at
+    sweep(world, "send")
+    world.at = began + timedelta(minutes=29)
+    sweep(world, "send")
+    look(world)
+    assert tasks(world, STANDSTILL) == []
+    world.at = began + timedelta(minutes=31)
+    look(world)
+    (task,) = tasks(world, STANDSTILL)
+    assert task.facts == {"road": "smtp", "since": began.isoformat()}
+    assert look(world) == {"opened": 0, "closed": 0}
+    world.channels["email"] = working
+    world.at = began + timedelta(hours=2)
+    sweep(world, "send")
+    assert look(world)["closed"] == 1
+    assert tasks(world, STANDSTILL) == []
+
+
+def test_a_mailbox_that_is_refused_for_now_is_no_trouble_of_the_road(world: World, mail_server: MailServer) -> None:
+    mail_server.script(DPO, 450, "4.2.0 greylisted")
+    pending_notice(world, BREMEN)
+    sweep(world, "send")
+    world.at += timedelta(hours=1)
+    sweep(world, "send")
+    look(world)
+    assert tasks(world, STANDSTILL) == []
+
+
+def test_a_sender_that_the_server_refuses_is_trouble_of_the_road(world: World, mail_server: MailServer) -> None:
+    mail_server.script(DPO, 554, "5.7.1 Relay access denied")
+    pending_notice(world, BREMEN)
+    sweep(world, "send")
+    world.at += timedelta(hours=1)
+    look(world)
+    assert [task.facts["road"] for task in tasks(world, STANDSTILL)] == ["smtp"]
