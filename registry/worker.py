@@ -127,7 +127,10 @@ class Pulse:
 
 
 class Standing:
-    """Whether this worker has done its work: a send that failed last is no state to report as well."""
+    """Whether this worker has done its work: one whose sweep failed last is no state to report as well.
+
+    Any of them: a `watch` that fails opens no task, so that nobody would hear of what else goes wrong.
+    """
 
     def __init__(self) -> None:
         self._failing: set[str] = set()
@@ -137,8 +140,11 @@ class Standing:
         (self._failing.add if has_failed else self._failing.discard)(sweep)
 
     def is_well(self) -> bool:
-        """Return whether the last run of sending went well, or none has been yet."""
-        return "send" not in self._failing
+        """Return whether the last run of every sweep went well, or none has been yet.
+
+        The ping itself is not asked, or it would never come back.
+        """
+        return not self._failing - {"ping"}
 
 
 @contextmanager

@@ -317,9 +317,12 @@ def test_a_worker_whose_sending_fails_does_not_ping(sqlite_url: str, tmp_path: P
         standing = Standing()
         standing.note("send", has_failed=True)
         assert not standing.is_well()
-        standing.note("announce", has_failed=True)
+        standing.note("watch", has_failed=True)
         standing.note("send", has_failed=False)
-        assert standing.is_well(), "the last run counts, and only that of sending"
+        assert not standing.is_well(), "who looks for trouble and fails keeps quiet too"
+        standing.note("watch", has_failed=False)
+        standing.note("ping", has_failed=True)
+        assert standing.is_well(), "the last run counts, and that of the ping does not"
         with world.writing() as session:
             session.execute(text("ALTER TABLE attempts RENAME TO lost"))
             session.execute(text("ALTER TABLE deliveries RENAME TO lost_too"))

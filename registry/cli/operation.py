@@ -19,7 +19,7 @@ from registry.steps.errors import TimeTravelRefused
 from registry.steps.installation import dispatch_pause, mark_not_evidence
 from registry.steps.keyring import make_keyring, rotate_link_key
 from registry.steps.lookup import get_publisher
-from registry.steps.sweeps import list_sweeps
+from registry.steps.sweeps import tick as run_every_sweep
 from registry.tables.engine import reading, writing
 from registry.wiring import DatabaseUnreachable, SchemaNewer, Wiring
 
@@ -125,11 +125,8 @@ def tick(run: Invocation, travelled_at: datetime | None) -> None:
         return at if at is not None else clock.now()
 
     channels = wiring.make_channels(now)
-    did: dict[str, object] = {}
     try:
-        for name, sweep in list_sweeps(wiring.make_sweeping(channels, now)).items():
-            print_progress(f"{words_of(name)} …")
-            did[name] = sweep()
+        did = run_every_sweep(wiring.make_sweeping(channels, now), lambda name: print_progress(f"{words_of(name)} …"))
     finally:
         for channel in channels.values():
             channel.close()

@@ -15,6 +15,7 @@ from registry.steps.letterhead import Letterhead
 from registry.steps.list_periods import touch
 from registry.steps.lookup import list_running_customers, lock_notice, lock_publisher, read_facts
 from registry.steps.make_statement import make_statement
+from registry.steps.one_by_one import NoteTrouble, one_by_one
 from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import Event, Notice, NoticeCustomer, Publisher
 
@@ -64,27 +65,32 @@ def announce_notice(
     )
 
 
-def announce_due_notices(session: Session, now: datetime, letterhead: Letterhead) -> int:
-    """Announce published notices whose `announce_at` has come; return how many.
+def announce_due_notices(
+    session: Session, now: datetime, letterhead: Letterhead, *, note_trouble: NoteTrouble | None = None
+) -> int:
+    """Announce published notices whose `announce_at` has come; return how many. For `note_trouble` see `one_by_one`.
 
     One that may not be announced any more, since a clock grew longer meanwhile, stays published, and the refusal is
     recorded once, for a person to draft it anew.
     """
     is_due = (Notice.state == NoticeState.PUBLISHED.value, Notice.announce_at <= now)
     due = session.scalars(select(Notice.id).where(*is_due).order_by(Notice.publisher_id, Notice.id)).all()
-    announced = 0
-    for notice_id in due:
+    announced: list[int] = []
+
+    def announce(notice_id: int) -> None:
         publisher, notice = lock_notice(session, notice_id)
         if notice.state != NoticeState.PUBLISHED.value:
             # Another tick announced it, or a person withdrew it, while this one waited.
-            continue
+            return
         try:
             with session.begin_nested():
                 announce_notice(session, now, publisher, notice, WORKER, letterhead)
-            announced += 1
+            announced.append(notice_id)
         except RegistryError as refusal:
             _record_refusal(session, now, publisher, notice, refusal)
-    return announced
+
+    one_by_one(session, due, announce, note_trouble)
+    return len(announced)
 
 
 def _record_refusal(

@@ -43,6 +43,8 @@ LEASE = timedelta(minutes=30)
 RENEW_BELOW = LEASE * 3 / 4
 OUTSIDE_WAIT = timedelta(hours=1)
 """How long a letter waits that `REGISTRY_MAIL_ONLY_TO` keeps back, until it is looked at again."""
+MOST_LOOKED_AT = 5_000
+"""Letters looked at together where all that came before were kept back: a hundred at a time, that takes hours."""
 
 # The indexes of what is due are used only by queries that say these very words.
 IS_WAITING = text(f"deliveries.{DUE_STATES}")
@@ -78,7 +80,8 @@ def claim_deliveries(
     """
     if dispatch_pause(session) is not None:
         return []
-    while due := _find_next(session, now, channel.kind, wanted, after_publisher):
+    looked_at = wanted
+    while due := _find_next(session, now, channel.kind, looked_at, after_publisher):
         kept_back = _find_kept_back(session, due, mail_only_to)
         if kept_back:
             session.execute(
@@ -88,8 +91,9 @@ def claim_deliveries(
                 .execution_options(synchronize_session=False)
             )
         kept_back |= _end_forgotten(session, now, channel, due)
-        if leases := lease_rows(session, now, channel, [each for each in due if each not in kept_back]):
+        if leases := lease_rows(session, now, channel, [each for each in due if each not in kept_back][:wanted]):
             return leases
+        looked_at = min(2 * looked_at, MOST_LOOKED_AT)
     return []
 
 
@@ -143,12 +147,18 @@ def _find_next(session: Session, now: datetime, kind: str, wanted: int, after_pu
     if contacts:
         return contacts
     any_due = exists().where(
-        IS_WAITING, Delivery.channel == kind, Delivery.publisher_id == Publisher.id, Delivery.due_at <= now
+        IS_WAITING,
+        Delivery.channel == kind,
+        Delivery.publisher_id == Publisher.id,
+        Delivery.due_at <= now,
+        Delivery.batch_id.is_(None),
     )
-    publisher_id = session.scalar(
-        select(Publisher.id).where(any_due).order_by(Publisher.id <= after_publisher, Publisher.id).limit(1)
-    )
-    return [] if publisher_id is None else _find_due(session, now, kind, Delivery.publisher_id == publisher_id, wanted)
+    turns = select(Publisher.id).where(any_due).order_by(Publisher.id <= after_publisher, Publisher.id)
+    for publisher_id in session.scalars(turns).all():
+        # What is due of one publisher may all be in another worker's hands, and must not keep the others waiting.
+        if found := _find_due(session, now, kind, Delivery.publisher_id == publisher_id, wanted):
+            return found
+    return []
 
 
 def _find_due(

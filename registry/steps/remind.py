@@ -13,26 +13,33 @@ from registry.domain.vocabulary import StatementKind
 from registry.steps.letterhead import Letterhead
 from registry.steps.lookup import lock_notice, read_facts
 from registry.steps.make_statement import make_statement
+from registry.steps.one_by_one import NoteTrouble, one_by_one
 from registry.tables import Notice, Publisher, Statement
 
 
-def send_reminders(session: Session, now: datetime, letterhead: Letterhead) -> int:
+def send_reminders(
+    session: Session, now: datetime, letterhead: Letterhead, *, note_trouble: NoteTrouble | None = None
+) -> int:
     """Make the reminders that are due by the publisher's local date; return how many notices were reminded of.
 
     None is made for a notice told within the reminder's own span, since its announcement is as fresh as a reminder.
+    For `note_trouble` see `one_by_one`.
     """
     candidates = session.scalars(
         select(Notice.id)
         .where(Notice.state == NoticeState.ANNOUNCED.value, Notice.effective_at > now, ~_was_reminded())
         .order_by(Notice.publisher_id, Notice.id)
     ).all()
-    made = 0
-    for notice_id in candidates:
+    made: list[int] = []
+
+    def remind(notice_id: int) -> None:
         publisher, notice = lock_notice(session, notice_id)
         if _is_due(session, now, publisher, notice):
             make_statement(session, now, publisher, notice, StatementKind.REMINDER, letterhead)
-            made += 1
-    return made
+            made.append(notice_id)
+
+    one_by_one(session, candidates, remind, note_trouble)
+    return len(made)
 
 
 def _was_reminded() -> ColumnElement[bool]:

@@ -203,6 +203,9 @@ def claim_batch_again(session: Session, now: datetime, channel: Channel, dispatc
         return None
     members = _members(session, batch)
     waiting = [delivery for delivery, _ in members if delivery.state == DeliveryState.AMBIGUOUS.value]
+    if not waiting or _is_under_way(members):
+        # Another worker took it up after this one's query had begun to look: the lock tells, the query's view does not.
+        return None
     if not may_repeat_ambiguous(channel.name, 1, now - batch.started_at):
         _end(session, now, batch, waiting)
         return None
@@ -277,10 +280,18 @@ def end_old_batches(session: Session, now: datetime) -> int:
         road = session.scalars(select(Attempt.channel).where(Attempt.batch_id == batch.id).limit(1)).one()
         if may_repeat_ambiguous(road, 1, now - batch.started_at):
             continue
-        waiting = [each for each, _ in _members(session, batch) if each.state == DeliveryState.AMBIGUOUS.value]
+        members = _members(session, batch)
+        if _is_under_way(members):
+            continue
+        waiting = [each for each, _ in members if each.state == DeliveryState.AMBIGUOUS.value]
         _end(session, now, batch, waiting)
         ended += len(waiting)
     return ended
+
+
+def _is_under_way(members: Sequence[tuple[Delivery, str]]) -> bool:
+    """Whether somebody holds letters of the batch, who alone makes an end of it."""
+    return any(delivery.state == LEASED for delivery, _ in members)
 
 
 def _members(session: Session, batch: SendBatch) -> Sequence[tuple[Delivery, str]]:

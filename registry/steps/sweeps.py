@@ -19,6 +19,7 @@ from registry.steps.endpoint_owners import tell_owners
 from registry.steps.endpoints import retire_secrets
 from registry.steps.erase_expired import erase_expired
 from registry.steps.installation import beat
+from registry.steps.persist import DATABASE_AWAY
 from registry.steps.reconcile import reconcile
 from registry.steps.record import WORKER
 from registry.steps.record_outcome import match_outcomes
@@ -65,6 +66,18 @@ def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
 
         return run
 
+    def over_notices(step: Callable[..., object], *arguments: object) -> Callable[[], object]:
+        def run() -> object:
+            troubles: list[Exception] = []
+            with writing(engine) as session:
+                did = step(session, clock(), *arguments, note_trouble=troubles.append)
+            if troubles:
+                # What could be done for the other notices is committed.
+                raise troubles[0]
+            return did
+
+        return run
+
     def send() -> object:
         return send_deliveries(engine, clock, dispatch, should_stop=sweeping.should_stop)
 
@@ -86,16 +99,16 @@ def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
     return {
         "heartbeat": in_session(beat),
         "recover_leases": in_session(recover_leases),
-        "announce": in_session(announce_due_notices, letterhead),
+        "announce": over_notices(announce_due_notices, letterhead),
         "match_outcomes": match,
-        "remind": in_session(send_reminders, letterhead),
+        "remind": over_notices(send_reminders, letterhead),
         "reconcile": lambda: reconcile(engine, clock),
         "tell_owners": in_session(tell_owners, letterhead),
         "retire_secrets": in_session(retire_secrets),
         "send": send,
         # Whoever could not be told just now is told by another contact in the same tick.
-        "call_in": in_session(call_in),
-        "take_effect": in_session(take_effect, letterhead),
+        "call_in": over_notices(call_in),
+        "take_effect": over_notices(take_effect, letterhead),
         "send_effect": send,
         "check_addresses": check,
         "watch": lambda: watch(engine, clock),
@@ -107,6 +120,22 @@ def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
     }
 
 
-def tick(sweeping: Sweeping) -> dict[str, object]:
-    """Run every sweep once and return what each did. Twice in a row, or two at once, do no more than one."""
-    return {name: sweep() for name, sweep in list_sweeps(sweeping).items()}
+def tick(sweeping: Sweeping, begins: Callable[[str], None] = lambda name: None) -> dict[str, object]:
+    """Run every sweep once and return what each did. Twice in a row, or two at once, do no more than one.
+
+    `begins` is told the name of each. One that fails keeps no other from its turn; the first error is raised at the
+    end. That the database is away is about all of them, and is raised at once.
+    """
+    did: dict[str, object] = {}
+    trouble: Exception | None = None
+    for name, sweep in list_sweeps(sweeping).items():
+        begins(name)
+        try:
+            did[name] = sweep()
+        except DATABASE_AWAY:
+            raise
+        except Exception as raised:  # noqa: BLE001 - it is raised once the others had their turn
+            trouble = trouble or raised
+    if trouble is not None:
+        raise trouble
+    return did

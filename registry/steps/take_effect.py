@@ -29,6 +29,7 @@ from registry.steps.list_periods import put_all_on_list, touch
 from registry.steps.lookup import lock_notice, read_facts
 from registry.steps.make_statement import make_statement
 from registry.steps.notice_customers import deem_receipts, drop_ended_contracts
+from registry.steps.one_by_one import NoteTrouble, one_by_one
 from registry.steps.record import WORKER, record_event
 from registry.steps.revise_draft import list_changes, weigh_notice
 from registry.tables import (
@@ -52,10 +53,12 @@ TELLS_A_DATE = (
 )
 
 
-def take_effect(session: Session, now: datetime, letterhead: Letterhead) -> dict[str, int]:
+def take_effect(
+    session: Session, now: datetime, letterhead: Letterhead, *, note_trouble: NoteTrouble | None = None
+) -> dict[str, int]:
     """Look at every announced or held notice: let what is due take effect, hold what must wait.
 
-    Returns how many took effect, and how many are held now.
+    Returns how many took effect, and how many are held now. For `note_trouble` see `one_by_one`.
     """
     pending = (
         select(Notice.id)
@@ -63,14 +66,17 @@ def take_effect(session: Session, now: datetime, letterhead: Letterhead) -> dict
         .order_by(Notice.publisher_id, Notice.effective_at, Notice.id)
     )
     counts = {NoticeState.IN_EFFECT.value: 0, NoticeState.HELD.value: 0}
-    for notice_id in session.scalars(pending).all():
+
+    def look(notice_id: int) -> None:
         publisher, notice = lock_notice(session, notice_id)
         if NoticeState(notice.state) not in PENDING_STATES:
             # Another tick was here, or a person withdrew it, while this one waited.
-            continue
+            return
         _look_at(session, now, publisher, notice, letterhead)
         if notice.state in counts:
             counts[notice.state] += 1
+
+    one_by_one(session, session.scalars(pending).all(), look, note_trouble)
     return counts
 
 
@@ -86,10 +92,19 @@ def _look_at(session: Session, now: datetime, publisher: Publisher, notice: Noti
         _release(session, now, publisher, notice)
     if notice.effective_at is None or notice.effective_at > now:
         return
+    if not holds:
+        _lock_customers(session, notice)
+        holds = find_holds(session, now, notice)
     if holds:
         _hold(session, now, publisher, notice, holds, letterhead)
     else:
         _take(session, now, publisher, notice, letterhead)
+
+
+def _lock_customers(session: Session, notice: Notice) -> None:
+    """Let a bounce that takes a receipt away be on record before the effect, or wait and find it done (R12)."""
+    locked = select(NoticeCustomer).where(NoticeCustomer.notice_id == notice.id).order_by(NoticeCustomer.customer_id)
+    session.scalars(locked.with_for_update(key_share=True).execution_options(populate_existing=True)).all()
 
 
 def find_holds(session: Session, now: datetime, notice: Notice) -> tuple[Hold, ...]:

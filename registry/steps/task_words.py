@@ -18,7 +18,7 @@ _WHY: Final = {
     WhyUnreached.NO_CONTACT: "no letter was made for it, for it has no contact",
     WhyUnreached.NOTHING_SENT: "nothing is under way to it that would count as receipt",
     WhyUnreached.NOT_TAKEN: "no mailbox of its contacts took the letter",
-    WhyUnreached.UNCONFIRMED: "its server took the letter, and the receipt that its terms ask for never came",
+    WhyUnreached.UNCONFIRMED: "its server took the letter, and the receipt that its terms ask for has not come",
     WhyUnreached.TIME_RUNNING_OUT: "its letters are still being tried, and little time or none is left",
 }
 _DAY: Final = timedelta(days=1)

@@ -67,7 +67,8 @@ def find_unreached(session: Session, now: datetime) -> Iterator[Unreached]:
     """Yield every customer of a pending notice that waits for it, and whom something keeps from being reached.
 
     None of its contacts has anything under way or was reached; or a letter to one of them was lost and nobody took
-    another; or one was taken long ago and the receipt that its terms ask for never came; or the time is running out.
+    another; or one was taken and the receipt that its terms ask for has not come, long since or while the time is
+    running out; or the time is running out.
     """
     still_waiting = exists().where(NoticeCustomer.notice_id == Notice.id, NoticeCustomer.state == WAITING)
     notices = session.execute(
@@ -99,13 +100,14 @@ def _find_in(session: Session, now: datetime, notice: Notice, slug: str) -> Iter
             if _may_count(channel, terms):
                 tally = tally.plus(each)
         why = _why(tally, now)
-        if why is None and (tally.taken or was_just_told):
+        if why is None and was_just_told:
             continue
         latest_at = _latest_receipt_at(notice, effective_at, terms)
         # Put off until further notice, a notice waits for nothing but its customers.
         has_run_out = date_waits and notice.effective_at is None
         if why is None and (has_run_out or (latest_at is not None and latest_at - now < RUNNING_OUT)):
-            why = WhyUnreached.TIME_RUNNING_OUT
+            # Taken, and it waits all the same: its terms ask for more, and three days are too long to miss it.
+            why = WhyUnreached.UNCONFIRMED if tally.taken else WhyUnreached.TIME_RUNNING_OUT
         if why is not None:
             contacts = sum(each.letters for each in theirs.values())
             yield Unreached(notice.publisher_id, slug, notice.number, key, why, contacts, terms.time_zone, latest_at)

@@ -57,7 +57,7 @@ LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_AT_A_TIME: Final = 1_000
 """Letters whose tasks are opened or closed in one run; the rest waits for the next."""
 LETTER: Final = "delivery"
-# The words of the index of what needs attention, where there is one.
+# The index of what needs attention is used only by queries that say these very words.
 NEEDS_A_PERSON = text("deliveries.state = 'needs_attention'")
 
 

@@ -53,6 +53,12 @@ class Delivery(Base):
         ),
         Index("ix_deliveries_subscription", "subscription_id"),
         Index(
+            "ix_deliveries_attention",
+            "id",
+            sqlite_where=text("state = 'needs_attention'"),
+            postgresql_where=text("state = 'needs_attention'"),
+        ),
+        Index(
             "ix_deliveries_batch",
             "batch_id",
             sqlite_where=text("batch_id IS NOT NULL"),

@@ -10,10 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session
 
 BUSY_SECONDS = 30
+NOTICES_SILENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""libpq's parameters, in seconds and the last in milliseconds: a server that went away without a word is given up after
+a minute, instead of holding a worker until the kernel does. What the database's address says instead counts."""
 
 
 def make_engine(url: str) -> Engine:
@@ -24,7 +33,9 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(url, pool_pre_ping=True)
+    said = make_url(url).query
+    arguments = {name: value for name, value in NOTICES_SILENCE.items() if name not in said}
+    return create_engine(url, pool_pre_ping=True, connect_args=arguments)
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

@@ -26,7 +26,7 @@ def statements(world: World) -> list[str]:
 
 
 def test_two_ticks_at_once_announce_once_and_send_each_letter_once(
-    world: World, mail_server: MailServer, workers: Workers
+    world: World, mail_server: MailServer, workers: Workers, figures: Figures
 ) -> None:
     number = announce_to(world, *readers(40), customers=BREMEN + HANOI, announce_at=world.at + timedelta(hours=1))
     assert world.notice(number).state == "published"
@@ -35,7 +35,9 @@ def test_two_ticks_at_once_announce_once_and_send_each_letter_once(
     world.tick()
     assert statements(world) == ["announcement"]
     assert len(events(world, "notice.announced")) == 1
-    assert check_the_post(world, mail_server) == Post(letters=42, extra_copies=0, spent=0)
+    post = check_the_post(world, mail_server)
+    figures(Fault.AT_ONCE, "two ticks at once", world, post)
+    assert post == Post(letters=42, extra_copies=0, spent=0)
 
 
 def test_two_ticks_at_once_on_its_day_let_a_notice_take_effect_once(
@@ -68,9 +70,10 @@ def test_a_tick_twice_does_what_a_tick_does(world: World, mail_server: MailServe
     ("at_once", "letters"), [(3, 200), pytest.param(6, 3_000, marks=[pytest.mark.slow, pytest.mark.timeout(200)])]
 )
 def test_workers_at_once_claim_no_letter_twice(
-    postgresql_url: str, tmp_path: Path, sink: Sink, figures: Figures, at_once: int, letters: int
+    database_url: str, tmp_path: Path, sink: Sink, figures: Figures, at_once: int, letters: int
 ) -> None:
-    settings = settings_for(postgresql_url, tmp_path / "instance", sink.url)
+    """On SQLite a lock keeps a second worker from starting. Here it does not, and the claims alone must do."""
+    settings = settings_for(database_url, tmp_path / "instance", sink.url)
     with closing(World(settings, utc("2026-09-30 08:00"))) as world, Workers(world) as workers:
         announce_to(world, *readers(letters), customers="")
         workers.run_at_once(Task.SEND, at_once)
@@ -83,4 +86,5 @@ def test_workers_at_once_claim_no_letter_twice(
             assert session.scalars(select(func.count()).where(Delivery.state == "accepted")).one() == letters
         assert {count for _, count in attempts} == {1}
         assert len(tokens) >= letters // 20
-        assert sink.connections() == at_once
+        # On SQLite one that waits for the others' writes may find nothing left.
+        assert sink.connections() == at_once or world.wiring.uses_sqlite

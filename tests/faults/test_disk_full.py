@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -19,10 +20,12 @@ from tests.steps.post_office import send
 
 COUNT = 30
 PAGE = 8_192
-ONE_LOG_FILE = 16 * 1024 * 1024
-"""Bytes. A limit below the size of PostgreSQL's log files would end the whole server."""
-
-FILLING = "UPDATE deliveries SET note = (SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 55))"
+LARGEST = 17 * 1024 * 1024
+"""Bytes. With a limit below the size of its log files, 16 MiB, PostgreSQL would not run at all."""
+ROOM_FOR_ALL = 40 * PAGE
+# A row with its note then fills a page, and leaves no room in it for another one.
+WHOLE_PAGE = 8_100
+SIZE: LiteralString = "SELECT pg_relation_size('deliveries')"
 
 
 @pytest.mark.parametrize(
@@ -47,40 +50,42 @@ def test_a_disk_that_is_full_costs_one_marked_copy_at_most(
         assert post.extra_copies <= 1
 
 
-def fill_the_deliveries(connection: psycopg.Connection) -> int:
-    """Leave old versions of the rows behind until their file is larger than a log file; return its size."""
-    connection.execute("ALTER TABLE deliveries SET (autovacuum_enabled = false)")
-    connection.execute("SET session_replication_role = replica")
-    with connection.transaction():
-        connection.execute("CREATE TEMPORARY TABLE kept AS SELECT id, note FROM deliveries")
-        while size_of_the_deliveries(connection) <= ONE_LOG_FILE:
-            connection.execute(FILLING)
-        connection.execute("UPDATE deliveries SET note = kept.note FROM kept WHERE kept.id = deliveries.id")
-    return size_of_the_deliveries(connection)
+def fill_the_deliveries(connection: psycopg.Connection, up_to: int) -> None:
+    """Leave old versions of the rows behind until their file has this size."""
+    width = one_number(connection, "SELECT max(pg_column_size(deliveries)) FROM deliveries")
+    note = "x" * (WHOLE_PAGE - width)
+    first = one_number(connection, "SELECT min(id) FROM deliveries")
+    while one_number(connection, SIZE) < up_to - ROOM_FOR_ALL:
+        connection.execute("UPDATE deliveries SET note = %s", [note])
+    connection.execute("UPDATE deliveries SET note = NULL")
+    while one_number(connection, SIZE) < up_to:
+        connection.execute("UPDATE deliveries SET note = %s WHERE id = %s", [note, first])
+    connection.execute("UPDATE deliveries SET note = NULL WHERE id = %s", [first])
 
 
-def size_of_the_deliveries(connection: psycopg.Connection) -> int:
-    found = connection.execute("SELECT pg_relation_size('deliveries')").fetchone()
+def one_number(connection: psycopg.Connection, query: LiteralString) -> int:
+    found = connection.execute(query).fetchone()
     assert found is not None
     return int(found[0])
 
 
-@pytest.mark.parametrize("pages", [2, pytest.param(0, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("pages", [4, pytest.param(0, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_a_database_server_without_room_for_another_page_costs_one_marked_copy_at_most(
     own_postgresql: OwnServer, tmp_path: Path, mail_server: MailServer, figures: Figures, pages: int
 ) -> None:
     """No file of the server may grow beyond a size: it cannot extend the table, and answers so."""
     url = own_postgresql.make_database()
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    own_postgresql.stop()
+    own_postgresql.start(largest_file=LARGEST)
     with told_world(url, tmp_path, mail_server, COUNT) as world:
-        with psycopg.connect(address, autocommit=True) as connection:
-            size = fill_the_deliveries(connection)
-        own_postgresql.stop()
-        own_postgresql.start(largest_file=size + pages * PAGE)
-        with psycopg.connect(address) as reader:
+        with psycopg.connect(address) as reader, psycopg.connect(address, autocommit=True) as filler:
+            filler.execute("ALTER TABLE deliveries SET (autovacuum_enabled = false)")
+            filler.execute("ALTER TABLE deliveries ALTER COLUMN note SET STORAGE PLAIN")
             # A reader from before keeps every old version alive, so that each change needs room of its own.
             reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             reader.execute("SELECT count(*) FROM deliveries")
+            fill_the_deliveries(filler, LARGEST - pages * PAGE)
             with pytest.raises(DBAPIError, match="could not extend file"):
                 send(world)
         arrived = len(mail_server.messages)

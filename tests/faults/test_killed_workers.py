@@ -12,7 +12,7 @@ from tests.faults.conftest import Figures
 from tests.faults.post import Post, check_the_post, finish, readers
 from tests.faults.table import Fault
 from tests.faults.workers import PATIENCE, Point, Task, Workers
-from tests.steps.post_office import add_followers, announce_to, events
+from tests.steps.post_office import add_followers, announce_to, events, let_leases_run_out
 from tests.world import BREMEN, HANOI, World, antopsis
 
 COUNT = 27
@@ -80,14 +80,28 @@ def test_one_worker_killed_after_another_costs_one_marked_copy_each_at_most(
     assert sum(event.payload["had_begun"] is True for event in lapsed) == 3
 
 
-def test_an_announcement_killed_before_its_commit_leaves_nothing_and_can_be_made_again(
+def test_a_letter_over_which_two_workers_died_before_the_wire_is_tried_once_more(
     world: World, mail_server: MailServer, workers: Workers, figures: Figures
+) -> None:
+    announce_to(world, *readers(1), customers="")
+    for _ in range(2):
+        workers.run_until_killed(Task.TICK, Point.STARTED)
+        let_leases_run_out(world)
+    finish(world)
+    post = check_the_post(world, mail_server)
+    figures(Fault.KILLED_AT_A_POINT, "two killed over one letter", world, post, kills=2)
+    assert post == Post(letters=1, extra_copies=0, spent=0)
+
+
+@pytest.mark.parametrize("point", [Point.ANNOUNCING, Point.COMMITTING], ids=["at-once", "at-commit"])
+def test_an_announcement_killed_before_its_commit_leaves_nothing_and_can_be_made_again(
+    world: World, mail_server: MailServer, workers: Workers, figures: Figures, point: Point
 ) -> None:
     world.apply(antopsis(customers=BREMEN + HANOI))
     add_followers(world, readers(COUNT - 2))
     world.apply(antopsis(customers=BREMEN + HANOI, helsinki=True))
     number = world.draft()
-    workers.run_until_killed(Task.PUBLISH, Point.ANNOUNCING, notice=number)
+    workers.run_until_killed(Task.PUBLISH, point, notice=number)
     assert world.notice(number).state == "draft"
     with world.reading() as session:
         for table in (Delivery, Statement, Letter, NoticeCustomer):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import timedelta
-from itertools import permutations
 from typing import Any
 
 from sqlalchemy import func, select
@@ -20,7 +19,7 @@ from tests.channels.resend_server import Callback, ResendServer
 from tests.faults.conftest import Figures
 from tests.faults.post import Post, readers
 from tests.faults.table import Fault
-from tests.steps.post_office import announce_to, delivery_to, send, states_of, use_channel
+from tests.steps.post_office import announce_to, send, states_of, use_channel
 from tests.world import ANNA, World
 
 CUSTOMERS = 12
@@ -98,29 +97,3 @@ def test_clocks_that_began_with_an_acceptance_end_with_the_bounce_and_nobody_bou
         told = Counter(letter.recipient for letter in server.taken[len(taken) :])
         assert told == Counter(set(states) - gone)
     figures(Fault.LATER_BOUNCES, "accepted, and half of it bounced later", world, Post(len(taken), 0, 0))
-
-
-def test_callbacks_in_every_order_come_to_the_same_and_never_go_back(world: World, figures: Figures) -> None:
-    kinds: list[tuple[str, dict[str, Any]]] = [
-        ("email.sent", {}),
-        ("email.delivered", {}),
-        ("email.complained", {}),
-        ("email.bounced", HARD),
-    ]
-    orders = list(permutations(kinds))
-    announce_to(world, *readers(len(orders)), customers="")
-    with ResendServer(now=world.at) as server:
-        use_channel(world, ResendChannel(server.api_key, base_url=server.url))
-        assert send(world) == {"accepted": len(orders)}
-        ranks = {"accepted": 0, "delivered": 1, "bounced": 2}
-        for letter, order in zip(server.taken, orders, strict=True):
-            before = 0
-            for kind, details in order:
-                callback = server.callback(letter, kind, **details)
-                # The second time is the provider's own repeat.
-                take(world, server, [callback, callback])
-                rank = ranks[delivery_to(world, letter.recipient).state]
-                assert rank >= before
-                before = rank
-    assert set(states_of(world).values()) == {"bounced"}
-    figures(Fault.CALLBACKS, "callbacks in every order, each twice", world, Post(len(orders), 0, 0))

@@ -11,16 +11,21 @@ import os
 import resource
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
+
+from apscheduler.jobstores.memory import MemoryJobStore
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 import registry.steps.claim_deliveries as claim_deliveries
 import registry.steps.make_statement as make_statement
@@ -31,6 +36,7 @@ import registry.steps.send_deliveries as send_deliveries
 from registry.channels.base import Answer, Channel, Envelope
 from registry.steps.merge_letter import Addressee
 from registry.steps.sweeps import list_sweeps
+from registry.worker import StopRequest, run_worker
 from tests.faults.post import count_unfinished
 from tests.steps.post_office import Intercepting
 from tests.world import World, settings_for
@@ -47,7 +53,8 @@ class Point(StrEnum):
     MAKING = "a letter is being made"
     STARTED = "the start is committed and nothing is on the wire"
     ANSWERED = "the server took the letter and nothing of that is committed"
-    ANNOUNCING = "the deliveries are inserted and the announcement is not committed"
+    ANNOUNCING = "the deliveries are inserted and the announcement is not done"
+    COMMITTING = "all of a transaction is done and nothing is committed"
 
 
 class Task(StrEnum):
@@ -57,6 +64,7 @@ class Task(StrEnum):
     SEND = "one run of sending"
     KEEP_SENDING = "take back leases and send, until nothing waits"
     PUBLISH = "publish a notice, and with that announce it"
+    BREAK = "be a whole worker, whose scheduler's thread dies once it has begun to send"
 
 
 @dataclass(frozen=True)
@@ -169,7 +177,25 @@ def work(orders: Orders, go: Event | None, held: Held | None) -> None:
             _keep_sending(world, list_sweeps(sweeping))
         case Task.TICK:
             world.tick()
+        case Task.BREAK:
+            code = run_worker(
+                world.wiring,
+                StopRequest(),
+                channels=world.channels,
+                job_store=_BreakingStore(),
+                stalled_after=timedelta(seconds=1),
+            )
+            sys.exit(code)
     world.close()
+
+
+class _BreakingStore(MemoryJobStore):  # type: ignore[misc] # the library has no types
+    """Fails when sending is to be scheduled again, which ends the scheduler's thread."""
+
+    def update_job(self, job: Any) -> None:
+        if job.id == "send":
+            raise RuntimeError("the job store broke")
+        super().update_job(job)
 
 
 def _keep_sending(world: World, sweeps: dict[str, Callable[[], object]]) -> None:
@@ -248,6 +274,8 @@ def _arrange_death(world: World, orders: Orders) -> None:
             world.channels["email"] = _DeadlyChannel(world.channels["email"], die_in_time, dies_before)
         case Point.ANNOUNCING:
             replace(make_statement, "fan_out", dying_after)
+        case Point.COMMITTING:
+            event.listen(Session, "before_commit", lambda session: die_in_time())
 
 
 class _DeadlyChannel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from registry.domain.deliveries import DeliveryState
 from registry.domain.vocabulary import ChannelKind
@@ -297,3 +297,27 @@ def test_after_an_endpoint_has_ended_its_owner_is_told_by_e_mail(
     with world.reading() as session:
         key = select(Customer.key).join(Subscription, Subscription.customer_id == Customer.id)
         assert session.scalars(key.where(Subscription.address_id == number)).one() == "bremen"
+
+
+@pytest.mark.parametrize("is_received", [False, True])
+def test_looking_takes_as_many_questions_for_forty_customers_as_for_one(world: World, *, is_received: bool) -> None:
+    customers = "".join(f"  - {{key: c{n}, name: Customer {n}, contacts: [dpo@c{n}.example]}}\n" for n in range(40))
+    world.apply(antopsis(customers=customers))
+    with world.writing() as session:
+        for n in range(40):
+            customer = get_customer(session, get_publisher(session, "antopsis"), f"c{n}")
+            add_contact(session, world.at, customer, f"legal@c{n}.example", ANNA, is_standby=True)
+    world.announce(antopsis(helsinki=True, customers=customers))
+    if is_received:
+        send(world)
+    asked: list[str] = []
+
+    def note(*arguments: object) -> None:
+        asked.append(str(arguments[2]))
+
+    event.listen(world.wiring.engine, "before_cursor_execute", note)
+    try:
+        assert called(world) == 0
+    finally:
+        event.remove(world.wiring.engine, "before_cursor_execute", note)
+    assert len(asked) < 15, asked

@@ -50,6 +50,21 @@ def test_a_slot_is_taken_once_and_never_an_earlier_one(world: World) -> None:
     assert not take("announce", at)
 
 
+def test_a_slot_of_a_clock_that_was_set_back_keeps_nothing_waiting(world: World) -> None:
+    def take(at: datetime, every: timedelta = MINUTE) -> bool:
+        with world.writing() as session:
+            return take_slot(session, "announce", at, every)
+
+    at = utc("2026-09-30 08:00")
+    assert take(at + timedelta(days=1)), "a clock that is a day ahead"
+    assert take(at), "and set right"
+    assert not take(at)
+    assert take(at + MINUTE)
+    hour = timedelta(hours=1)
+    assert take(at + hour, hour)
+    assert not take(at, hour), "the slot before, by one who read the clock before the hour was full"
+
+
 def test_of_many_workers_that_come_at_once_one_takes_the_slot(database_url: str) -> None:
     engine = make_engine(database_url)
     together = threading.Barrier(8)

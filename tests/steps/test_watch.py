@@ -137,11 +137,32 @@ def test_a_customer_whose_contacts_are_all_skipped_is_a_task(world: World) -> No
     assert task.facts["why"] == "nothing_sent"
 
 
+ASKS_FOR_DELIVERY = BREMEN.replace("contacts:", "notice: {clock_starts_on: delivered}\n    contacts:")
+
+
+def test_what_was_taken_and_not_confirmed_is_a_task_while_there_is_time_left_where_terms_ask_for_delivery(
+    world: World,
+) -> None:
+    pending_notice(world, ASKS_FOR_DELIVERY)
+    # Receipt up to 22:00 UTC on 1 October still allows the date.
+    world.at = utc("2026-10-01 09:59")
+    assert look(world)["opened"] == 0
+    world.at = utc("2026-10-01 10:01")
+    assert look(world)["opened"] == 1
+    (task,) = tasks(world, UNREACHED)
+    assert task.facts["why"] == "unconfirmed"
+    assert task.due_at is not None
+    assert task.due_at > world.at
+    assert look(world) == {"opened": 0, "closed": 0}
+
+
 def test_what_was_taken_and_never_confirmed_is_a_task_after_three_days_where_terms_ask_for_delivery(
     world: World,
 ) -> None:
-    asks = BREMEN.replace("contacts:", "notice: {clock_starts_on: delivered}\n    contacts:")
-    pending_notice(world, asks)
+    number = pending_notice(world, ASKS_FOR_DELIVERY)
+    assert world.notice(number).effective_at is not None
+    # A date so far off that the clock has weeks to spare.
+    change(world, Notice, effective_at=world.at + timedelta(days=90))
     world.at += timedelta(hours=71)
     assert look(world)["opened"] == 0
     world.at += timedelta(hours=1)

@@ -190,6 +190,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("batch_id IS NOT NULL"),
             postgresql_where=sa.text("batch_id IS NOT NULL"),
         )
+        batch_op.create_index(
+            "ix_deliveries_attention",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'needs_attention'"),
+            postgresql_where=sa.text("state = 'needs_attention'"),
+        )
         batch_op.drop_index("ix_deliveries_due")
         batch_op.create_index(
             "ix_deliveries_due_contacts",
@@ -251,6 +258,7 @@ def downgrade() -> None:
             postgresql_where=sa.text(DUE),
         )
         batch_op.drop_index("ix_deliveries_batch")
+        batch_op.drop_index("ix_deliveries_attention")
         batch_op.drop_constraint("fk_deliveries_batch_id", type_="foreignkey")
         batch_op.drop_column("batch_id")
         batch_op.drop_column("channel")

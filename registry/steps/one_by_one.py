@@ -1,0 +1,32 @@
+"""A sweep over notices, one by one: one that fails keeps no other waiting, and its error is not lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sqlalchemy.orm import Session
+
+from registry.steps.settle_delivery import DATABASE_TROUBLE
+
+NoteTrouble = Callable[[Exception], None]
+"""Told the error of each that failed, to be raised once the others are committed."""
+
+
+def one_by_one(
+    session: Session, numbers: Iterable[int], act: Callable[[int], None], note_trouble: NoteTrouble | None
+) -> None:
+    """Do `act` with each number, in a savepoint of its own.
+
+    What fails is undone and noted, and the others go on; without `note_trouble` it is raised at once. So is an error of
+    the database itself, which is about all of them.
+    """
+    for number in numbers:
+        try:
+            with session.begin_nested():
+                act(number)
+        except DATABASE_TROUBLE:
+            raise
+        except Exception as trouble:
+            if note_trouble is None:
+                raise
+            note_trouble(trouble)
