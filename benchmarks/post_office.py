@@ -57,8 +57,8 @@ def measure_engine(engine: str, places: Places, sizes: Sizes, python: Path) -> R
                 theirs.append(peer.send())
         assert sink.count() == count * (2 * rounds + 1), sink.count()
     means = (
-        f"on {engine} a list of 100,000 is told in {100_000 / count * statistics.median(ours) / 60:.0f} minutes, by "
-        f"django-post-office in {100_000 / count * statistics.median(theirs) / 60:.0f}"
+        f"on {engine} a list of 100,000 is told in {100_000 / count * statistics.median(ours):.0f} seconds, by "
+        f"django-post-office in {100_000 / count * statistics.median(theirs):.0f}"
     )
     what = f"one worker, one connection: {count:,} letters"
     return paces(what, engine, count, ours, peer.name, theirs, LEAST_RATIO, means)

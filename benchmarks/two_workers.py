@@ -32,11 +32,12 @@ LONGEST_RUN = 120.0
 
 @dataclass(frozen=True)
 class Run:
-    """One run: letters a second, and of the processors' time the part that was ours, others', and nobody's."""
+    """One run: letters a second, and of the processors' time the part that was ours, others', and spent on the disk."""
 
     pace: float
     ours: float
     others: float
+    waited: float
 
     @property
     def fullness(self) -> float:
@@ -51,14 +52,16 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Row]:
         one.append(run(places, sizes.worker_letters, 1))
         two.append(run(places, sizes.worker_letters, 2))
     slow, fast = (statistics.median(each.pace for each in runs) for runs in (one, two))
-    full = statistics.median(each.fullness for each in two)
-    others = statistics.median(each.others for each in two)
-    used = statistics.median(each.ours for each in two) * (os.cpu_count() or 1)
-    used_by_one = statistics.median(each.ours for each in one) * (os.cpu_count() or 1)
+    full, others, waited = (
+        statistics.median(values)
+        for values in zip(*((each.fullness, each.others, each.waited) for each in two), strict=True)
+    )
+    cores = os.cpu_count() or 1
+    used_by_one, used = (cores * statistics.median(each.ours for each in runs) for runs in (one, two))
     note = (
         f"on PostgreSQL two workers on one machine hand over {round(60 * fast, -2):,.0f} letters a minute; with their "
-        f"database and the mail servers they kept {used:.2f} of {os.cpu_count()} processors busy, one worker "
-        f"{used_by_one:.2f}; other programs took {others:.0%} of the processors"
+        f"database and the mail servers they kept {used:.2f} of {cores} processors busy, one worker {used_by_one:.2f}; "
+        f"for {waited:.0%} of their time these had only the disk to wait for, and other programs took {others:.0%}"
     )
     is_full = full >= FULL and others <= MOST_BY_OTHERS
     ratio = fast / slow
@@ -88,14 +91,15 @@ def run(places: Places, count: int, workers: int) -> Run:
         while not all(sink.connections() for sink in sinks):
             _look(running, must_end_at)
         letters, began = _letters(sinks), time.perf_counter()
-        ours, (busy, had) = seconds_of_processor(processes), seconds_of_machine()
+        ours, (busy, waited, had) = seconds_of_processor(processes), seconds_of_machine()
         while (sent := _letters(sinks)) < count * UNTIL:
             _look(running, must_end_at)
         seconds = time.perf_counter() - began
         used = seconds_of_processor(processes) - ours
-        busy_then, had_then = seconds_of_machine()
+        busy_then, waited_then, had_then = seconds_of_machine()
         whole = had_then - had
-        return Run((sent - letters) / seconds, used / whole, max(0.0, busy_then - busy - used) / whole)
+        others = max(0.0, busy_then - busy - used) / whole
+        return Run((sent - letters) / seconds, used / whole, others, (waited_then - waited) / whole)
 
 
 def postmaster(place: Place) -> int:

@@ -68,11 +68,11 @@ def seconds_of_processor(processes: Iterable[int]) -> float:
     return spent
 
 
-def seconds_of_machine() -> tuple[float, float]:
-    """Seconds that all cores together were busy, and all the seconds they had, since the machine was started."""
+def seconds_of_machine() -> tuple[float, float, float]:
+    """Seconds since the start that all cores together were busy, had only a disk to wait for, and had in all."""
     fields = [int(field) for field in Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:9]]
-    idle = fields[3] + fields[4]
-    return (sum(fields) - idle) / TICKS, sum(fields) / TICKS
+    idle, waited = fields[3], fields[4]
+    return (sum(fields) - idle - waited) / TICKS, waited / TICKS, sum(fields) / TICKS
 
 
 def _with_children(processes: set[int]) -> set[int]:

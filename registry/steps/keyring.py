@@ -27,6 +27,7 @@ from registry.tables import RingKey
 Purpose = Literal["manage", "unsubscribe", "bounce", "check"]
 """What a token opens: a link, or the return path of a letter (bounce) or of a test of an address (check). A token for
 one purpose is no token for another."""
+_PURPOSES = frozenset(get_args(Purpose))
 
 LINK: Final = "link"
 LOOKUP: Final = "lookup"
@@ -67,7 +68,7 @@ class Keyring:
         With `key_id` an older key signs, so that a letter's bytes can be made again (R30). Raises ValueError for an
         unknown purpose or key, or a number that no row has.
         """
-        if purpose not in get_args(Purpose):
+        if purpose not in _PURPOSES:
             raise ValueError(f"no link token has the purpose {purpose!r}")
         if number < 1:
             raise ValueError("rows are numbered from 1")
@@ -132,7 +133,7 @@ class Keyring:
 
 def _signature(key: LinkKey, purpose: str, number: int) -> str:
     text = f"{purpose}\0{number}".encode()
-    return hmac.new(key.secret, text, hashlib.sha256).digest()[:_SIGNATURE_BYTES].hex()
+    return hmac.digest(key.secret, text, "sha256")[:_SIGNATURE_BYTES].hex()
 
 
 def comparison_form(address: str) -> str:

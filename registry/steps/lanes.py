@@ -93,6 +93,7 @@ class Lane:
 
     def __init__(self, channel: Channel, answers: SimpleQueue[Answered], clock: Callable[[], datetime]) -> None:
         self.channel = channel
+        self._batches = channel if isinstance(channel, TakesBatches) else None
         self._answers = answers
         self._clock = clock
         self._parcels: SimpleQueue[Parcel | None] = SimpleQueue()
@@ -134,6 +135,6 @@ class Lane:
         self._answers.put(Answered(self, parcel, answers, self._clock(), defect))
 
     def _send(self, parcel: Parcel) -> tuple[Answer, ...]:
-        if parcel.batch_key is None or not isinstance(self.channel, TakesBatches):
+        if parcel.batch_key is None or self._batches is None:
             return tuple(self.channel.send(letter.envelope) for letter in parcel.letters)
-        return tuple(self.channel.send_batch([letter.envelope for letter in parcel.letters], parcel.batch_key))
+        return tuple(self._batches.send_batch([letter.envelope for letter in parcel.letters], parcel.batch_key))

@@ -31,7 +31,7 @@ from registry.channels.base import Accepted
 from registry.domain.deliveries import DeliveryEvent, DeliveryState, next_delivery_state
 from registry.domain.notice_life import NoticeState
 from registry.domain.vocabulary import StatementKind
-from registry.steps.claim_deliveries import LEASED, RENEW_BELOW, Lease
+from registry.steps.claim_deliveries import LEASED, RENEW_BELOW, Lease, is_in
 from registry.steps.settle_delivery import ACCEPTED
 from registry.tables import Address, Attempt, Delivery, Installation, Notice, Statement, Subscription, Suppression
 from registry.tables.compiled import CompiledStatement
@@ -91,10 +91,18 @@ class LetterTurns:
         self._connection = engine.connect().execution_options(**isolation)
         driver: Any = self._connection.connection.driver_connection
         self._cursor = driver.cursor()
+        self._changed: tuple[str, ...] = () if self._is_sqlite else ("plan_cache_mode", "enable_seqscan")
+        if not self._is_sqlite:
+            # Planned once, and by indexes alone: a plan that was made while the tables were small reads them whole for
+            # each letter of the first long list, until the server has counted anew.
+            self._cursor.execute("SET plan_cache_mode = force_generic_plan")
+            self._cursor.execute("SET enable_seqscan = off")
         self._trouble: type[Exception] = engine.dialect.loaded_dbapi.Error
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back as it was."""
+        for setting in self._changed:
+            self._cursor.execute(f"RESET {setting}")
         self._cursor.close()
         self._connection.close()
 
@@ -140,7 +148,9 @@ class LetterTurns:
 
     def _run(self, name: object, values: Mapping[str, Any]) -> Any:
         statement = self._statements[name]
-        return self._cursor.execute(statement.sql, statement.values(values))
+        if self._is_sqlite:
+            return self._cursor.execute(statement.sql, statement.values(values))
+        return self._cursor.execute(statement.sql, statement.values(values), prepare=True)
 
 
 def _settle() -> Update:
@@ -149,7 +159,7 @@ def _settle() -> Update:
         .where(
             Delivery.id == bindparam("taken_delivery"),
             Delivery.token == bindparam("taken_token"),
-            Delivery.state == LEASED,
+            is_in(LEASED),
         )
         .values(state=TAKEN, token=None, lease_until=None, skip_reason=None, accepted_at=bindparam("answered_at"))
     )
@@ -206,7 +216,7 @@ def may_go_out(state: str = LEASED) -> Select[int]:
         .join(Statement, Statement.id == Delivery.statement_id)
         .join(Notice, Notice.id == Statement.notice_id)
         .where(
-            Delivery.state == state,
+            is_in(state),
             Subscription.ended_at.is_(None),
             Address.value.is_not(None),
             or_(Notice.state != NoticeState.WITHDRAWN.value, Statement.kind == StatementKind.WITHDRAWAL.value),

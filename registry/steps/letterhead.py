@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,7 +28,7 @@ class Letterhead:
     bounce_address: str | None = None
     sender_domains: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def host(self) -> str:
         """The host name that identifiers of letters end in."""
         return urlsplit(self.base_url).hostname or "localhost"

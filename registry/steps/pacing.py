@@ -78,20 +78,22 @@ def reserve(
     return Reservation(granted, begins_at - clock, interval)
 
 
-def heed(session: Session, now: datetime, account: str, rate: Rate | None, *, uncounted: int = 1) -> None:
-    """Keep the pace that a provider asked for along with an answer, where it is another than the one on record.
+def heed(session: Session, now: datetime, account: str, rate: Rate | None, *, uncounted: int = 1) -> bool:
+    """Keep the pace that a provider asked for along with an answer; return whether it is another than the one kept.
 
     `uncounted` is how many requests were under way by then without that pace: the next ones leave room for them.
     """
     if rate is None or rate.requests < 1 or rate.per <= _AT_ONCE:
-        return
+        return False
     interval = math.ceil(SLOWER_BY * (rate.per / timedelta(microseconds=1)) / rate.requests)
     row = session.get(ProviderPacing, account)
-    if row is None or row.interval_us != interval:
-        row = _lock(session, now, account)
-        clock = lease_clock(session, now)
-        row.interval_us, row.updated_at = interval, clock
-        row.next_at = max(row.next_at, clock + uncounted * timedelta(microseconds=interval))
+    if row is not None and row.interval_us == interval:
+        return False
+    row = _lock(session, now, account)
+    clock = lease_clock(session, now)
+    row.interval_us, row.updated_at = interval, clock
+    row.next_at = max(row.next_at, clock + uncounted * timedelta(microseconds=interval))
+    return True
 
 
 def block(session: Session, now: datetime, account: str, retry_after: timedelta | None) -> None:

@@ -16,13 +16,13 @@ from sqlalchemy import Engine
 from registry.channels.base import Channel, Rate
 from registry.steps.claim_deliveries import LEASE, Lease
 from registry.steps.lanes import Answered, Lane, ManyConnections, Paced, TakesBatches
-from registry.steps.pacing import give_back_connections, reserve, take_connections
+from registry.steps.pacing import SLOWER_BY, give_back_connections, reserve, take_connections
 from registry.steps.prepare_letters import Prepared
 from registry.tables.engine import writing
 
-BATCH: Final = 100
+BATCH: Final = 400
 LETTERS_A_LANE: Final = 10
-"""A further connection is opened for so many letters that wait: a handful is not worth one."""
+"""A further connection is opened for so many letters that wait, or for a whole batch: a handful is not worth one."""
 LOOK_AGAIN_AFTER: Final = timedelta(seconds=5)
 """How long a road that had nothing due is left alone, while others are busy."""
 
@@ -34,7 +34,8 @@ class Road:
 
     `look_at` is when to claim for it again; `places` when the next requests may begin, where it has a pace (R31);
     `ask_at` when to ask for more of them; `rate` what the provider asked for last. `is_shut`: no request may begin
-    for so long that what was claimed is better given back.
+    for so long that what was claimed is better given back. `largest_batch` is how many letters may go in one request,
+    `most_lanes` how many connections this worker may hold.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -48,8 +49,14 @@ class Road:
         self.ask_at = 0.0
         self.is_shut = False
         self.rate: Rate | None = None
+        # Asked once: what a channel can do is found out by looking at each of its methods, and that takes longer than
+        # many a letter.
         self._pace = channel if isinstance(channel, Paced) else None
+        self._many = channel if isinstance(channel, ManyConnections) else None
+        self.most_lanes = self._many.connections if self._many is not None else 1
+        self.largest_batch = channel.largest_batch if isinstance(channel, TakesBatches) else 1
         self._interval = timedelta(0)
+        self._found_at = self._took_at = 0.0
         self._refused_at: datetime | None = None
         self._token = secrets.token_hex(16)
         self._renew_at = 0.0
@@ -71,24 +78,26 @@ class Road:
         return self._pace.account if self._pace is not None else self.channel.name
 
     @property
+    def carried_at_once(self) -> int:
+        """How many letters its lanes can have on the wire together."""
+        return self.largest_batch * self.most_lanes
+
+    @property
     def claimed_at_once(self) -> int:
         """How many letters to claim together: no more than may begin soon, or most would only be given back."""
+        # Where many go in one request, no more than the lanes carry: places for the others would only be kept waiting.
+        most = BATCH if self.largest_batch == 1 else self.carried_at_once
         if not self._interval:
-            return BATCH
-        return min(BATCH, max(1, int(LOOK_AGAIN_AFTER / self._interval)) * self.largest_batch)
+            return most
+        return min(most, max(1, int(LOOK_AGAIN_AFTER / self._interval)) * self.largest_batch)
 
     @property
     def next_place_at(self) -> float | None:
         """When a letter that waits for its place may begin, or a place may be asked for; None where nothing does."""
         if self.places:
-            return self.places[0] if self.waiting and self.idle else None
+            return self._place_at() if self.waiting and self.idle else None
         now = time.monotonic()
         return self.ask_at if self.ask_at > now >= self.look_at else None
-
-    @property
-    def largest_batch(self) -> int:
-        """How many letters may go in one request."""
-        return self.channel.largest_batch if isinstance(self.channel, TakesBatches) else 1
 
     @property
     def is_supplied(self) -> bool:
@@ -114,7 +123,11 @@ class Road:
             self.is_shut, self._refused_at, self._interval = False, None, reserved.interval
             step = reserved.interval.total_seconds()
             self.places.extend(began + step * n for n in range(reserved.granted))
-        return bool(self.places) and self.places[0] <= time.monotonic()
+        at = time.monotonic()
+        if not self.places or self._place_at() > at:
+            return False
+        self._found_at = at
+        return True
 
     def _be_refused(self, now: datetime, wait: timedelta) -> None:
         self.ask_at = time.monotonic() + wait.total_seconds()
@@ -125,10 +138,15 @@ class Road:
             self.is_shut = True
             self.rest(wait)
 
+    def _place_at(self) -> float:
+        """When the next request may begin. After one that began late, the provider must not see two close together."""
+        return max(self.places[0], self._took_at + self._interval.total_seconds() / SLOWER_BY)
+
     def take_place(self) -> None:
         """Use the next place."""
         if self.places:
             self.places.popleft()
+            self._took_at = self._found_at
 
     def open_lanes(
         self,
@@ -140,9 +158,7 @@ class Road:
         at_least: int = 0,
     ) -> None:
         """Open as many lanes as what waits is worth, and as the channel and all workers together may hold."""
-        channel = self.channel
-        most = channel.connections if isinstance(channel, ManyConnections) else 1
-        wanted = min(most, -(-len(self.waiting) // (LETTERS_A_LANE * self.largest_batch)))
+        wanted = min(self.most_lanes, -(-len(self.waiting) // max(LETTERS_A_LANE, self.largest_batch)))
         wanted = max(wanted, len(self.lanes), at_least)
         in_all = self._pace.connections_in_all if self._pace is not None else None
         if in_all is not None and wanted:
@@ -158,7 +174,7 @@ class Road:
             else:
                 wanted = len(self.lanes)
         while len(self.lanes) < wanted:
-            beside = channel.sibling() if self.lanes and isinstance(channel, ManyConnections) else channel
+            beside = self._many.sibling() if self.lanes and self._many is not None else self.channel
             lane = Lane(beside, answers, clock)
             self.lanes.append(lane)
             self.idle.append(lane)

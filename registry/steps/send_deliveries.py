@@ -310,9 +310,9 @@ class Run:
         if rate is not None and rate != road.rate:
             road.rate = rate
             lanes = len(road.lanes)
-            self._persist(lambda session: heed(session, self._clock(), road.account, rate, uncounted=lanes))
-            # They were reserved at another pace, or at none.
-            road.places.clear()
+            if self._persist(lambda session: heed(session, self._clock(), road.account, rate, uncounted=lanes)):
+                # They were reserved at another pace, or at none.
+                road.places.clear()
         if refused is not None and isinstance(refused, TemporaryFailure | Ambiguous):
             wait = refused.retry_after
             self._persist(lambda session: block(session, self._clock(), road.account, wait))

@@ -200,14 +200,14 @@ def upgrade() -> None:
         batch_op.drop_index("ix_deliveries_due")
         batch_op.create_index(
             "ix_deliveries_due_contacts",
-            ["channel", "priority", "due_at"],
+            ["channel", "priority", "due_at", "id"],
             unique=False,
             sqlite_where=sa.text(f"{DUE} AND priority < 1000000000"),
             postgresql_where=sa.text(f"{DUE} AND priority < 1000000000"),
         )
         batch_op.create_index(
             "ix_deliveries_due",
-            ["channel", "publisher_id", "priority", "due_at"],
+            ["channel", "publisher_id", "priority", "due_at", "id"],
             unique=False,
             sqlite_where=sa.text(DUE),
             postgresql_where=sa.text(DUE),
