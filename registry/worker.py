@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import gc
 import logging
 import os
 import time
@@ -195,6 +196,9 @@ def run_worker(
         job = _make_job(name, sweep, pulse, standing, used)
         trigger = IntervalTrigger(seconds=int(every.total_seconds()), timezone=UTC)
         scheduler.add_job(job, trigger, id=name, executor=thread, next_run_time=clock.now())
+    # What there is by now stays until the end. To look through all of it for rubbish stops every letter for a while.
+    gc.collect()
+    gc.freeze()
     _log(logging.INFO, "worker-started", process=os.getpid(), paused=_why_paused(wiring))
     scheduler.start()
     is_stalled = False

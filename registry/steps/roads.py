@@ -20,7 +20,10 @@ from registry.steps.pacing import SLOWER_BY, give_back_connections, reserve, tak
 from registry.steps.prepare_letters import Prepared
 from registry.tables.engine import writing
 
-BATCH: Final = 400
+BATCH: Final = 200
+"""Letters that are claimed together. Those of a worker that died wait for half an hour, and so it is not more."""
+SLICE: Final = 40
+"""Letters that are made ready together where several lanes are under way: meanwhile none of them is given another."""
 LETTERS_A_LANE: Final = 10
 """A further connection is opened for so many letters that wait, or for a whole batch: a handful is not worth one."""
 LOOK_AGAIN_AFTER: Final = timedelta(seconds=5)
@@ -32,8 +35,9 @@ Waiting = tuple[Lease, Prepared | None]
 class Road:
     """A channel with its lanes. `look_at`, `places` and `ask_at` are on the monotonic clock.
 
-    `look_at` is when to claim for it again; `places` when the next requests may begin, where it has a pace (R31);
-    `ask_at` when to ask for more of them; `rate` what the provider asked for last. `is_shut`: no request may begin
+    Of the letters that were not begun, those `claimed` are still to be made ready, those `waiting` are. `look_at` is
+    when to claim for it again; `places` when the next requests may begin, where it has a pace (R31); `ask_at` when to
+    ask for more of them; `rate` what the provider asked for last. `is_shut`: no request may begin
     for so long that what was claimed is better given back. `largest_batch` is how many letters may go in one request,
     `most_lanes` how many connections this worker may hold.
     """
@@ -42,6 +46,7 @@ class Road:
         self.channel = channel
         self.lanes: list[Lane] = []
         self.idle: list[Lane] = []
+        self.claimed: deque[Lease] = deque()
         self.waiting: deque[Waiting] = deque()
         self.places: deque[float] = deque()
         self.last_publisher = 0
@@ -92,6 +97,16 @@ class Road:
         return min(most, max(1, int(LOOK_AGAIN_AFTER / self._interval)) * self.largest_batch)
 
     @property
+    def made_ready_at_once(self) -> int:
+        """How many of the claimed letters to make ready together."""
+        return BATCH if self.most_lanes == 1 else max(SLICE, self.carried_at_once)
+
+    @property
+    def unbegun(self) -> int:
+        """How many letters are claimed, and not begun."""
+        return len(self.claimed) + len(self.waiting)
+
+    @property
     def next_place_at(self) -> float | None:
         """When a letter that waits for its place may begin, or a place may be asked for; None where nothing does."""
         if self.places:
@@ -113,7 +128,7 @@ class Road:
         if self._pace is None:
             return True
         if not self.places and time.monotonic() >= self.ask_at:
-            wanted = max(1, -(-len(self.waiting) // self.largest_batch))
+            wanted = max(1, -(-self.unbegun // self.largest_batch))
             with writing(engine) as session:
                 reserved = reserve(session, now, self.account, wanted, self._pace.requests_per_second)
             began = time.monotonic() + reserved.wait.total_seconds()
@@ -158,7 +173,7 @@ class Road:
         at_least: int = 0,
     ) -> None:
         """Open as many lanes as what waits is worth, and as the channel and all workers together may hold."""
-        wanted = min(self.most_lanes, -(-len(self.waiting) // max(LETTERS_A_LANE, self.largest_batch)))
+        wanted = min(self.most_lanes, -(-self.unbegun // max(LETTERS_A_LANE, self.largest_batch)))
         wanted = max(wanted, len(self.lanes), at_least)
         in_all = self._pace.connections_in_all if self._pace is not None else None
         if in_all is not None and wanted:

@@ -14,10 +14,8 @@ made by the one thread that called; the lanes know no database.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from queue import Empty, SimpleQueue
@@ -27,15 +25,14 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Accepted, Ambiguous, Answer, TemporaryFailure
-from registry.steps.claim_deliveries import Lease, claim_deliveries, find_held, get_attempt, release_leases
+from registry.steps.claim_deliveries import Lease, find_held, get_attempt, release_leases
 from registry.steps.delivery_log import DeliveryLog
 from registry.steps.dispatch import Dispatch
-from registry.steps.keyring import load_keyring
 from registry.steps.lanes import Answered, Lane, Parcel, ReadyLetter
 from registry.steps.letter_turns import NOTHING_DONE, Beginning, LetterTurns, Taken, Turn, TurnFailed
 from registry.steps.pacing import block, heed
 from registry.steps.persist import DATABASE_AWAY, PAUSES_FOR_THE_DATABASE, persist
-from registry.steps.prepare_letters import Prepared, prepare_letters
+from registry.steps.prepare_letters import Prepared
 from registry.steps.roads import BATCH, Road, Waiting
 from registry.steps.send_batches import (
     SETTLED,
@@ -47,6 +44,7 @@ from registry.steps.send_batches import (
 )
 from registry.steps.settle_delivery import ACCEPTED, count_defect, move_delivery, record_answer, settle_delivery
 from registry.steps.start_delivery import start_delivery
+from registry.steps.supply import Supply
 from registry.tables.engine import writing
 
 __all__ = ["BATCH", "PAUSES_FOR_THE_DATABASE", "Dispatch", "move_delivery", "send_deliveries"]
@@ -94,8 +92,8 @@ class Run:
         should_stop: Callable[[], bool],
     ) -> None:
         self.log = DeliveryLog()
-        self._engine, self._clock, self._dispatch = engine, clock, dispatch
-        self._left = limit
+        self._engine, self._clock = engine, clock
+        self._supply = Supply(engine, clock, dispatch, limit)
         self._should_stop = should_stop
         self._roads = [Road(channel) for channel in dispatch.channels.values()]
         self._answers: SimpleQueue[Answered] = SimpleQueue()
@@ -147,9 +145,7 @@ class Run:
                     lane.get_a_thread()
 
     def _has_more(self, road: Road) -> bool:
-        if road.waiting:
-            return bool(road.lanes)
-        return self._left != 0 and time.monotonic() >= road.look_at
+        return bool(road.lanes) if road.unbegun else self._supply.may_have_more(road)
 
     def _wait_for_an_answer(self) -> None:
         """Take the next answer; where letters wait for their place, no longer than until the first one's."""
@@ -165,38 +161,25 @@ class Run:
         self._take_answer(answered)
 
     def _fill(self, road: Road) -> None:
-        """Claim for a road whose lanes are about to have nothing to do."""
-        if road.is_supplied or time.monotonic() < road.look_at or self._left == 0 or self._should_stop():
+        """Supply a road whose lanes are about to have nothing to do."""
+        if road.is_supplied or self._should_stop():
+            return
+        if not road.claimed:
+            self._claim(road)
+        if road.claimed:
+            self._supply.make_ready(road)
+
+    def _claim(self, road: Road) -> None:
+        if not self._supply.may_have_more(road):
             return
         if not road.waiting and not road.find_place(self._engine, self._clock()) and not road.places:
             return
         if road.is_limited and not self._open_first_lane(road):
             return
-        wanted = min(BATCH, road.claimed_at_once)
-        wanted = wanted if self._left is None else min(wanted, self._left)
         if road.largest_batch > 1 and self._repeat_batch(road):
             return
         self.log.tell()
-        with writing(self._engine) as session:
-            now = self._clock()
-            leases = claim_deliveries(
-                session, now, road.channel, self._dispatch.mail_only_to, wanted, after_publisher=road.last_publisher
-            )
-        if not leases:
-            road.rest()
-            return
-        if self._left is not None:
-            self._left -= len(leases)
-        road.last_publisher = leases[-1].publisher_id
-        # The claim is on record first: a letter that ends the worker that makes it ready ends three of them, not all.
-        earlier = list(road.waiting)
-        road.waiting.extend((lease, None) for lease in leases)
-        with writing(self._engine) as session:
-            now = self._clock()
-            # After the claim: a key that was added meanwhile may be the one that an address was restored under.
-            self._dispatch = replace(self._dispatch, keyring=load_keyring(session, now))
-            prepared = prepare_letters(session, now, leases, self._dispatch)
-        road.waiting = deque([*earlier, *((lease, prepared.get(lease.delivery_id)) for lease in leases)])
+        self._supply.claim(road)
 
     def _open_first_lane(self, road: Road) -> bool:
         """Return whether the road has a connection to send by: the other workers may hold all that there are."""
@@ -211,7 +194,7 @@ class Run:
         if (road.lanes and not road.idle) or not road.find_place(self._engine, self._clock()):
             return False
         with writing(self._engine) as session:
-            parcel = claim_batch_again(session, self._clock(), road.channel, self._dispatch)
+            parcel = claim_batch_again(session, self._clock(), road.channel, self._supply.dispatch)
         if parcel is None:
             return False
         road.open_lanes(self._engine, self._clock(), self._answers, self._clock, at_least=1)
@@ -222,8 +205,9 @@ class Run:
         return True
 
     def _release(self, road: Road) -> None:
-        leases = [lease for lease, _ in road.waiting]
+        leases = [*(lease for lease, _ in road.waiting), *road.claimed]
         road.waiting.clear()
+        road.claimed.clear()
         if leases:
             self._persist(lambda session: release_leases(session, self._clock(), leases))
 
@@ -338,7 +322,8 @@ class Run:
                 return ReadyLetter(lease, prepared.envelope, is_plain=True)
         if lease is None:
             return None
-        envelope, state = self._persist(lambda session: start_delivery(session, self._clock(), lease, self._dispatch))
+        dispatch = self._supply.dispatch
+        envelope, state = self._persist(lambda session: start_delivery(session, self._clock(), lease, dispatch))
         if state is not None:
             self.log.note(lease, state)
         return ReadyLetter(lease, envelope, is_plain=prepared is not None) if envelope else None
@@ -382,7 +367,7 @@ class Run:
             answer,
             answered.answered_at,
             channel_kind=answered.lane.channel.kind,
-            jitter=self._dispatch.jitter(),
+            jitter=self._supply.dispatch.jitter(),
         )
         if answered.defect is not None:
             count_defect(session, answered.answered_at, delivery)
