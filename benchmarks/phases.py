@@ -20,15 +20,15 @@ from benchmarks.places import ENGINES, places
 from benchmarks.sink import Sink
 from registry import clock
 from registry.channels.smtp import SmtpChannel
-from registry.steps import prepare_letters, send_deliveries
+from registry.steps import prepare_letters, send_deliveries, supply
 from registry.steps.letter_turns import LetterTurns
 
 LETTERS = 2_000
 ROUNDS = 5
 
 PARTS: tuple[tuple[str, Any, str], ...] = (
-    ("claim: rows leased, attempts made", send_deliveries, "claim_deliveries"),
-    ("prepare: rows read, letters merged, hashed, stored", send_deliveries, "prepare_letters"),
+    ("claim: rows leased, attempts made", supply, "claim_deliveries"),
+    ("prepare: rows read, letters merged, hashed, stored", supply, "prepare_letters"),
     ("  of it merging and links", prepare_letters, "fill_letter"),
     ("  of it the hash", prepare_letters, "sha256_of"),
     ("begin and settle: the commit of each letter", LetterTurns, "take"),

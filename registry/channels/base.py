@@ -82,7 +82,8 @@ class _CleanAnswer:
 class Accepted(_CleanAnswer):
     """The other side took responsibility for the letter. Accepted is not delivered.
 
-    `provider_ref` is the name the other side gave to the letter, where it said one.
+    `provider_ref` is the name that the other side will call the letter by when it reports about it, None for mail
+    servers, which report by what the letter itself says.
     """
 
     provider_ref: str | None = None

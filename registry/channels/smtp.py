@@ -41,8 +41,6 @@ _BLAMES_INSTALLATION = re.compile(
 _CLOSING = 421
 _OUT_OF_STEP = 503
 _TOO_LARGE = 552
-# How Postfix and Exim say under which name they keep a letter.
-_QUEUE_NAME = re.compile(r"(?:^|\s)(?:queued as |id=)([A-Za-z0-9][A-Za-z0-9-]*)")
 _FINAL_DOT = b".\r\n"
 _ANSWERED_AFTER: dict[Point, tuple[Point, ...]] = {
     Point.MAIL: (Point.RCPT, Point.DATA),
@@ -248,8 +246,7 @@ class SmtpChannel:
         if code // 100 != 2:
             return self._refusal(wire, code, text)
         self._is_between_letters = True
-        named = _QUEUE_NAME.search(text)
-        return Accepted(code, text, provider_ref=named[1] if named else None)
+        return Accepted(code, text)
 
     def _offer(self, wire: Wire, mail: str, rcpt: str) -> Answer | None:
         """Ask for leave to give the letter; None where the server waits for it."""

@@ -267,21 +267,3 @@ def test_an_unusable_address_is_refused_before_anything_is_on_the_wire(
         answer = open_channel(server.url).send(make_envelope(recipient="a@b.example\r\nRCPT TO:<c@d.example>"))
     assert isinstance(answer, PermanentFailure)
     assert (server.connections, server.commands) == (0, [])
-
-
-@pytest.mark.parametrize(
-    ("said", "reference"),
-    [
-        ("250 2.0.0 Ok: queued as 4F2A9C0B1D", "4F2A9C0B1D"),
-        ("250 OK id=1tAbCd-0003Ef-2G", "1tAbCd-0003Ef-2G"),
-        ("250 2.6.0 <message-id=x@y> Queued mail for delivery", None),
-        ("250", None),
-    ],
-)
-def test_the_servers_name_for_the_letter_is_kept(
-    make_envelope: EnvelopeMaker, open_channel: ChannelMaker, said: str, reference: str | None
-) -> None:
-    with ScriptedServer({"dot": [said]}) as server:
-        answer = open_channel(server.url).send(make_envelope())
-    assert isinstance(answer, Accepted)
-    assert (answer.code, answer.provider_ref) == (250, reference)

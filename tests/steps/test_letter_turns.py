@@ -245,7 +245,7 @@ def check_that_each_got_one(world: World, mail_server: MailServer, readers: list
         attempts = session.scalars(select(Attempt)).all()
         marked = session.scalars(select(func.count()).where(Delivery.possible_duplicate)).one()
     assert [(each.n, each.answer_class) for each in attempts] == [(1, "accepted")] * len(readers)
-    assert all(each.send_started_at and each.sha256 and each.provider_ref for each in attempts)
+    assert all(each.send_started_at and each.sha256 and each.answer for each in attempts)
     assert marked == 0
     assert check_that_every_accepted_letter_can_be_made_again(world) == len(readers)
 

@@ -42,7 +42,8 @@ def test_an_accepted_letter_is_on_record_with_its_bytes_its_answer_and_its_times
     (attempt,) = attempts_at(world, delivery)
     (letter,) = letters_to(mail_server, DPO)
     assert (attempt.answer_class, attempt.code, attempt.channel) == ("accepted", 250, "smtp")
-    assert attempt.provider_ref == "TEST0001"
+    assert attempt.answer is not None
+    assert attempt.answer.endswith("queued as TEST0001")
     assert attempt.send_started_at == attempt.finished_at == delivery.accepted_at == world.at
     assert message_id_of(letter) == delivery.message_id
     assert [sha256_of(each.content) for each in mail_server.messages if each.rcpt_tos == (DPO,)] == [attempt.sha256]
