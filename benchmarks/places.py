@@ -110,10 +110,12 @@ class Place:
         """What a run of sending by this channel needs."""
         return self.world.wiring.make_sweeping({"email": channel}, clock.now).dispatch
 
-    def send(self, channel: Channel, count: int) -> None:
-        """Send so many of the letters that are due, as a worker does."""
+    def send(self, channel: Channel, count: int, *, may_wait: int = 0) -> None:
+        """Send so many of the letters that are due, as a worker does; `may_wait` of them may be refused for now."""
         sent = send_deliveries(self.world.wiring.engine, clock.now, self.dispatch(channel), limit=count)
-        assert sent == {"accepted": count}, sent
+        waiting = sent.get("retry_wait", 0)
+        assert waiting <= may_wait, sent
+        assert sent["accepted"] + waiting == count, sent
 
     def smtp(self, mail_url: str) -> SmtpChannel:
         """The channel that a worker would make of this mail URL."""

@@ -36,7 +36,7 @@ def measure_engine(engine: str, places: Places, sizes: Sizes) -> Row:
     """Measure one engine. The first answer says how fast it may be asked, so a few letters go before the others."""
     count = sizes.resend_letters
     ceiling = LARGEST_BATCH * REQUESTS_A_SECOND
-    seconds, refused = [], 0
+    paces, refused = [], 0
     with resend() as server, places.new(engine) as place:
         place.add_followers(count * (sizes.resend_rounds + 1))
         place.announce()
@@ -44,21 +44,23 @@ def measure_engine(engine: str, places: Places, sizes: Sizes) -> Row:
             place.send(channel, LARGEST_BATCH)
             server.count()
             for _ in range(sizes.resend_rounds):
-                seconds.append(timed(partial(place.send, channel, count)))
+                # A request that comes too fast is refused, and its letters wait a minute: they do not count as sent.
+                seconds = timed(partial(place.send, channel, count, may_wait=LARGEST_BATCH))
                 taken, too_fast = server.count()
-                assert taken == count, (taken, count)
+                assert taken >= count - LARGEST_BATCH * too_fast, (taken, too_fast)
+                paces.append(taken / seconds)
                 refused += too_fast
-    pace = count / statistics.median(seconds)
+    pace = statistics.median(paces)
     return Row(
         f"Resend by batch, answers after 50 ms: {count:,} letters",
         engine,
-        f"{pace:,.0f}/s ({count / max(seconds):,.0f}-{count / min(seconds):,.0f})",
+        f"{pace:,.0f}/s ({min(paces):,.0f}-{max(paces):,.0f})",
         f"its ceiling at {REQUESTS_A_SECOND} requests a second: {ceiling:,}/s",
         f"{pace / ceiling:.2f}x",
         f">= {LEAST_RATIO:g}x",
         pace / ceiling >= LEAST_RATIO,
         f"on {engine} {round(60 * pace, -2):,.0f} letters a minute go out by Resend where it allows "
-        f"{REQUESTS_A_SECOND} requests a second; {refused} of the requests came too fast and were repeated",
+        f"{REQUESTS_A_SECOND} requests a second; {refused} of the requests came too fast and were refused",
     )
 
 

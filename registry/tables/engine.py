@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 BUSY_SECONDS = 30
 PAGES_OF_WAL = 8_000
-"""Pages of 4 KB in SQLite's log before they are carried over, 32 MB in all: to do it more often costs each letter more."""
+"""Pages of 4 KB in SQLite's log before they are carried over, 32 MB in all. To do it more often costs every letter."""
 NOTICES_SILENCE = {
     "connect_timeout": 10,
     "keepalives_idle": 30,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, update
 
+from registry.channels.mail_dns import look_up_mail_dns
+from registry.cli import doctor_roads
 from registry.steps.tasks import open_task
 from registry.tables import Delivery, Installation, Notice
 from registry.tables.engine import writing
@@ -120,7 +123,7 @@ def test_a_bounce_address_where_no_mail_arrives_is_not_fit(
 def test_what_no_name_server_answers_is_not_known_and_not_wrong(
     sqlite_terminal: Terminal, mail: MailServer, names: DnsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry.channels.mail_dns.LIFETIME_SECONDS", 0.3)
+    monkeypatch.setattr(doctor_roads, "look_up_mail_dns", partial(look_up_mail_dns, lifetime_seconds=0.3))
     for name in ("example.com", "_dmarc.example.com"):
         names.misbehave(name, SILENCE)
     found = findings(live(sqlite_terminal, mail), exit_code=0)
