@@ -289,7 +289,9 @@ def test_a_batch_at_which_the_channel_fails_every_time_needs_a_person_after_thre
         pass_time(world, server, 30 * MINUTE)
     assert send(world) == {}
     assert Counter(states_of(world).values()) == {"needs_attention": 4, "accepted": 4}
-    assert {delivery_to(world, to).note for to in READERS[:4]} == {"crashed_repeatedly"}
+    waiting = {to for to in READERS if delivery_to(world, to).note == "crashed_repeatedly"}
+    assert len(waiting) == 4
+    assert READERS[3] in waiting
 
 
 # Refusals
