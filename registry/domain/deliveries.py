@@ -325,3 +325,17 @@ def choose_receipt_at(receipts: Iterable[Receipt], terms: Terms, demo: bool) -> 
         ),
         default=None,
     )
+
+
+_SMTP_CLOSING = 421
+_SMTP_REFUSED = 500
+
+
+def blames_the_road(road: str, code: int | None) -> bool:
+    """Return whether a try that did not succeed says that nobody's letters go by this mail road, not just this one.
+
+    `road` is "smtp" or "resend", `code` the answer's, None where no complete answer came. A mail server's other 4xx are
+    about a mailbox; a 5xx after which a letter is tried again blames the sender or the sign-in (RFC 5321, RFC 4954).
+    Resend refuses for now only whole accounts.
+    """
+    return road != "smtp" or code is None or code == _SMTP_CLOSING or code >= _SMTP_REFUSED

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Select, exists, select, update
 from sqlalchemy.orm import Session
 
-from registry.domain.vocabulary import ChannelKind
+from registry.domain.vocabulary import Audience, ChannelKind
 from registry.steps.insert_once import insert_once
 from registry.steps.keyring import Keyring
 from registry.tables import Address, Endpoint, Publisher, Subscription, Suppression
@@ -64,6 +64,20 @@ def is_suppressed(
         Suppression.lookup_hmac == keyring.lookup(channel, value),
     )
     return bool(session.scalar(select(suppressed)))
+
+
+def add_follower(session: Session, now: datetime, address: Address) -> Subscription:
+    """Add a follower's subscription, unconfirmed, at `now` (UTC). Nothing about a list goes to it until it is."""
+    follower = Subscription(
+        publisher_id=address.publisher_id,
+        address_id=address.id,
+        audience=Audience.FOLLOWER.value,
+        language="en",
+        created_at=now,
+    )
+    session.add(follower)
+    session.flush()
+    return follower
 
 
 def erase_if_unused(session: Session, address_id: int) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from registry.domain.vocabulary import Audience, ServiceLetterKind
 from registry.letters.values import FailingEndpoint
+from registry.steps.addresses import add_follower
 from registry.steps.letterhead import Letterhead
 from registry.steps.record import WORKER, record_event
 from registry.steps.service_letters import add_service_delivery, freeze_service_letter
@@ -108,16 +109,7 @@ def _find_mailbox(session: Session, now: datetime, endpoint: Endpoint, customers
     )
     if found is not None:
         return found
-    mailbox = Subscription(
-        publisher_id=endpoint.publisher_id,
-        address_id=endpoint.owner_address_id,
-        audience=Audience.FOLLOWER.value,
-        language="en",
-        created_at=now,
-    )
-    session.add(mailbox)
-    session.flush()
-    return mailbox
+    return add_follower(session, now, session.get_one(Address, endpoint.owner_address_id))
 
 
 def _last_answer(session: Session, address: Address) -> str | None:

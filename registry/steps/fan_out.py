@@ -46,6 +46,7 @@ from registry.tables import (
     SubscriptionProduct,
     Suppression,
 )
+from registry.tables.audience import suppresses
 
 LAST_ZONE_TO_END_A_DAY = "Etc/GMT+12"
 NOT_REACHED = (DeliveryState.SKIPPED.value, DeliveryState.CANCELLED.value)
@@ -125,11 +126,7 @@ def _choose(
         )
         .outerjoin(
             Suppression,
-            and_(
-                Suppression.publisher_id == Address.publisher_id,
-                Suppression.channel == Address.channel,
-                Suppression.lookup_hmac == Address.lookup_hmac,
-            ),
+            suppresses(),
         )
         .where(
             Subscription.publisher_id == notice.publisher_id,

@@ -34,6 +34,7 @@ from registry.domain.vocabulary import StatementKind
 from registry.steps.claim_deliveries import LEASED, RENEW_BELOW, Lease, is_in
 from registry.steps.settle_delivery import ACCEPTED
 from registry.tables import Address, Attempt, Delivery, Installation, Notice, Statement, Subscription, Suppression
+from registry.tables.audience import suppresses
 from registry.tables.compiled import CompiledStatement
 
 TAKEN = next_delivery_state(DeliveryState(LEASED), DeliveryEvent.ACCEPT).value
@@ -204,11 +205,7 @@ def _may_begin(by_database_clock: bool) -> Select[int]:
 
 def may_go_out(state: str = LEASED) -> Select[int]:
     """Deliveries to followers, leased unless told otherwise, about which nothing came up since (R28, R32)."""
-    is_suppressed = exists().where(
-        Suppression.publisher_id == Address.publisher_id,
-        Suppression.channel == Address.channel,
-        Suppression.lookup_hmac == Address.lookup_hmac,
-    )
+    is_suppressed = exists(select(Suppression.id).where(suppresses()).correlate(Address))
     return (
         select(Delivery.id)
         .join(Subscription, Subscription.id == Delivery.subscription_id)

@@ -29,7 +29,8 @@ from registry.steps.settle_delivery import (
     put_before_a_person,
     started_attempts,
 )
-from registry.tables import Attempt, Delivery, Statement, Suppression
+from registry.tables import Address, Attempt, Delivery, Statement, Suppression
+from registry.tables.audience import suppresses
 
 
 def start_delivery(
@@ -146,15 +147,8 @@ def is_withdrawn(recipient: Recipient) -> bool:
 
 
 def _is_suppressed(session: Session, recipient: Recipient) -> bool:
-    address = recipient.address
-    found = session.scalar(
-        select(Suppression.id).where(
-            Suppression.publisher_id == address.publisher_id,
-            Suppression.channel == address.channel,
-            Suppression.lookup_hmac == address.lookup_hmac,
-        )
-    )
-    return found is not None
+    found = select(Suppression.id).join(Address, suppresses()).where(Address.id == recipient.address.id)
+    return session.scalar(found) is not None
 
 
 def _spare_the_withdrawal(session: Session, recipient: Recipient) -> None:

@@ -19,7 +19,7 @@ from registry.domain.text import Line
 from registry.domain.validation import Document, read_model
 from registry.domain.vocabulary import Audience, ChangeKind, ServiceLetterKind
 from registry.readers.email_addresses import read_email_address
-from registry.steps.addresses import erase_if_unused, is_suppressed, record_address
+from registry.steps.addresses import add_follower, erase_if_unused, is_suppressed, record_address
 from registry.steps.choices import Choices, list_choices, read_choices, record_choices
 from registry.steps.end_subscription import EVERYTHING_WAITING, EndedBecause, end_subscription
 from registry.steps.erase_address import ErasedBecause, erase_addresses
@@ -129,16 +129,7 @@ def _find_or_add(session: Session, now: datetime, publisher: Publisher, address:
     )
     if known is not None:
         return known
-    subscription = Subscription(
-        publisher_id=publisher.id,
-        address_id=address.id,
-        audience=Audience.FOLLOWER.value,
-        language="en",
-        created_at=now,
-    )
-    session.add(subscription)
-    session.flush()
-    return subscription
+    return add_follower(session, now, address)
 
 
 def _record(

@@ -14,7 +14,7 @@ from registry.steps.claim_deliveries import claim_deliveries
 from registry.steps.dispatch import Dispatch
 from registry.steps.keyring import load_keyring
 from registry.steps.prepare_letters import prepare_letters
-from registry.steps.roads import BATCH, Road
+from registry.steps.roads import Road
 from registry.tables.engine import writing
 
 
@@ -35,8 +35,7 @@ class Supply:
 
     def claim(self, road: Road) -> None:
         """Claim for a road that has no letter left to make ready; leave it alone for a while where nothing is due."""
-        wanted = min(BATCH, road.claimed_at_once)
-        wanted = wanted if self._left is None else min(wanted, self._left)
+        wanted = road.claimed_at_once if self._left is None else min(road.claimed_at_once, self._left)
         with writing(self._engine) as session:
             now = self._clock()
             leases = claim_deliveries(

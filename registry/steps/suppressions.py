@@ -21,6 +21,7 @@ from registry.steps.insert_once import insert_once
 from registry.steps.keyring import Keyring
 from registry.steps.record import Actor, record_event
 from registry.tables import Address, Customer, Publisher, Subscription, Suppression
+from registry.tables.audience import suppresses
 
 
 class LiftedBecause(StrEnum):
@@ -152,11 +153,7 @@ def list_suppressions(session: Session, publisher: Publisher) -> list[ListedSupp
         select(Suppression, Address)
         .outerjoin(
             Address,
-            and_(
-                Address.publisher_id == Suppression.publisher_id,
-                Address.channel == Suppression.channel,
-                Address.lookup_hmac == Suppression.lookup_hmac,
-            ),
+            suppresses(),
         )
         .where(Suppression.publisher_id == publisher.id)
         .order_by(Suppression.since_at.desc(), Suppression.id.desc())
@@ -168,11 +165,7 @@ def list_suppressions(session: Session, publisher: Publisher) -> list[ListedSupp
         .join(Address, Address.id == Subscription.address_id)
         .join(
             Suppression,
-            and_(
-                Suppression.publisher_id == Address.publisher_id,
-                Suppression.channel == Address.channel,
-                Suppression.lookup_hmac == Address.lookup_hmac,
-            ),
+            suppresses(),
         )
         .where(Subscription.publisher_id == publisher.id, Subscription.ended_at.is_(None))
         .order_by(Customer.key)

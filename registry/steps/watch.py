@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Final
 
-from sqlalchemy import BigInteger, Engine, String, and_, cast, exists, func, or_, select, text
+from sqlalchemy import BigInteger, Engine, Row, String, and_, cast, exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
+from registry.domain.deliveries import blames_the_road
 from registry.domain.notice_life import NoticeState
 from registry.domain.vocabulary import ChannelKind
 from registry.steps.claim_deliveries import IS_WAITING
@@ -42,10 +43,7 @@ from registry.tables.engine import reading, writing
 OVERDUE_AFTER: Final = timedelta(hours=1)
 STANDS_STILL_AFTER: Final = timedelta(minutes=30)
 LATEST_TRIES: Final = 500
-RESEND: Final = "resend"
-MAIL_ROADS: Final = ("smtp", RESEND)
-SMTP_CLOSING: Final = 421
-SMTP_REFUSED: Final = 500
+MAIL_ROADS: Final = ("smtp", "resend")
 BLOCKED_FOR: Final = timedelta(minutes=30)
 CALM_AFTER: Final = timedelta(minutes=10)
 """A provider that was asked again and took letters for as long has forgiven."""
@@ -203,19 +201,16 @@ def _standing_mail(session: Session, now: datetime) -> Iterator[_Condition]:
     ).all()
     for road in MAIL_ROADS:
         tries = [each for each in latest if each.channel == road]
-        in_vain = list(takewhile(lambda each: _is_about_the_road(each.channel, each.answer_class, each.code), tries))
+        in_vain = list(takewhile(_is_about_the_road, tries))
         if not in_vain or in_vain[-1].finished_at > now - STANDS_STILL_AFTER:
             continue
         facts: dict[str, object] = {"road": road, "since": in_vain[-1].finished_at.isoformat()}
         yield _Condition(TaskKind.MAIL_STANDS_STILL, ("road", road), facts=facts)
 
 
-def _is_about_the_road(road: str, answer_class: str, code: int | None) -> bool:
-    """Return whether an answer says that nobody's letters go, and not just that this one does not."""
-    if answer_class not in (TEMPORARY, AMBIGUOUS):
-        return False
-    # A mail server's other 4xx are about a mailbox. A 5xx is only temporary where it blames the sender or the sign-in.
-    return road == RESEND or code is None or code == SMTP_CLOSING or code >= SMTP_REFUSED
+def _is_about_the_road(tried: Row[str, str | None, int | None, datetime | None]) -> bool:
+    channel, answer_class, code, _ = tried
+    return answer_class in (TEMPORARY, AMBIGUOUS) and blames_the_road(channel, code)
 
 
 def _late_heartbeat(session: Session, now: datetime) -> Iterator[_Condition]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, false, text
+from sqlalchemy import ColumnElement, ForeignKeyConstraint, Index, UniqueConstraint, and_, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.tables.base import Base, Code, Id, PublisherRef, Ref
@@ -167,3 +167,12 @@ class ConfirmToken(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+def suppresses() -> ColumnElement[bool]:
+    """On what a suppression is about an address: the same publisher, channel and hashed value (R34)."""
+    return and_(
+        Suppression.publisher_id == Address.publisher_id,
+        Suppression.channel == Address.channel,
+        Suppression.lookup_hmac == Address.lookup_hmac,
+    )

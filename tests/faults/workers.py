@@ -32,8 +32,8 @@ import registry.steps.make_statement as make_statement
 import registry.steps.merge_letter as merge_letter
 import registry.steps.persist as persist
 import registry.steps.prepare_letters as prepare_letters
+import registry.steps.roads as roads
 import registry.steps.send_deliveries as send_deliveries
-import registry.steps.supply as supply
 from registry.channels.base import Answer, Channel, Envelope
 from registry.steps.merge_letter import Addressee
 from registry.steps.sweeps import list_sweeps
@@ -153,7 +153,7 @@ def work(orders: Orders, go: Event | None, held: Held | None) -> None:
     world = World(settings, orders.at)
     if orders.task is not Task.KEEP_SENDING:
         # Small, so that few letters are several batches.
-        setattr(supply, "BATCH", 10)  # noqa: B010 - the module's own, in this process alone
+        setattr(roads, "BATCH", 10)  # noqa: B010 - the module's own, in this process alone
     if orders.name:
         setattr(claim_deliveries, "secrets", _Named(orders.name))  # noqa: B010 - the module's own, in this process alone
     if orders.die_at is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 from registry.domain.effect import HoldReason
+from registry.steps.watch import watch
+from registry.tables import Task
 from tests.channels.smtp_server import MailServer
 from tests.steps.path_cast import (
     announce,
@@ -40,3 +42,15 @@ def state_and_date(world: World, number: str, as_of: date | None = None) -> tupl
 def no_mailbox(mail_server: MailServer) -> None:
     """Have Bremen's contact refused for good."""
     mail_server.script("dpo@bremen.example", 550, "5.1.1 No such user here")
+
+
+def look(world: World) -> dict[str, int]:
+    """Look for what needs a person, as the sweep does."""
+    return watch(world.wiring.engine, world.clock)
+
+
+def tasks(world: World, kind: str, *, is_open: bool = True) -> list[Task]:
+    """Return the tasks of a kind, open or closed, the first one first."""
+    with world.reading() as session:
+        found = session.query(Task).filter_by(kind=kind).order_by(Task.id).all()
+        return [task for task in found if (task.closed_at is None) is is_open]

@@ -17,6 +17,8 @@ from registry.steps.dispatch import Dispatch
 from registry.steps.keyring import load_keyring
 from registry.steps.lookup import get_publisher
 from registry.steps.merge_letter import load_recipient, make_envelope
+from registry.steps.record import WORKER
+from registry.steps.record_outcome import OutcomeKind, record_outcome
 from registry.steps.send_deliveries import send_deliveries
 from registry.tables import Address, Attempt, Customer, Delivery, Event, Letter, NoticeCustomer, Subscription
 from tests.world import BREMEN, World, antopsis
@@ -179,3 +181,21 @@ def check_that_every_accepted_letter_can_be_made_again(world: World) -> int:
     for delivery, sha256 in rows:
         assert sha256_of(remake(world, delivery)) == sha256
     return len(rows)
+
+
+def report_to(
+    world: World, email: str, kind: OutcomeKind, at: datetime | None = None, event_id: str | None = None
+) -> bool:
+    """A provider reports what became of the announcement to an address."""
+    message_id = str(delivery_to(world, email).message_id)
+    with world.writing() as session:
+        return record_outcome(
+            session,
+            world.at,
+            provider="smtp",
+            event_id=event_id or f"{kind}-{email}",
+            message_id=message_id,
+            kind=kind,
+            happened_at=at or world.at,
+            actor=WORKER,
+        )

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from registry.steps.record_outcome import OutcomeKind, record_outcome
+from registry.steps.record_outcome import OutcomeKind
 from registry.steps.take_effect import take_effect
 from tests.channels.smtp_server import MailServer
 from tests.steps.path_cast import events
-from tests.steps.post_office import announce_to, delivery_to, send, standing_of
-from tests.world import ANNA, World, settings_for, utc
+from tests.steps.post_office import DPO, announce_to, report_to, send, standing_of
+from tests.world import World, settings_for, utc
 
 
 @pytest.fixture
@@ -24,26 +24,11 @@ def world(postgresql_url: str, tmp_path: Path, mail_server: MailServer) -> Itera
     world.close()
 
 
-def bounce(world: World) -> None:
-    letter = delivery_to(world, "dpo@bremen.example")
-    with world.writing() as session:
-        record_outcome(
-            session,
-            world.at,
-            provider="relay",
-            event_id="1",
-            message_id=str(letter.message_id),
-            kind=OutcomeKind.BOUNCED,
-            happened_at=world.at,
-            actor=ANNA,
-        )
-
-
 def test_a_bounce_while_the_notice_takes_effect_waits_and_stands_as_one_after_it(world: World) -> None:
     number = announce_to(world)
     assert send(world) == {"accepted": 1}
     world.at += timedelta(days=40)
-    bouncing = threading.Thread(target=bounce, args=(world,))
+    bouncing = threading.Thread(target=report_to, args=(world, DPO, OutcomeKind.BOUNCED))
     with world.writing() as session:
         assert take_effect(session, world.at, world.wiring.letterhead)["in_effect"] == 1
         bouncing.start()

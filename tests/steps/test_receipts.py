@@ -16,13 +16,12 @@ from sqlalchemy.orm import Session
 from registry.settings import Settings
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.receipts import note_receipt
-from registry.steps.record import WORKER
 from registry.steps.record_objection import exempt_customer, record_service
-from registry.steps.record_outcome import OutcomeKind, record_outcome
+from registry.steps.record_outcome import OutcomeKind
 from registry.tables import Delivery
 from registry.wiring import wire
 from tests.channels.smtp_server import MailServer
-from tests.steps.post_office import announce_to, change, delivery_to, events, send, standing_of, states_of
+from tests.steps.post_office import announce_to, change, delivery_to, events, report_to, send, standing_of, states_of
 from tests.world import ANNA, World, settings_for, utc
 
 FIRST, SECOND = "dpo@bremen.example", "legal@bremen.example"
@@ -40,24 +39,6 @@ def bremen(terms: str = "{}", contacts: str = f"{FIRST}, {SECOND}") -> str:
 
 ONE_CONTACT = bremen(contacts=FIRST)
 ON_DELIVERY = bremen("{clock_starts_on: delivered}")
-
-
-def report(
-    world: World, email: str, kind: OutcomeKind, at: datetime | None = None, event_id: str | None = None
-) -> bool:
-    """A provider reports what became of the announcement to an address."""
-    message_id = str(delivery_to(world, email).message_id)
-    with world.writing() as session:
-        return record_outcome(
-            session,
-            world.at,
-            provider="smtp",
-            event_id=event_id or f"{kind}-{email}",
-            message_id=message_id,
-            kind=kind,
-            happened_at=at or world.at,
-            actor=WORKER,
-        )
 
 
 def clock_of(world: World) -> tuple[str, datetime | None]:
@@ -101,9 +82,9 @@ def test_where_terms_say_delivered_the_clock_waits_for_the_report(world: World) 
     assert clock_of(world) == ("waiting", None)
     delivered_at = utc("2026-10-01 07:12")
     world.at = utc("2026-10-01 09:00")
-    report(world, SECOND, OutcomeKind.DELIVERED, delivered_at)
+    report_to(world, SECOND, OutcomeKind.DELIVERED, delivered_at)
     assert clock_of(world) == ("received", delivered_at)
-    report(world, FIRST, OutcomeKind.DELIVERED, utc("2026-10-01 07:05"))
+    report_to(world, FIRST, OutcomeKind.DELIVERED, utc("2026-10-01 07:05"))
     assert clock_of(world) == ("received", utc("2026-10-01 07:05"))
 
 
@@ -112,7 +93,7 @@ def test_where_terms_say_accepted_a_later_delivery_does_not_move_the_clock(world
     send(world)
     accepted_at = world.at
     world.at += timedelta(days=2)
-    report(world, FIRST, OutcomeKind.DELIVERED)
+    report_to(world, FIRST, OutcomeKind.DELIVERED)
     assert delivery_to(world, FIRST).state == "delivered"
     assert clock_of(world) == ("received", accepted_at)
 
@@ -121,7 +102,7 @@ def test_a_bounce_takes_the_receipt_back_where_no_other_contact_received(world: 
     number = announce_to(world, customers=ONE_CONTACT)
     send(world)
     world.at += timedelta(days=1)
-    report(world, FIRST, OutcomeKind.BOUNCED)
+    report_to(world, FIRST, OutcomeKind.BOUNCED)
     standing = standing_of(world, "bremen")
     assert (standing.state, standing.received_at, standing.earliest_at) == ("waiting", None, None)
     assert [event.payload["after_effect"] for event in events(world, "customer.receipt_revoked")] == [False]
@@ -138,7 +119,7 @@ def test_a_bounce_takes_nothing_back_where_another_contact_received(world: World
     send(world)
     second_at = world.at
     world.at += timedelta(days=1)
-    report(world, SECOND, OutcomeKind.BOUNCED, event_id="not the earliest")
+    report_to(world, SECOND, OutcomeKind.BOUNCED, event_id="not the earliest")
     assert clock_of(world) == ("received", second_at - MINUTE)
     assert events(world, "customer.receipt_revoked") == []
 
@@ -150,7 +131,7 @@ def test_when_the_earliest_receipt_bounces_the_next_one_starts_the_clock(world: 
     world.at = utc("2026-10-01 09:00")
     change(world, delivery_to(world, SECOND), due_at=world.at)
     send(world)
-    report(world, FIRST, OutcomeKind.BOUNCED)
+    report_to(world, FIRST, OutcomeKind.BOUNCED)
     assert clock_of(world) == ("received", utc("2026-10-01 09:00"))
     assert standing_of(world, "bremen").earliest_at == utc("2026-10-31 23:00")
     assert events(world, "customer.receipt_revoked") == []
@@ -168,7 +149,7 @@ def in_effect(world: World, customers: str) -> str:
 def test_a_bounce_after_the_effect_is_a_task_and_reverses_nothing(world: World) -> None:
     number = in_effect(world, ONE_CONTACT)
     stood = clock_of(world)
-    assert report(world, FIRST, OutcomeKind.BOUNCED)
+    assert report_to(world, FIRST, OutcomeKind.BOUNCED)
     assert delivery_to(world, FIRST).state == "bounced"
     assert [event.payload["after_effect"] for event in events(world, "customer.receipt_revoked")] == [True]
     assert clock_of(world) == stood == ("received", utc("2026-09-30 08:00"))
@@ -180,7 +161,7 @@ def test_a_bounce_after_the_effect_is_a_task_and_reverses_nothing(world: World) 
 def test_a_bounce_after_the_effect_is_no_task_where_another_receipt_would_have_done(world: World) -> None:
     in_effect(world, bremen())
     change(world, delivery_to(world, SECOND), accepted_at=utc("2026-09-30 09:00"))
-    assert report(world, FIRST, OutcomeKind.BOUNCED)
+    assert report_to(world, FIRST, OutcomeKind.BOUNCED)
     assert clock_of(world) == ("received", utc("2026-09-30 08:00"))
     assert events(world, "customer.receipt_revoked") == []
 
@@ -188,7 +169,7 @@ def test_a_bounce_after_the_effect_is_no_task_where_another_receipt_would_have_d
 def test_a_bounce_after_the_effect_is_a_task_where_the_other_receipt_came_too_late(world: World) -> None:
     in_effect(world, bremen())
     change(world, delivery_to(world, SECOND), accepted_at=utc("2026-10-20 09:00"))
-    assert report(world, FIRST, OutcomeKind.BOUNCED)
+    assert report_to(world, FIRST, OutcomeKind.BOUNCED)
     assert len(events(world, "customer.receipt_revoked")) == 1
     assert clock_of(world) == ("received", utc("2026-09-30 08:00"))
 
@@ -213,10 +194,10 @@ def test_a_complaint_proves_receipt_and_nothing_more_is_sent_there(world: World,
     announce_to(world, "ada@reader.example", customers=bremen("{clock_starts_on: delivered}", FIRST))
     send(world)
     world.at += timedelta(hours=3)
-    report(world, FIRST, OutcomeKind.COMPLAINED)
+    report_to(world, FIRST, OutcomeKind.COMPLAINED)
     assert delivery_to(world, FIRST).state == "delivered"
     assert clock_of(world) == ("received", world.at)
-    report(world, "ada@reader.example", OutcomeKind.COMPLAINED)
+    report_to(world, "ada@reader.example", OutcomeKind.COMPLAINED)
     before = len(mail_server.messages)
     world.at = utc("2026-10-26 09:00")
     world.tick()
@@ -242,7 +223,7 @@ def test_what_a_person_decided_is_left_as_it_is(world: World, mail_server: MailS
         publisher = get_publisher(session, "antopsis")
         notice = get_notice(session, publisher, number)
         exempt_customer(session, world.at, publisher, notice, "bremen", ANNA, basis="agreed on the telephone")
-    report(world, FIRST, OutcomeKind.BOUNCED)
+    report_to(world, FIRST, OutcomeKind.BOUNCED)
     assert clock_of(world) == ("exempt", served_at)
 
 
@@ -264,21 +245,21 @@ def deem(world: World, mail_server: MailServer) -> datetime:
 
 def test_a_receipt_deemed_by_a_clause_is_not_taken_back_by_a_bounce(world: World, mail_server: MailServer) -> None:
     deemed_at = deem(world, mail_server)
-    assert report(world, FIRST, OutcomeKind.BOUNCED)
+    assert report_to(world, FIRST, OutcomeKind.BOUNCED)
     assert clock_of(world) == ("deemed", deemed_at)
     assert events(world, "customer.receipt_revoked") == []
 
 
 def test_a_real_receipt_before_the_deemed_one_is_shown_as_received(world: World, mail_server: MailServer) -> None:
     deemed_at = deem(world, mail_server)
-    report(world, FIRST, OutcomeKind.DELIVERED, utc("2026-09-30 08:30"))
+    report_to(world, FIRST, OutcomeKind.DELIVERED, utc("2026-09-30 08:30"))
     assert clock_of(world) == ("received", utc("2026-09-30 08:30"))
     assert deemed_at > utc("2026-09-30 08:30")
 
 
 def test_a_real_receipt_after_the_deemed_one_does_not_lengthen_the_clock(world: World, mail_server: MailServer) -> None:
     deemed_at = deem(world, mail_server)
-    report(world, FIRST, OutcomeKind.DELIVERED, utc("2026-10-05 08:59"))
+    report_to(world, FIRST, OutcomeKind.DELIVERED, utc("2026-10-05 08:59"))
     assert clock_of(world) == ("deemed", deemed_at)
 
 

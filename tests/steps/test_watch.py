@@ -12,27 +12,16 @@ from registry.domain.notices import first_instant
 from registry.steps.record_outcome import OutcomeKind, record_outcome
 from registry.steps.sweep_slots import shared_clock
 from registry.steps.tasks import TaskKind, close_task_by_hand
-from registry.steps.watch import watch
 from registry.tables import Delivery, Installation, Notice, ProviderPacing, Task
 from tests.channels.smtp_server import MailServer
-from tests.steps.holding_cast import ITS_FIRST_INSTANT, no_mailbox, pending_notice
+from tests.steps.holding_cast import ITS_FIRST_INSTANT, look, no_mailbox, pending_notice, tasks
 from tests.steps.path_cast import add_customer, add_forgotten, decide, dump, events, sweep, withdraw
-from tests.steps.post_office import DPO, delivery_to, use_server
+from tests.steps.post_office import DPO, report_to
 from tests.world import ANNA, BREMEN, World, antopsis, utc
 
 UNREACHED = TaskKind.CUSTOMER_NOT_REACHED.value
 LUEBECK = BREMEN.replace("bremen", "luebeck").replace("Bremen", "Lübeck")
 ATTENTION = TaskKind.NEEDS_ATTENTION.value
-
-
-def look(world: World) -> dict[str, int]:
-    return watch(world.wiring.engine, world.clock)
-
-
-def tasks(world: World, kind: str, *, is_open: bool = True) -> list[Task]:
-    with world.reading() as session:
-        found = session.query(Task).filter_by(kind=kind).order_by(Task.id).all()
-        return [task for task in found if (task.closed_at is None) is is_open]
 
 
 def change(world: World, table: type[Any], **values: Any) -> None:
@@ -169,35 +158,13 @@ def test_what_was_taken_and_never_confirmed_is_a_task_after_three_days_where_ter
     assert look(world)["opened"] == 1
     (task,) = tasks(world, UNREACHED)
     assert task.facts["why"] == "unconfirmed"
-    letter = delivery_to(world, "dpo@bremen.example")
-    with world.writing() as session:
-        record_outcome(
-            session,
-            world.at,
-            provider="relay",
-            event_id="1",
-            message_id=str(letter.message_id),
-            kind=OutcomeKind.DELIVERED,
-            happened_at=world.at,
-            actor=ANNA,
-        )
+    report_to(world, DPO, OutcomeKind.DELIVERED)
     assert look(world)["closed"] == 1
 
 
 def test_a_bounce_that_takes_the_only_receipt_away_is_a_task(world: World) -> None:
     pending_notice(world)
-    letter = delivery_to(world, "dpo@bremen.example")
-    with world.writing() as session:
-        record_outcome(
-            session,
-            world.at,
-            provider="relay",
-            event_id="1",
-            message_id=str(letter.message_id),
-            kind=OutcomeKind.BOUNCED,
-            happened_at=world.at,
-            actor=ANNA,
-        )
+    report_to(world, DPO, OutcomeKind.BOUNCED)
     look(world)
     (task,) = tasks(world, UNREACHED)
     assert task.facts["why"] == "not_taken"
@@ -372,49 +339,3 @@ def test_a_sweep_beside_another_opens_nothing_twice(world: World, mail_server: M
     look(world)
     look(world)
     assert len(tasks(world, UNREACHED)) == 1
-
-
-STANDSTILL = TaskKind.MAIL_STANDS_STILL.value
-
-
-def test_a_mail_server_that_takes_nobodys_letter_for_half_an_hour_is_a_task_until_one_goes(
-    world: World, mail_server: MailServer
-) -> None:
-    working = world.channels["email"]
-    use_server(world, "smtp://127.0.0.1:1")
-    pending_notice(world, BREMEN)
-    began = world.at
-    sweep(world, "send")
-    world.at = began + timedelta(minutes=29)
-    sweep(world, "send")
-    look(world)
-    assert tasks(world, STANDSTILL) == []
-    world.at = began + timedelta(minutes=31)
-    look(world)
-    (task,) = tasks(world, STANDSTILL)
-    assert task.facts == {"road": "smtp", "since": began.isoformat()}
-    assert look(world) == {"opened": 0, "closed": 0}
-    world.channels["email"] = working
-    world.at = began + timedelta(hours=2)
-    sweep(world, "send")
-    assert look(world)["closed"] == 1
-    assert tasks(world, STANDSTILL) == []
-
-
-def test_a_mailbox_that_is_refused_for_now_is_no_trouble_of_the_road(world: World, mail_server: MailServer) -> None:
-    mail_server.script(DPO, 450, "4.2.0 greylisted")
-    pending_notice(world, BREMEN)
-    sweep(world, "send")
-    world.at += timedelta(hours=1)
-    sweep(world, "send")
-    look(world)
-    assert tasks(world, STANDSTILL) == []
-
-
-def test_a_sender_that_the_server_refuses_is_trouble_of_the_road(world: World, mail_server: MailServer) -> None:
-    mail_server.script(DPO, 554, "5.7.1 Relay access denied")
-    pending_notice(world, BREMEN)
-    sweep(world, "send")
-    world.at += timedelta(hours=1)
-    look(world)
-    assert [task.facts["road"] for task in tasks(world, STANDSTILL)] == ["smtp"]
