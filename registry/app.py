@@ -25,6 +25,8 @@ from registry.web.health import health
 from registry.web.limits import limiter
 from registry.web.lists import lists
 from registry.web.root import root
+from registry.web.sign_in import add_sign_in
+from registry.web.team import team
 from registry.wiring import STATIC, TEMPLATES, Wiring, wire
 
 LONGEST_BODY = 64 * 1024
@@ -73,9 +75,11 @@ def create_app(settings: Settings) -> Flask:
     _count_requests(app, parts)
     add_headers(app)
     add_error_pages(app)
+    add_sign_in(app, parts)
     app.register_blueprint(root)
     app.register_blueprint(health)
     app.register_blueprint(callbacks)
+    app.register_blueprint(team)
     for blueprint in (lists, forms):
         app.register_blueprint(blueprint, url_prefix="/<slug>")
         app.register_blueprint(blueprint, name=f"own_host_{blueprint.name}")

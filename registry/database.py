@@ -1,14 +1,37 @@
-"""Flask-SQLAlchemy on the registry's own engine. Imported by app, web, cli and worker only."""
+"""Flask-SQLAlchemy on the registry's own engine. Imported by app, web, cli and worker only.
+
+Its session belongs to the sign-in. On SQLite it begins a writing transaction only for a request that `may_write`
+marked: elsewhere the view has a session of its own, and would wait for this one until it gives up (R38).
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from flask import Flask
+from flask import Flask, g, has_app_context
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine
+from flask_sqlalchemy.session import Session
+from sqlalchemy import Connection, Engine
 
 from registry.tables import Base
+
+_WRITES: Final = "session_may_write"
+
+
+def may_write() -> None:
+    """Let Flask-SQLAlchemy's session of this request write, before it reads anything."""
+    setattr(g, _WRITES, True)
+
+
+class SignInSession(Session):
+    """Flask-SQLAlchemy's session, with the registry's rule of who begins a writing transaction."""
+
+    def get_bind(self, *args: Any, **options: Any) -> Engine | Connection:
+        """Return the engine for what is asked, marked where this request may write."""
+        engine = super().get_bind(*args, **options)
+        if isinstance(engine, Engine) and has_app_context() and getattr(g, _WRITES, False):
+            return engine.execution_options(writes=True)
+        return engine
 
 
 class Database(SQLAlchemy):
@@ -19,4 +42,4 @@ class Database(SQLAlchemy):
         return engine
 
 
-db = Database(metadata=Base.metadata)
+db = Database(metadata=Base.metadata, session_options={"class_": SignInSession})

@@ -22,8 +22,8 @@ from registry.domain.validation import Document, read_model
 
 # fmt: off
 RESERVED_SLUGS = frozenset([
-    "acknowledge", "admin", "api", "assets", "calendar", "callbacks", "compare", "confirm", "docs", "entries",
-    "favicon", "feed", "feeds", "healthz", "help", "imprint", "login", "logout", "manage", "metrics",
+    "account", "acknowledge", "admin", "api", "assets", "calendar", "callbacks", "compare", "confirm", "docs",
+    "entries", "favicon", "feed", "feeds", "healthz", "help", "imprint", "login", "logout", "manage", "metrics",
     "notices", "object", "privacy", "public", "readyz", "robots", "schema", "schemas", "search", "security",
     "sitemap", "static", "subprocessors", "subscribe", "team", "unsubscribe", "well-known",
 ])

@@ -105,7 +105,8 @@ def fan_out(
         false(),
         last,
     )
-    session.execute(insert(Delivery).from_select(columns, values))
+    # In turn, so that of equals whoever subscribed first is told first, on either database.
+    session.execute(insert(Delivery).from_select(columns, values.order_by(Subscription.id)))
     return _count(session, chosen, reason, statement, joiner)
 
 

@@ -14,12 +14,14 @@ from registry.tables import Event
 class Actor:
     """Who acts. `name` is what four eyes compare; `via` is the road: web, command line, worker or public page.
 
-    On the command line `name` is claimed, and `login` is the operating system's user who claims it (R16).
+    On the command line `name` is claimed, and `login` is the operating system's user who claims it (R16). In the
+    workbench `sign_in` is the number of the session, which says from where.
     """
 
     name: str
     via: str
     login: str | None = None
+    sign_in: int | None = None
 
     def __str__(self) -> str:
         return f"{self.name} ({self.via}, as {self.login})" if self.login else f"{self.name} ({self.via})"
@@ -47,6 +49,7 @@ def record_event(
         subject_kind=subject[0],
         subject=subject[1],
         payload=dict(payload),
+        sign_in_id=actor.sign_in,
     )
     session.add(event)
     return event

@@ -22,14 +22,17 @@ from registry.tables.legal_holds import LegalHold
 from registry.tables.notices import Approval, Letter, Notice, NoticeChange, NoticeCustomer, Statement
 from registry.tables.objections import Objection
 from registry.tables.pacing import ProviderConnection, ProviderPacing, SweepSlot
+from registry.tables.people import Membership, Passkey, Person, SignIn
 from registry.tables.publishers import Product, Publisher, PublisherTerms
 from registry.tables.tasks import AddressCheck, StoredMail, Task
+from registry.tables.workbench import Attachment, EntryDraft, ObjectionNote
 
 __all__ = [
     "Address",
     "AddressCheck",
     "Approval",
     "Artefact",
+    "Attachment",
     "Attempt",
     "Base",
     "ConfirmToken",
@@ -39,6 +42,7 @@ __all__ = [
     "Endpoint",
     "EndpointSecret",
     "Entry",
+    "EntryDraft",
     "EntryInternal",
     "EntryKey",
     "EntryVersion",
@@ -47,12 +51,16 @@ __all__ = [
     "LegalHold",
     "Letter",
     "ListPeriod",
+    "Membership",
     "Notice",
     "NoticeChange",
     "NoticeCustomer",
     "Objection",
+    "ObjectionNote",
     "Outcome",
+    "Passkey",
     "PendingEdit",
+    "Person",
     "Product",
     "ProviderConnection",
     "ProviderPacing",
@@ -60,6 +68,7 @@ __all__ = [
     "PublisherTerms",
     "RingKey",
     "SendBatch",
+    "SignIn",
     "Statement",
     "StoredMail",
     "Subscription",

@@ -12,10 +12,16 @@ from registry.tables.base import Base, Code, Id, Ref
 
 
 class Event(Base):
-    """One act: who, when (UTC), what, of which subject. The payload holds no personal data (R39)."""
+    """One act: who, when (UTC), what, of which subject. The payload holds no personal data (R39).
+
+    `sign_in_id` is the session it was done in, which says from where, for acts by the workbench.
+    """
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_subject", "publisher_id", "subject_kind", "subject"),)
+    __table_args__ = (
+        Index("ix_events_subject", "publisher_id", "subject_kind", "subject"),
+        Index("ix_events_publisher_id_id", "publisher_id", "id"),
+    )
 
     id: Mapped[Id]
     publisher_id: Mapped[Ref | None]
@@ -25,3 +31,4 @@ class Event(Base):
     subject_kind: Mapped[Code]
     subject: Mapped[str]
     payload: Mapped[dict[str, Any]]
+    sign_in_id: Mapped[Ref | None]

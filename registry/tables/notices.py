@@ -14,6 +14,7 @@ from registry.tables.base import Base, Code, Id, PublisherRef, Ref
 class Notice(Base):
     """The statement customers receive (R14).
 
+    `explanation` are the publisher's own words in Markdown, beside the changes; empty for none.
     `planned_on` is the date it was published with; `effective_on` the date last told, NULL for "until further
     notice" (R22), with `effective_at` its first instant in the publisher's zone. `terms` are the publisher's at
     publication. `digest` covers content and targets, so that an approval binds to them; `author` drafted or last
@@ -32,6 +33,7 @@ class Notice(Base):
     number: Mapped[str]
     state: Mapped[Code]
     summary: Mapped[str]
+    explanation: Mapped[str] = mapped_column(default="", server_default="")
     planned_on: Mapped[date]
     effective_on: Mapped[date | None]
     effective_at: Mapped[datetime | None]
@@ -99,8 +101,8 @@ class Approval(Base):
 class Statement(Base):
     """One numbered, immutable message of a notice (R15), with the date it told.
 
-    `restarts_clocks`: customers' clocks run from the receipt of this one, not of an earlier one (R20). `summary` and
-    `changes` (a typed change and its weight each) are what it said, whatever a later correction says.
+    `restarts_clocks`: customers' clocks run from the receipt of this one, not of an earlier one (R20). `summary`,
+    `explanation` and `changes` (a typed change and its weight each) are what it said, whatever a later correction says.
     """
 
     __tablename__ = "statements"
@@ -118,6 +120,7 @@ class Statement(Base):
     effective_on: Mapped[date | None]
     restarts_clocks: Mapped[bool] = mapped_column(Boolean(), default=False)
     summary: Mapped[str] = mapped_column(default="")
+    explanation: Mapped[str] = mapped_column(default="", server_default="")
     changes: Mapped[list[Any]] = mapped_column(JSON(), default=list)
     reason: Mapped[str | None]
     made_at: Mapped[datetime]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKeyConstraint
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from registry.tables.base import Base, Code, Id, PublisherRef, Ref
@@ -17,6 +17,7 @@ class Objection(Base):
     __table_args__ = (
         ForeignKeyConstraint(["publisher_id", "notice_id"], ["notices.publisher_id", "notices.id"]),
         ForeignKeyConstraint(["publisher_id", "customer_id"], ["customers.publisher_id", "customers.id"]),
+        UniqueConstraint("publisher_id", "id"),
     )
 
     id: Mapped[Id]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.tables.base import Base, Id, PublisherRef
 
 
 class Publisher(Base):
-    """A company whose list it is. `revision` counts every change of what the public sees, 0 before the founding."""
+    """A company whose list it is. `revision` counts every change of what the public sees, 0 before the founding.
+
+    `requires_second_factor`: whoever works on it proves who they are in two ways. It is set in the workbench alone.
+    """
 
     __tablename__ = "publishers"
 
@@ -21,6 +24,7 @@ class Publisher(Base):
     host: Mapped[str | None] = mapped_column(unique=True)
     facts: Mapped[dict[str, Any]]
     revision: Mapped[int] = mapped_column(default=0)
+    requires_second_factor: Mapped[bool] = mapped_column(default=False, server_default=false())
     changed_at: Mapped[datetime]
     created_at: Mapped[datetime]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 from registry.web.current import wiring
 
@@ -19,6 +20,11 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+TEAM_POLICY: Final = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+)
+"""Of the workbench, which has scripts: only those that the page itself names, and none that is written into it."""
 HSTS: Final = "max-age=31536000"
 
 MACHINE_SUFFIXES: Final = (".json", ".csv", ".rss", ".atom", ".ics")
@@ -29,13 +35,26 @@ def is_for_machines(path: str) -> bool:
     return path.endswith(MACHINE_SUFFIXES)
 
 
+def is_for_the_team(path: str) -> bool:
+    """Return whether an address is one of the workbench."""
+    return path == "/team" or path.startswith("/team/")
+
+
 def add_headers(app: Flask) -> None:
     """Have `app` send these headers with every answer, errors too."""
+
+    @app.before_request
+    def choose_nonce() -> None:
+        if is_for_the_team(request.path):
+            g.csp_nonce = secrets.token_urlsafe(16)
 
     @app.after_request
     def finish(response: Response) -> Response:
         for name, value in HEADERS.items():
             response.headers[name] = value
+        if is_for_the_team(request.path):
+            response.headers["Content-Security-Policy"] = TEAM_POLICY.format(nonce=g.csp_nonce)
+            response.headers["Referrer-Policy"] = "same-origin"
         if wiring().letterhead.base_url.startswith("https://"):
             response.headers["Strict-Transport-Security"] = HSTS
         if not is_for_machines(request.path):

@@ -64,7 +64,7 @@ def choose_publisher(session: Session) -> Chosen:
         if own is None:
             raise NotFound
         return _choose(session, own)
-    if own is not None and own.slug != slug and not _is_installation_host():
+    if own is not None and own.slug != slug and not is_installation_host():
         raise NotFound
     return _choose(session, _get_published(session, slug))
 
@@ -121,5 +121,6 @@ def _requested_host() -> str:
         return ""
 
 
-def _is_installation_host() -> bool:
+def is_installation_host() -> bool:
+    """Return whether this request was sent to the installation's own host, and not to one of a publisher's."""
     return _requested_host() == wiring().letterhead.host

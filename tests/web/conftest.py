@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry.readers.registry_file import RegistryFile
+from tests.web.colleagues import Team
 from tests.web.site import Site, streams_file
 from tests.world import World, antopsis, settings_for, utc
 
@@ -66,3 +67,22 @@ def proxied_site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
     """Antopsis behind one trusted proxy."""
     with serving(sqlite_url, tmp_path / "instance", antopsis(), REGISTRY_TRUSTED_PROXIES="1") as site:
         yield site
+
+
+@pytest.fixture
+def team(site: Site) -> Team:
+    """The cast of colleagues, at Antopsis, on either database."""
+    return Team(site)
+
+
+@pytest.fixture
+def light_team(light_site: Site) -> Team:
+    """The same on the embedded database, for what does not depend on one."""
+    return Team(light_site)
+
+
+@pytest.fixture
+def two_teams(sqlite_url: str, tmp_path: Path, streams: RegistryFile) -> Iterator[Team]:
+    """Antopsis and another publisher with a colleague each, to see that neither touches the other's."""
+    with serving(sqlite_url, tmp_path / "instance", antopsis(), streams) as site:
+        yield Team(site)

@@ -1,0 +1,78 @@
+"""What the team's work leaves beside the path: drafts not sent off yet, attached documents, and notes on objections."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from registry.tables.base import Base, BigId, Code, Id, PublisherRef, Ref
+
+
+class EntryDraft(Base):
+    """What somebody typed into the form of an entry and has not sent off: kept for them alone, until they do.
+
+    `subject` is the entry's key, or `new` and a word for an entry that is not on the list. `fields` are the form's, as
+    typed. `base_version_id` is the version the form was opened on.
+    """
+
+    __tablename__ = "entry_drafts"
+    __table_args__ = (UniqueConstraint("publisher_id", "person_id", "subject"),)
+
+    id: Mapped[Id]
+    publisher_id: Mapped[PublisherRef]
+    person_id: Mapped[int] = mapped_column(BigId, ForeignKey("people.id"))
+    subject: Mapped[str]
+    fields: Mapped[dict[str, Any]]
+    base_version_id: Mapped[Ref | None]
+    saved_at: Mapped[datetime]
+
+
+class Attachment(Base):
+    """A document somebody attached, such as the courier's receipt of a notice served by other means (R13).
+
+    `subject_kind` and `subject` say what it belongs to, as in the record. `body` is NULL once erased; the hash stays.
+    """
+
+    __tablename__ = "attachments"
+    __table_args__ = (
+        ForeignKeyConstraint(["publisher_id", "customer_id"], ["customers.publisher_id", "customers.id"]),
+        UniqueConstraint("publisher_id", "id"),
+        Index("ix_attachments_subject", "publisher_id", "subject_kind", "subject"),
+    )
+
+    id: Mapped[Id]
+    publisher_id: Mapped[PublisherRef]
+    purpose: Mapped[Code]
+    subject_kind: Mapped[Code]
+    subject: Mapped[str]
+    customer_id: Mapped[Ref | None]
+    name: Mapped[str]
+    media_type: Mapped[str]
+    size: Mapped[int]
+    sha256: Mapped[str]
+    body: Mapped[bytes | None] = mapped_column(LargeBinary())
+    added_at: Mapped[datetime]
+    added_by: Mapped[str]
+
+
+class ObjectionNote(Base):
+    """One contribution to an objection's thread. `kind` is `note` (the team's own) or `reply` (sent to the customer).
+
+    `text` is NULL once erased (R36).
+    """
+
+    __tablename__ = "objection_notes"
+    __table_args__ = (
+        ForeignKeyConstraint(["publisher_id", "objection_id"], ["objections.publisher_id", "objections.id"]),
+    )
+
+    id: Mapped[Id]
+    publisher_id: Mapped[PublisherRef]
+    objection_id: Mapped[Ref]
+    kind: Mapped[Code]
+    text: Mapped[str | None]
+    author: Mapped[str]
+    made_at: Mapped[datetime]

@@ -1,0 +1,105 @@
+"""Sessions that can be seen and ended: one row for each sign-in, whose key stands in the cookie.
+
+Flask-Security ends all of a person's sessions at once by changing `fs_uniquifier`; these rows end a single one, and say
+from where somebody acted.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Any, Final
+
+from flask import Flask, request, session
+from flask_login import user_logged_out
+from flask_security.signals import user_authenticated, user_failed_authn
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.channels.base import clean_answer
+from registry.database import db
+from registry.steps.record import Actor, record_event
+from registry.tables import SignIn
+from registry.tables.engine import writing
+from registry.web.current import now, wiring
+from registry.web.people import Member
+
+KEY: Final = "sign_in"
+SEEN_EVERY: Final = timedelta(minutes=15)
+"""How much older than the last request of a session `seen_at` may be."""
+LONGEST_AGENT: Final = 300
+
+
+def follow_sessions(app: Flask) -> None:
+    """Keep a row of every sign-in to `app`, and put sign-ins, failed ones and sign-outs on record."""
+    user_authenticated.connect(_begin, app)
+    user_failed_authn.connect(_note_failure, app)
+    user_logged_out.connect(_end, app)
+
+
+def find_sign_in(session_: Session, person_id: int) -> SignIn | None:
+    """Return the open session of this request, or None where it was ended, or belongs to somebody else."""
+    key = session.get(KEY)
+    if not isinstance(key, str):
+        return None
+    return session_.scalar(
+        select(SignIn).where(SignIn.key == key, SignIn.person_id == person_id, SignIn.ended_at.is_(None))
+    )
+
+
+def note_seen(sign_in: SignIn) -> None:
+    """Keep when the session was last used, not on every request."""
+    if now() - sign_in.seen_at < SEEN_EVERY:
+        return
+    with writing(wiring().engine) as writer:
+        row = writer.get(SignIn, sign_in.id)
+        if row is not None:
+            row.seen_at = now()
+
+
+def _begin(app: Flask, user: Member, **more: Any) -> None:
+    del app, more
+    agent = request.user_agent.string
+    sign_in = SignIn(
+        person_id=user.id,
+        key=secrets.token_urlsafe(24),
+        address=request.remote_addr,
+        agent=clean_answer(agent)[:LONGEST_AGENT] or None,
+        began_at=now(),
+        seen_at=now(),
+    )
+    db.session.add(sign_in)
+    db.session.flush()
+    if user.joined_at is None:
+        user.joined_at = now()
+    actor = Actor(user.email, "web", sign_in=sign_in.id)
+    record_event(_session(), now(), actor, "person.signed_in", subject=("person", str(user.id)))
+    db.session.commit()
+    session.permanent = True
+    session[KEY] = sign_in.key
+
+
+def _note_failure(app: Flask, user: Member, auth_type: str, tfa: bool, **more: Any) -> None:
+    # Somebody who knows the address and not the secret: the person did nothing, so they are not the actor.
+    del app, more
+    actor = Actor("somebody", "web")
+    factor = "second" if tfa else "first"
+    subject = ("person", str(user.id))
+    record_event(_session(), now(), actor, "person.sign_in_failed", subject=subject, by=auth_type, factor=factor)
+    db.session.commit()
+
+
+def _end(app: Flask, user: Member, **more: Any) -> None:
+    del app, more
+    key = session.pop(KEY, None)
+    row = _session().scalar(select(SignIn).where(SignIn.key == key, SignIn.ended_at.is_(None))) if key else None
+    if row is None:
+        return
+    row.ended_at = now()
+    actor = Actor(user.email, "web", sign_in=row.id)
+    record_event(_session(), now(), actor, "person.signed_out", subject=("person", str(user.id)))
+    db.session.commit()
+
+
+def _session() -> Session:
+    return db.session()
