@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine
 from registry.tables import Base
 
 _WRITES: Final = "session_may_write"
+_WRITING_ENGINE: Final = "session_engine"
 
 
 def may_write() -> None:
@@ -29,9 +30,14 @@ class SignInSession(Session):
     def get_bind(self, *args: Any, **options: Any) -> Engine | Connection:
         """Return the engine for what is asked, marked where this request may write."""
         engine = super().get_bind(*args, **options)
-        if isinstance(engine, Engine) and has_app_context() and getattr(g, _WRITES, False):
-            return engine.execution_options(writes=True)
-        return engine
+        if not isinstance(engine, Engine) or not has_app_context() or not g.get(_WRITES):
+            return engine
+        # One for the whole request: a session opens a connection for each engine that it is given, and the second
+        # would wait for the first.
+        if _WRITING_ENGINE not in g:
+            setattr(g, _WRITING_ENGINE, engine.execution_options(writes=True))
+        writing: Engine = getattr(g, _WRITING_ENGINE)
+        return writing
 
 
 class Database(SQLAlchemy):

@@ -17,6 +17,7 @@ from babel.dates import format_date
 from registry.domain.changes import EntryChange
 from registry.domain.errors import InvalidInput, Problem, RegistryError
 from registry.domain.validation import show_value
+from registry.team_sentences import TEAM_SENTENCES
 
 DEFAULT_LANGUAGE: Final = "en"
 _LOCALES: Final = {"en": "en_GB"}
@@ -389,4 +390,4 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "boundary-in-content": "The letter holds the very line that parts it. Compose it with another boundary.",
 }
 
-_SENTENCES: Final = {"en": _ENGLISH}
+_SENTENCES: Final = {"en": _ENGLISH | TEAM_SENTENCES}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
 import io
 import os
 import re
@@ -208,3 +209,10 @@ def test_a_test_may_speak_to_a_peer_on_this_machine() -> None:
         accepted, _ = server.accept()
         with accepted:
             assert accepted.recv(5) == b"hello"
+
+
+@pytest.mark.parametrize("folder", ["registry/web/static", "tests/browser/vendor"])
+def test_what_was_taken_from_others_is_what_they_published(folder: str) -> None:
+    for line in (ROOT / folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
+        expected, name = line.split()
+        assert hashlib.sha256((ROOT / folder / name).read_bytes()).hexdigest() == expected, name

@@ -7,6 +7,7 @@ from typing import Final
 
 from flask import Flask, Response, g, jsonify, request
 from flask_limiter import RateLimitExceeded
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound
@@ -15,9 +16,20 @@ from registry.domain.errors import RegistryError
 from registry.tables.engine import reading
 from registry.web.answers import HTML
 from registry.web.current import wiring
-from registry.web.headers import is_for_machines
+from registry.web.headers import is_for_machines, is_for_the_team
 from registry.web.publishers import Chosen, find_publisher_for_error
-from registry.web.wording import Explained, explain_condition, explain_status, explain_unavailable
+from registry.web.sign_in_mail import LetterNotSent
+from registry.web.team.access import NotEnough
+from registry.web.team.frame import show
+from registry.web.wording import (
+    Explained,
+    explain_condition,
+    explain_old_form,
+    explain_role,
+    explain_status,
+    explain_unavailable,
+    explain_unsent,
+)
 
 RETRY_AFTER_SECONDS: Final = 30
 RETRY_AFTER_LIMIT_SECONDS: Final = 3_600
@@ -55,12 +67,22 @@ def _answer_status(error: HTTPException) -> Response:
                 chosen = find_publisher_for_error(session)
         except OperationalError as trouble:
             return _answer_unavailable(trouble)
-    response = _answer(explain_status(error), chosen)
+    response = _answer(_explain(error), chosen)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     if isinstance(error, RateLimitExceeded):
         response.headers["Retry-After"] = str(RETRY_AFTER_LIMIT_SECONDS)
     return response
+
+
+def _explain(error: HTTPException) -> Explained:
+    if isinstance(error, NotEnough):
+        return explain_role(error.needed, error.place.role, error.place.name)
+    if isinstance(error, CSRFError):
+        return explain_old_form()
+    if isinstance(error, LetterNotSent):
+        return explain_unsent()
+    return explain_status(error)
 
 
 def _answer_unavailable(error: SQLAlchemyError) -> Response:
@@ -99,6 +121,8 @@ def _as_json(explained: Explained) -> Response:
 
 
 def _as_page(explained: Explained, chosen: Chosen | None) -> Response:
+    if is_for_the_team(request.path):
+        return show("team/error.html", explained=explained)
     body = wiring().pages.page(
         "errors/error.html",
         title=explained.title,

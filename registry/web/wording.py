@@ -11,6 +11,7 @@ from typing import Final
 from werkzeug.exceptions import HTTPException
 
 from registry.domain.errors import InvalidInput, RegistryError
+from registry.domain.people import TeamRole
 from registry.domain.vocabulary import Audience
 from registry.i18n import explain
 from registry.pages.values import Addresses
@@ -156,3 +157,36 @@ def explain_status(error: HTTPException) -> Explained:
 def explain_unavailable() -> Explained:
     """Explain that the database is locked, missing or not to be reached."""
     return Explained(503, *_STATUSES[503])
+
+
+def explain_role(needed: TeamRole, held: TeamRole, publisher: str) -> Explained:
+    """Explain that somebody's role does not reach for what they asked."""
+    return Explained(
+        403,
+        "role-too-low",
+        "Your role does not reach this",
+        f"This takes the role {needed.value} at {publisher}, and yours is {held.value}. Nothing was changed.",
+        "Ask an owner of the publisher, who can do it or give you the role.",
+    )
+
+
+def explain_old_form() -> Explained:
+    """Explain that a form was sent without the token of its session, most often because the session has changed."""
+    return Explained(
+        400,
+        "old-form",
+        "This form is too old",
+        "You have signed in or out since it was opened, or it comes from another website. Nothing was changed.",
+        "Go back, reload the page, and send it once more. What you typed can be copied before that.",
+    )
+
+
+def explain_unsent() -> Explained:
+    """Explain that a letter somebody waits for could not be sent."""
+    return Explained(
+        503,
+        "letter-not-sent",
+        "The letter could not be sent",
+        "The mail server did not take it.",
+        "Try again in a few minutes. If it happens again, tell whoever runs this service.",
+    )

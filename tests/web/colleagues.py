@@ -93,7 +93,7 @@ class Team:
                     "csrf_token": token,
                 }
             )
-        signed = URLSafeTimedSerializer(self.site.app.secret_key, salt="wtf-csrf-token").dumps(token)
+        signed = URLSafeTimedSerializer(self.site.world.settings.secret_key, salt="wtf-csrf-token").dumps(token)
         assert isinstance(signed, str)
         return Colleague(client, self.base_url, signed)
 
