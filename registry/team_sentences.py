@@ -8,4 +8,10 @@ TEAM_SENTENCES: Final = {
     # People
     "last-owner": "{email} is the only owner. Make somebody else an owner first.",
     "unknown-person": "{email} does not work for {publisher}. Invite them first.",
+    # The list
+    # Notices
+    # Delivery and documents
+    # Objections
+    # Customers
+    # Settings
 }

@@ -12,11 +12,12 @@ import hmac
 from datetime import timedelta
 from typing import Any, Final
 
-from flask import Flask, redirect, request
+from flask import Flask, Request, Response, redirect, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask_security import Security
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import NotFound
-from werkzeug.wrappers import Response
+from werkzeug.wrappers import Response as BaseResponse
 
 from registry import clock
 from registry.database import may_write
@@ -38,17 +39,33 @@ SHORTEST_PASSWORD: Final = 12
 csrf = CSRFProtect()
 
 
+class TeamSessions(SecureCookieSessionInterface):
+    """Sessions below /team alone. Everywhere else nobody is asked for a cookie, and no answer depends on one."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Read the session's cookie, in the workbench."""
+        return super().open_session(app, request) if is_for_the_team(request.path) else self.session_class()
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Write the session's cookie, in the workbench."""
+        if is_for_the_team(request.path):
+            super().save_session(app, session, response)
+
+
 def add_sign_in(app: Flask, parts: Wiring) -> None:
     """Have `app` know people: their sign-in below `ACCOUNT`, with a cookie that is sent below /team only."""
     app.config.update(_cookies(parts), **_security(parts))
+    app.session_interface = TeamSessions()
     app.before_request(_keep_to_one_host)
     csrf.init_app(app)
     Security(app, make_datastore(), mail_util_cls=SignInMail)
+    # It would look for a token in the body of every request, also of those that nobody has to sign in for.
+    app.extensions["security"].login_manager.request_loader(lambda request: None)
     app.before_request(_let_sign_in_write)
     follow_sessions(app)
 
 
-def _keep_to_one_host() -> Response | None:
+def _keep_to_one_host() -> BaseResponse | None:
     """The workbench is at the installation's own address alone: cookies, passkeys and links are for that one (R33)."""
     if not is_for_the_team(request.path) or is_installation_host():
         return None

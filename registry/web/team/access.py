@@ -35,6 +35,8 @@ from registry.web.sign_in import ACCOUNT, FRESH_FOR, csrf
 
 team = Blueprint("team", __name__, url_prefix="/team")
 
+LONGEST_FORM: Final = 256 * 1024
+"""Bytes. The longest form without a file is that of an entry with all its places."""
 SIGN_IN: Final = f"{ACCOUNT}/login"
 
 
@@ -42,11 +44,12 @@ SIGN_IN: Final = f"{ACCOUNT}/login"
 class Rule:
     """What a view asks of whoever calls it: a role at the publisher in its address, and for some a proof of late.
 
-    `role` None: to be signed in is enough, since the view is about no publisher.
+    `role` None: to be signed in is enough, since the view is about no publisher. `longest_body` is in bytes.
     """
 
     role: TeamRole | None
     is_fresh: bool = False
+    longest_body: int = LONGEST_FORM
 
 
 RULES: Final[dict[str, Rule]] = {}
@@ -131,14 +134,21 @@ View = Callable[..., Any]
 
 
 def screen(
-    path: str, role: TeamRole, *, post: bool = False, get: bool = True, is_fresh: bool = False
+    path: str,
+    role: TeamRole,
+    *,
+    post: bool = False,
+    get: bool = True,
+    is_fresh: bool = False,
+    longest_body: int = LONGEST_FORM,
 ) -> Callable[[View], View]:
     """Make a view a screen of the workbench below `/team/<slug>`, for whoever holds `role` or more there.
 
     The view is called with the `Desk` and the address's other values. It takes GET, and with `post` POST; `get=False`
-    makes it POST alone. `is_fresh` asks whoever signed in longer than a quarter of an hour ago to prove it once more.
+    makes it POST alone. `is_fresh` asks whoever signed in longer than a quarter of an hour ago to prove it once more;
+    put it on the page before an act too, so that nothing typed is lost. `longest_body` (bytes) is for what takes files.
     """
-    return _add(f"/<slug>{path}", Rule(role, is_fresh), get=get, post=post)
+    return _add(f"/<slug>{path}", Rule(role, is_fresh, longest_body), get=get, post=post)
 
 
 def own_screen(path: str, *, post: bool = False, get: bool = True, is_fresh: bool = False) -> Callable[[View], View]:
@@ -183,6 +193,7 @@ def _let_in() -> Response | None:
         flash(f"{desk.place.name} asks everybody who works here for a second proof of who they are. Set one up.")
         return redirect(f"{ACCOUNT}/tf-setup")
     if request.method not in {"GET", "HEAD"}:
+        request.max_content_length = rule.longest_body
         csrf.protect()
     if rule.is_fresh and not check_and_update_authn_fresh(FRESH_FOR, FRESH_FOR):
         answer: Response = default_reauthn_handler(FRESH_FOR, FRESH_FOR)  # type: ignore[no-untyped-call]  # it has no types
