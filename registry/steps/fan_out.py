@@ -6,6 +6,7 @@ compares the two. Contacts who are skipped get a row with the reason; followers 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import (
@@ -65,8 +66,8 @@ def fan_out(
     With `joiner` only that one subscription is looked at (R18). A contact is told whether its customer stands in the
     notice or came later (R17). Rows that exist stay as they are: a statement goes to a subscription once.
     """
-    reason = _skip_reason(session, now, notice, statement)
-    chosen = _choose(notice, statement, reason, joiner)
+    reason = find_skip_reason(session, now, notice, StatementKind(statement.kind))
+    chosen = select_missing(notice, statement, joiner)
     is_follower = Subscription.audience == Audience.FOLLOWER.value
     rows = chosen.where(or_(~is_follower, reason.is_(None)))
     columns = (
@@ -110,40 +111,40 @@ def fan_out(
     return _count(session, chosen, reason, statement, joiner)
 
 
-def _choose(
-    notice: Notice, statement: Statement, reason: ColumnElement[str | None], joiner: Subscription | None
-) -> Select[int]:
-    already = aliased(Delivery)
-    query = (
-        select(Subscription.id)
-        .join(Address, Address.id == Subscription.address_id)
-        .join(
-            Letter,
-            and_(
-                Letter.statement_id == statement.id,
-                Letter.audience == Subscription.audience,
-                Letter.form == Address.channel,
-            ),
-        )
-        .outerjoin(
-            Suppression,
-            suppresses(),
-        )
-        .where(
-            Subscription.publisher_id == notice.publisher_id,
-            Subscription.confirmed_at.is_not(None),
-            Subscription.ended_at.is_(None),
-            ~exists().where(already.statement_id == statement.id, already.subscription_id == Subscription.id),
-        )
+def select_missing(notice: Notice, statement: Statement, joiner: Subscription | None = None) -> Select[int]:
+    """Select the subscriptions a statement is for that have no row of it, told or skipped, with letter and address.
+
+    With `joiner` only that one is looked at.
+    """
+    letter = and_(
+        Letter.statement_id == statement.id, Letter.audience == Subscription.audience, Letter.form == Address.channel
     )
-    if joiner is not None:
-        query = query.where(Subscription.id == joiner.id)
-    if statement.kind != StatementKind.ANNOUNCEMENT.value:
-        may_be_called_in = true() if StatementKind(statement.kind) in TOLD_WHEN_CALLED_IN else false()
+    already = aliased(Delivery)
+    query = select_addressed(notice, StatementKind(statement.kind), letter).where(
+        Subscription.confirmed_at.is_not(None),
+        ~exists().where(already.statement_id == statement.id, already.subscription_id == Subscription.id),
+    )
+    return query if joiner is None else query.where(Subscription.id == joiner.id)
+
+
+def select_addressed(notice: Notice, kind: StatementKind, letter: ColumnElement[bool] | None = None) -> Select[int]:
+    """Select the standing subscriptions that a statement of this kind is for, confirmed or not, with their addresses.
+
+    Who of them is not told after all says `find_skip_reason`. With the condition `letter` they are joined to their
+    letters; without it the statement need not be made yet.
+    """
+    query = select(Subscription.id).join(Address, Address.id == Subscription.address_id)
+    if letter is not None:
+        query = query.join(Letter, letter)
+    query = query.outerjoin(Suppression, suppresses()).where(
+        Subscription.publisher_id == notice.publisher_id, Subscription.ended_at.is_(None)
+    )
+    if kind is not StatementKind.ANNOUNCEMENT:
+        may_be_called_in = true() if kind in TOLD_WHEN_CALLED_IN else false()
         query = query.where(or_(_was_told(notice, Subscription), and_(_stands_by(Subscription), may_be_called_in)))
-    if statement.kind == StatementKind.REMINDER.value:
+    if kind is StatementKind.REMINDER:
         query = query.where(or_(Subscription.audience == Audience.CUSTOMER.value, Subscription.wants_reminders))
-    if statement.kind == StatementKind.EFFECT.value:
+    if kind is StatementKind.EFFECT:
         query = query.where(Subscription.wants_effect)
     return query
 
@@ -164,8 +165,20 @@ def _stands_by(whom: type[Subscription]) -> ColumnElement[bool]:
     return and_(whom.audience == Audience.CUSTOMER.value, whom.is_standby)
 
 
-def _skip_reason(session: Session, now: datetime, notice: Notice, statement: Statement) -> ColumnElement[str | None]:
-    rows = session.scalars(select(NoticeChange).where(NoticeChange.notice_id == notice.id)).all()
+def find_skip_reason(
+    session: Session,
+    now: datetime,
+    notice: Notice,
+    kind: StatementKind,
+    changes: Sequence[NoticeChange] | None = None,
+) -> ColumnElement[str | None]:
+    """Return why a subscription that `select_addressed` selects is not told by a statement of this kind, or NULL.
+
+    The notice's `changes` may be given, where they are at hand.
+    """
+    rows = changes
+    if rows is None:
+        rows = session.scalars(select(NoticeChange).where(NoticeChange.notice_id == notice.id)).all()
     ids = [row.target_version_id for row in rows] + [row.base_version_id for row in rows if row.base_version_id]
     versions = {each.id: each for each in session.scalars(select(EntryVersion).where(EntryVersion.id.in_(ids)))}
     products = [
@@ -178,7 +191,7 @@ def _skip_reason(session: Session, now: datetime, notice: Notice, statement: Sta
     is_contact = Subscription.audience == Audience.CUSTOMER.value
     binds = any(Weight(row.weight) is Weight.BINDING for row in rows)
     # Whoever was told of a notice is told what becomes of it, whatever their choices by now (R15).
-    is_later = statement.kind != StatementKind.ANNOUNCEMENT.value
+    is_later = kind is not StatementKind.ANNOUNCEMENT
     comes_later = and_(_stands_by(Subscription), ~_was_told(notice, Subscription) if is_later else true())
     unfiltered = true() if is_later else and_(is_contact, true() if binds else false())
     product_fits = or_(*(_wants_product(keys) for _, keys in products), false())
@@ -193,7 +206,7 @@ def _skip_reason(session: Session, now: datetime, notice: Notice, statement: Sta
         contact.ended_at.is_(None),
         ~_has_contract_ended(contact.customer_id, now, notice),
         or_(~contact.is_standby, _was_told(notice, contact) if is_later else false()),
-        or_(contact.wants_effect, true() if statement.kind != StatementKind.EFFECT.value else false()),
+        or_(contact.wants_effect, true() if kind is not StatementKind.EFFECT else false()),
     )
     return case(
         (Address.value.is_(None), SkipReason.NO_ADDRESS.value),

@@ -25,7 +25,7 @@ from registry.tables.pacing import ProviderConnection, ProviderPacing, SweepSlot
 from registry.tables.people import Membership, Passkey, Person, SignIn
 from registry.tables.publishers import Product, Publisher, PublisherTerms
 from registry.tables.tasks import AddressCheck, StoredMail, Task
-from registry.tables.workbench import Attachment, EntryDraft, ObjectionNote
+from registry.tables.workbench import Attachment, EntryDraft, ObjectionNote, Proposal
 
 __all__ = [
     "Address",
@@ -62,6 +62,7 @@ __all__ = [
     "PendingEdit",
     "Person",
     "Product",
+    "Proposal",
     "ProviderConnection",
     "ProviderPacing",
     "Publisher",

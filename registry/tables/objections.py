@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy import JSON, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.tables.base import Base, Code, Id, PublisherRef, Ref
 
 
 class Objection(Base):
-    """An objection with its deadline, ground, state and cure (R25). Late ones are kept too, as late."""
+    """An objection with its deadline, ground, state and cure (R25). Late ones are kept too, as late.
+
+    `road` is how it came: by the letter's link, or as a person recorded it. `entry_keys` are the entries whose changes
+    it is about, NULL for all of the notice. `name` and `company` are as whoever objected gave them, and
+    `subscription_id` is the contact whose link it was. Ground, cure, name and company are NULL once erased (R36).
+    """
 
     __tablename__ = "objections"
     __table_args__ = (
         ForeignKeyConstraint(["publisher_id", "notice_id"], ["notices.publisher_id", "notices.id"]),
         ForeignKeyConstraint(["publisher_id", "customer_id"], ["customers.publisher_id", "customers.id"]),
+        ForeignKeyConstraint(["publisher_id", "subscription_id"], ["subscriptions.publisher_id", "subscriptions.id"]),
         UniqueConstraint("publisher_id", "id"),
     )
 
@@ -24,6 +30,11 @@ class Objection(Base):
     publisher_id: Mapped[PublisherRef]
     notice_id: Mapped[Ref]
     customer_id: Mapped[Ref | None]
+    subscription_id: Mapped[Ref | None]
+    road: Mapped[Code | None]
+    entry_keys: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    name: Mapped[str | None]
+    company: Mapped[str | None]
     state: Mapped[Code]
     ground: Mapped[str | None]
     cure: Mapped[str | None]

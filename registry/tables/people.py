@@ -19,7 +19,7 @@ class Person(Base):
 
     Without `password` the invitation is still open, or the person signs in by passkey or by their company's sign-in.
     `fs_uniquifier` changes when all their sessions end. The secret of the one-time codes and the recovery codes are
-    stored encrypted. A person is never deleted, since the record names them; `active` false shuts them out.
+    stored encrypted; `tf_last_counter` is the half minute of the last code taken, so that none is taken twice. A person is never deleted, since the record names them; `active` false shuts them out.
     """
 
     __tablename__ = "people"
@@ -33,6 +33,7 @@ class Person(Base):
     fs_webauthn_user_handle: Mapped[str | None] = mapped_column(unique=True)
     tf_primary_method: Mapped[str | None]
     tf_totp_secret: Mapped[str | None]
+    tf_last_counter: Mapped[int | None] = mapped_column(BigId)
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON()))
     invited_at: Mapped[datetime | None]
     joined_at: Mapped[datetime | None]

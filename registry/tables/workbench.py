@@ -1,11 +1,11 @@
-"""What the team's work leaves beside the path: drafts not sent off yet, attached documents, and notes on objections."""
+"""What the team's work leaves beside the path: drafts, proposals that wait for a second person, documents, notes."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.tables.base import Base, BigId, Code, Id, PublisherRef, Ref
@@ -28,6 +28,42 @@ class EntryDraft(Base):
     fields: Mapped[dict[str, Any]]
     base_version_id: Mapped[Ref | None]
     saved_at: Mapped[datetime]
+
+
+class Proposal(Base):
+    """A change of settings or terms that waits for a second person's yes (R8, R16).
+
+    `kind` is `settings` or `customer`, `subject` the key of what it is about. `document` is everything as it would be,
+    `digest` covers it, and `base_digest` what it was made from: on anything else it is not applied. `outcome` is
+    applied, refused or withdrawn once it is closed.
+    """
+
+    __tablename__ = "proposals"
+    __table_args__ = (
+        UniqueConstraint("publisher_id", "id"),
+        Index(
+            "uq_proposals_open",
+            "publisher_id",
+            "kind",
+            "subject",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Id]
+    publisher_id: Mapped[PublisherRef]
+    kind: Mapped[Code]
+    subject: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    digest: Mapped[str]
+    base_digest: Mapped[str]
+    author: Mapped[str]
+    made_at: Mapped[datetime]
+    outcome: Mapped[Code | None]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None]
 
 
 class Attachment(Base):
@@ -59,19 +95,23 @@ class Attachment(Base):
 
 
 class ObjectionNote(Base):
-    """One contribution to an objection's thread. `kind` is `note` (the team's own) or `reply` (sent to the customer).
+    """One contribution to an objection's thread; `registry.domain.objections.NoteKind` has the kinds.
 
-    `text` is NULL once erased (R36).
+    `letter_id` is the letter that carried it to the customer's contacts, if any did. `text` is NULL once erased (R36).
     """
 
     __tablename__ = "objection_notes"
     __table_args__ = (
         ForeignKeyConstraint(["publisher_id", "objection_id"], ["objections.publisher_id", "objections.id"]),
+        ForeignKeyConstraint(["publisher_id", "letter_id"], ["letters.publisher_id", "letters.id"]),
+        Index("ix_objection_notes_objection", "objection_id"),
+        Index("ix_objection_notes_letter", "letter_id"),
     )
 
     id: Mapped[Id]
     publisher_id: Mapped[PublisherRef]
     objection_id: Mapped[Ref]
+    letter_id: Mapped[Ref | None]
     kind: Mapped[Code]
     text: Mapped[str | None]
     author: Mapped[str]

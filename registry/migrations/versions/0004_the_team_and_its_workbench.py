@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("fs_webauthn_user_handle", sa.Text(), nullable=True),
         sa.Column("tf_primary_method", sa.Text(), nullable=True),
         sa.Column("tf_totp_secret", sa.Text(), nullable=True),
+        sa.Column("tf_last_counter", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("mf_recovery_codes", sa.JSON(), nullable=True),
         sa.Column("invited_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("joined_at", sa.DateTime(timezone=True), nullable=True),
@@ -108,6 +109,34 @@ def upgrade() -> None:
         batch_op.create_index("ix_sign_ins_person_id_ended_at", ["person_id", "ended_at"], unique=False)
 
     op.create_table(
+        "proposals",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("publisher_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("base_digest", sa.Text(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.String(length=40), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_by", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["publisher_id"], ["publishers.id"], name=op.f("fk_proposals_publisher_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proposals")),
+        sa.UniqueConstraint("publisher_id", "id", name=op.f("uq_proposals_publisher_id_id")),
+    )
+    with op.batch_alter_table("proposals", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_proposals_publisher_id"), ["publisher_id"], unique=False)
+        batch_op.create_index(
+            "uq_proposals_open",
+            ["publisher_id", "kind", "subject"],
+            unique=True,
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+
+    op.create_table(
         "attachments",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("publisher_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -136,6 +165,19 @@ def upgrade() -> None:
         batch_op.create_index("ix_attachments_subject", ["publisher_id", "subject_kind", "subject"], unique=False)
 
     with op.batch_alter_table("objections", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column("subscription_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True)
+        )
+        batch_op.add_column(sa.Column("road", sa.String(length=40), nullable=True))
+        batch_op.add_column(sa.Column("entry_keys", sa.JSON(none_as_null=True), nullable=True))
+        batch_op.add_column(sa.Column("name", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("company", sa.Text(), nullable=True))
+        batch_op.create_foreign_key(
+            batch_op.f("fk_objections_publisher_id_subscription_id"),
+            "subscriptions",
+            ["publisher_id", "subscription_id"],
+            ["publisher_id", "id"],
+        )
         batch_op.create_unique_constraint(batch_op.f("uq_objections_publisher_id_id"), ["publisher_id", "id"])
 
     op.create_table(
@@ -143,6 +185,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("publisher_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("objection_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("letter_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("text", sa.Text(), nullable=True),
         sa.Column("author", sa.Text(), nullable=False),
@@ -152,11 +195,18 @@ def upgrade() -> None:
             ["objections.publisher_id", "objections.id"],
             name=op.f("fk_objection_notes_publisher_id_objection_id"),
         ),
+        sa.ForeignKeyConstraint(
+            ["publisher_id", "letter_id"],
+            ["letters.publisher_id", "letters.id"],
+            name=op.f("fk_objection_notes_publisher_id_letter_id"),
+        ),
         sa.ForeignKeyConstraint(["publisher_id"], ["publishers.id"], name=op.f("fk_objection_notes_publisher_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_objection_notes")),
     )
     with op.batch_alter_table("objection_notes", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_objection_notes_publisher_id"), ["publisher_id"], unique=False)
+        batch_op.create_index("ix_objection_notes_objection", ["objection_id"], unique=False)
+        batch_op.create_index("ix_objection_notes_letter", ["letter_id"], unique=False)
 
     # Not in a batch, which on SQLite would make the table anew and lose the triggers that guard it.
     op.add_column(
@@ -191,17 +241,34 @@ def downgrade() -> None:
     op.drop_column("events", "sign_in_id")
 
     with op.batch_alter_table("objection_notes", schema=None) as batch_op:
+        batch_op.drop_index("ix_objection_notes_letter")
+        batch_op.drop_index("ix_objection_notes_objection")
         batch_op.drop_index(batch_op.f("ix_objection_notes_publisher_id"))
 
     op.drop_table("objection_notes")
     with op.batch_alter_table("objections", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("uq_objections_publisher_id_id"), type_="unique")
+        batch_op.drop_constraint(batch_op.f("fk_objections_publisher_id_subscription_id"), type_="foreignkey")
+        batch_op.drop_column("company")
+        batch_op.drop_column("name")
+        batch_op.drop_column("entry_keys")
+        batch_op.drop_column("road")
+        batch_op.drop_column("subscription_id")
 
     with op.batch_alter_table("attachments", schema=None) as batch_op:
         batch_op.drop_index("ix_attachments_subject")
         batch_op.drop_index(batch_op.f("ix_attachments_publisher_id"))
 
     op.drop_table("attachments")
+    with op.batch_alter_table("proposals", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_proposals_open",
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+        batch_op.drop_index(batch_op.f("ix_proposals_publisher_id"))
+
+    op.drop_table("proposals")
     with op.batch_alter_table("sign_ins", schema=None) as batch_op:
         batch_op.drop_index("ix_sign_ins_person_id_ended_at")
 

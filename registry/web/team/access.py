@@ -30,7 +30,7 @@ from registry.steps.record import Actor
 from registry.tables import Membership, Publisher, SignIn
 from registry.tables.engine import reading, writing
 from registry.web.current import now, wiring
-from registry.web.sessions import find_sign_in, note_seen
+from registry.web.sessions import is_of_this_request, note_seen
 from registry.web.sign_in import ACCOUNT, FRESH_FOR, csrf
 
 team = Blueprint("team", __name__, url_prefix="/team")
@@ -58,13 +58,21 @@ RULES: Final[dict[str, Rule]] = {}
 
 @dataclass(frozen=True)
 class Place:
-    """A publisher at which somebody holds something."""
+    """A publisher at which somebody holds something. `row` is the publisher as it was when the request began."""
 
-    publisher_id: int
-    slug: str
-    name: str
+    row: Publisher
     role: TeamRole
-    requires_second_factor: bool
+
+    @property
+    def slug(self) -> str:
+        """The publisher's slug."""
+        return self.row.slug
+
+    @property
+    def name(self) -> str:
+        """The publisher's name."""
+        name: str = self.row.facts["name"]
+        return name
 
 
 @dataclass(frozen=True)
@@ -112,13 +120,13 @@ class Desk:
     def reading(self) -> Iterator[tuple[Session, Publisher]]:
         """Open a session that reads, with the publisher."""
         with reading(wiring().engine) as session:
-            yield session, session.get_one(Publisher, self.here.publisher_id)
+            yield session, session.merge(self.here.row, load=False)
 
     @contextmanager
     def writing(self) -> Iterator[tuple[Session, Publisher]]:
         """Open a session that writes, with the publisher locked; commit at the end, roll back on any error."""
         with writing(wiring().engine) as session:
-            publisher = session.get_one(Publisher, self.here.publisher_id)
+            publisher = session.merge(self.here.row, load=False)
             lock_publisher(session, publisher)
             yield session, publisher
 
@@ -185,11 +193,11 @@ def _let_in() -> Response | None:
     if not current_user.is_authenticated:
         return _to_sign_in()
     with reading(wiring().engine) as session:
-        sign_in = find_sign_in(session, current_user.id)
-        if sign_in is None:
-            return _to_sign_in()
-        g.desk = desk = _desk(session, sign_in, rule)
-    if desk.place is not None and desk.place.requires_second_factor and not current_user.has_second_factor:
+        sign_in, places = _find_places(session)
+    if sign_in is None:
+        return _to_sign_in()
+    g.desk = desk = _desk(sign_in, places, rule)
+    if desk.place is not None and desk.place.row.requires_second_factor and not current_user.has_second_factor:
         flash(f"{desk.place.name} asks everybody who works here for a second proof of who they are. Set one up.")
         return redirect(f"{ACCOUNT}/tf-setup")
     if request.method not in {"GET", "HEAD"}:
@@ -202,17 +210,21 @@ def _let_in() -> Response | None:
     return None
 
 
-def _desk(session: Session, sign_in: SignIn, rule: Rule) -> Desk:
-    held = session.execute(
-        select(Publisher, Membership.role)
-        .join(Membership, Membership.publisher_id == Publisher.id)
-        .where(Membership.person_id == sign_in.person_id)
+def _find_places(session: Session) -> tuple[SignIn | None, tuple[Place, ...]]:
+    """Find the open session of this request, and where its person works, in one query."""
+    rows = session.execute(
+        select(SignIn, Publisher, Membership.role)
+        .outerjoin(Membership, Membership.person_id == SignIn.person_id)
+        .outerjoin(Publisher, Publisher.id == Membership.publisher_id)
+        .where(is_of_this_request(current_user.id))
         .order_by(Publisher.slug)
-    )
-    places = tuple(
-        Place(each.id, each.slug, each.facts["name"], TeamRole(role), each.requires_second_factor)
-        for each, role in held
-    )
+    ).all()
+    if not rows:
+        return None, ()
+    return rows[0][0], tuple(Place(row, TeamRole(role)) for _, row, role in rows if row is not None)
+
+
+def _desk(sign_in: SignIn, places: tuple[Place, ...], rule: Rule) -> Desk:
     desk = Desk(current_user.id, current_user.email, current_user.name, sign_in.id, places)
     if rule.role is None:
         return desk

@@ -1,15 +1,173 @@
-"""Today: what needs a person now."""
+"""Today: what needs a person now, each row leading straight to the act."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 
+from registry.domain.notice_life import NoticeState
 from registry.domain.people import TeamRole
+from registry.domain.transfers import load_mechanisms
+from registry.pages.wording import count_of, local_date, short_date
+from registry.queries.today import DueEntry, OpenTask, PendingNotice, Today, WaitingNotice, load_today
+from registry.steps.task_words import say_task, say_time_left
+from registry.steps.tasks import TaskKind
 from registry.web.team.access import Desk, screen
-from registry.web.team.frame import show
+from registry.web.team.frame import show, to_if_there
+
+SOON: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that needs a person. `due_on` is a date in the publisher's zone, None where nothing ends.
+
+    `act` and `url` lead to where it is done; `url` None where there is no screen for it. `is_late`: it stands under
+    “Now” whatever its day.
+    """
+
+    title: str
+    detail: str
+    due_on: date | None
+    act: str
+    url: str | None
+    is_late: bool = False
 
 
 @screen("/", TeamRole.VIEWER)
 def today(desk: Desk) -> Any:
     """Show what needs a person now, the most urgent first."""
-    return show("team/today.html")
+    with desk.reading() as (session, publisher):
+        zone = desk.facts(session, publisher).time_zone
+        here_today = local_date(desk.now, zone)
+        found = load_today(session, desk.now, here_today, publisher)
+        rows = sorted(
+            _rows(desk, found, here_today, zone),
+            key=lambda row: (not row.is_late, row.due_on is None, row.due_on or date.max),
+        )
+        soon = here_today + SOON
+        return show(
+            "team/today.html",
+            zone=zone,
+            today=here_today,
+            groups=[
+                ("Now", [row for row in rows if row.is_late or (row.due_on is not None and row.due_on <= here_today)]),
+                ("Within a week", [row for row in rows if _is_between(row, here_today, soon)]),
+                ("Later", [row for row in rows if _is_between(row, soon, date.max)]),
+                ("When you get to it", [row for row in rows if row.due_on is None and not row.is_late]),
+            ],
+            is_empty=not rows,
+        )
+
+
+def _is_between(row: Row, after: date, until: date) -> bool:
+    return row.due_on is not None and not row.is_late and after < row.due_on <= until
+
+
+def _rows(desk: Desk, found: Today, today_on: date, zone: str) -> Iterator[Row]:
+    for task in found.tasks:
+        yield _of_task(task, desk.here.name, desk.now, zone)
+    for waiting in found.waiting:
+        yield _of_waiting(waiting, desk)
+    for pending in found.pending:
+        yield _of_pending(pending, zone)
+    for objection in found.objections:
+        in_time = "in time" if objection.is_in_time else "late"
+        yield Row(
+            f"{objection.customer or 'A customer'} objects to notice {objection.number}",
+            f"Received on {short_date(local_date(objection.received_at, zone))}, {in_time}; "
+            f"{objection.state.replace('_', ' ')}.",
+            today_on if objection.is_in_time else None,
+            "Answer",
+            to_if_there("objection", objection=objection.id),
+        )
+    if found.loose_edits:
+        yield Row(
+            f"{count_of(found.loose_edits, 'edit waits', 'edits wait')} and no notice tells of "
+            f"{'it' if found.loose_edits == 1 else 'them'}",
+            "What binds customers is told at least the days ahead that were agreed with them.",
+            None,
+            "Draft a notice" if desk.may(TeamRole.EDITOR) else "See the list",
+            to_if_there("new_notice" if desk.may(TeamRole.EDITOR) else "entries"),
+        )
+    for review in found.reviews:
+        yield Row(
+            f"Review {review.name}",
+            "The day you set for looking at it again.",
+            review.ends_on,
+            "Open the entry",
+            to_if_there("entry", key=review.key),
+            is_late=review.ends_on is not None and review.ends_on < today_on,
+        )
+    for ground in found.grounds:
+        yield _of_ground(ground, today_on)
+
+
+def _of_task(task: OpenTask, publisher: str, now: datetime, zone: str) -> Row:
+    number, customer = task.facts.get("notice"), task.facts.get("customer")
+    url = to_if_there("deliveries", number=number) if number else None
+    if task.kind == TaskKind.ADDRESS_FAILS:
+        url = to_if_there("settings")
+    return Row(
+        say_task(task.kind, publisher, task.facts),
+        say_time_left(task.due_at, now).capitalize() + ".",
+        local_date(task.due_at, zone) if task.due_at else None,
+        "Reach them another way" if customer and number else "Look",
+        url,
+        # A customer that nothing reaches holds the notice for as long as nobody does something about it.
+        is_late=task.due_at <= now if task.due_at else task.kind == TaskKind.CUSTOMER_NOT_REACHED,
+    )
+
+
+def _of_waiting(notice: WaitingNotice, desk: Desk) -> Row:
+    is_own = desk.email in notice.authors
+    if notice.state == NoticeState.SUBMITTED:
+        title = f"Notice {notice.number} waits for approval"
+        can = desk.may(TeamRole.APPROVER) and not is_own
+        detail = notice.summary if can else f"{notice.summary} A colleague who did not write it approves it."
+        act = "Read and approve" if can else "Look"
+    elif notice.state == NoticeState.APPROVED:
+        title, detail = f"Notice {notice.number} is approved and not published", notice.summary
+        act = "Publish" if desk.may(TeamRole.APPROVER) else "Look"
+    else:
+        title, detail = f"Notice {notice.number} is a draft", notice.summary
+        act = "Go on with it" if desk.may(TeamRole.EDITOR) else "Look"
+    return Row(title, detail, notice.planned_on, act, to_if_there("notice", number=notice.number))
+
+
+def _of_pending(notice: PendingNotice, zone: str) -> Row:
+    said = []
+    if notice.not_received:
+        said.append(f"{notice.not_received} of {count_of(notice.customers, 'customer', 'customers')} not reached")
+    if notice.clocks_running and notice.clocks_end_at is not None:
+        ends = short_date(local_date(notice.clocks_end_at, zone))
+        said.append(f"{count_of(notice.clocks_running, 'clock runs', 'clocks run')}, the last until {ends}")
+    if notice.open_objections:
+        said.append(count_of(notice.open_objections, "open objection", "open objections"))
+    detail = "; ".join(said).capitalize() + "." if said else "Nothing stands in its way."
+    if notice.state == NoticeState.HELD:
+        when = f"until {short_date(notice.effective_on)}" if notice.effective_on else "until further notice"
+        title = f"Notice {notice.number} is held {when}"
+    elif notice.state == NoticeState.PUBLISHED:
+        title = f"Notice {notice.number} is published and will be announced"
+    else:
+        title = f"Notice {notice.number} takes effect"
+    due_on = local_date(notice.announce_at, zone) if notice.announce_at else notice.effective_on
+    url = to_if_there("notice", number=notice.number)
+    is_late = notice.state == NoticeState.HELD and notice.effective_on is None
+    return Row(title, f"{notice.summary.rstrip('.')}. {detail}", due_on, "Follow it", url, is_late)
+
+
+def _of_ground(ground: DueEntry, today_on: date) -> Row:
+    mechanism = load_mechanisms()[ground.mechanism or ""]
+    if ground.ends_on is None:
+        title, detail = f"Check the transfer ground of {ground.name}", "It was never checked, and it must be each year."
+    elif ground.ends_on < today_on:
+        title, detail = f"The transfer ground of {ground.name} has run out", "Check it, or name another ground."
+    else:
+        title, detail = f"The transfer ground of {ground.name} runs out", "Check it, or name another ground."
+    is_late = ground.ends_on is not None and ground.ends_on < today_on
+    url = to_if_there("entry", key=ground.key)
+    return Row(title, f"{mechanism.label}. {detail}", ground.ends_on, "Open the entry", url, is_late)

@@ -1,0 +1,72 @@
+"""Which customers keep notices from taking effect, counted and found by the database (R21–R23).
+
+The rule is that of `registry.domain.effect.choose_holds`; this is the same rule in SQL, so that a list of notices and a
+page of customers ask it once. A test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
+from sqlalchemy.orm import Session
+
+from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.domain.objections import OPEN_OBJECTION_STATES
+from registry.domain.vocabulary import Weight
+from registry.steps.take_effect import NO_LONGER_HOLDING
+from registry.tables import Notice, NoticeChange, NoticeCustomer, Objection
+
+DROPPED = "dropped"
+
+
+def is_holding(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a customer (`NoticeCustomer`) holds its notice (`Notice`, joined) at `now` (UTC).
+
+    Before a notice's day it is the outlook for that day as things stand, as in `find_holds`.
+    """
+    at_now = literal(now, Notice.effective_at.type)
+    at = case(
+        (and_(Notice.state != NoticeState.HELD.value, Notice.effective_at > at_now), Notice.effective_at), else_=at_now
+    )
+    binds = exists().where(NoticeChange.notice_id == Notice.id, NoticeChange.weight == Weight.BINDING.value)
+    return and_(
+        Notice.emergency_reason.is_(None),
+        Notice.state.in_([state.value for state in PENDING_STATES]),
+        binds,
+        NoticeCustomer.state.not_in([*NO_LONGER_HOLDING, DROPPED]),
+        or_(
+            NoticeCustomer.earliest_at.is_(None),
+            NoticeCustomer.earliest_at > at,
+            and_(NoticeCustomer.terms["objection"].as_string() == "hold", count_open_objections() > 0),
+            and_(NoticeCustomer.terms["authorisation"].as_string() == "specific", NoticeCustomer.approved_at.is_(None)),
+        ),
+    )
+
+
+def count_open_objections() -> ColumnElement[int]:
+    """Return how many open objections a customer (`NoticeCustomer`) made in time (R25)."""
+    return (
+        select(func.count())
+        .select_from(Objection)
+        .where(
+            Objection.notice_id == NoticeCustomer.notice_id,
+            Objection.customer_id == NoticeCustomer.customer_id,
+            Objection.is_in_time,
+            Objection.state.in_([state.value for state in OPEN_OBJECTION_STATES]),
+        )
+        .correlate(NoticeCustomer)
+        .scalar_subquery()
+    )
+
+
+def count_holding(session: Session, now: datetime, notice_ids: Collection[int]) -> dict[int, int]:
+    """Return how many customers hold each of these notices; those that nobody holds are left out."""
+    rows = session.execute(
+        select(NoticeCustomer.notice_id, func.count())
+        .join(Notice, Notice.id == NoticeCustomer.notice_id)
+        .where(NoticeCustomer.notice_id.in_(notice_ids), is_holding(now))
+        .group_by(NoticeCustomer.notice_id)
+    )
+    return {notice_id: count for notice_id, count in rows}  # noqa: C416 - a row is no pair to the type checker
