@@ -24,6 +24,9 @@ SHOWN_TO_NOBODY = frozenset(
 )
 """Fields of the publisher that change nothing of what the public sees."""
 
+PERSONAL = frozenset(["contact", "sender"])
+"""Fields that may name a person: the record says that they changed, and not how (R39)."""
+
 
 def refuse_host_of_another(session: Session, file: RegistryFile) -> None:
     """Raise `InvalidInput` where the file claims the host name of another publisher (R35)."""
@@ -86,13 +89,19 @@ def find_publisher_differences(session: Session, publisher: Publisher, file: Reg
 
 
 def update_publisher(
-    session: Session, now: datetime, publisher: Publisher, file: RegistryFile, actor: Actor
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    file: RegistryFile,
+    actor: Actor,
+    *,
+    is_approved: bool = False,
 ) -> list[str]:
     """Bring the publisher, its terms and its products to what the file says, and return the fields that differed.
 
     Terms that differ are a new version, which binds later notices only. Raises `ApprovalNeeded` where the publisher
     requires approvals, and the file would shorten what customers were promised, loosen who approves (R8, R16), or keep
-    anything for a shorter time, whose proof is then lost for good (R36).
+    anything for a shorter time, whose proof is then lost for good (R36), unless `is_approved` or the file's terms were.
     """
     differing = find_publisher_differences(session, publisher, file)
     if not differing:
@@ -109,7 +118,8 @@ def update_publisher(
         *(f"retention.{kind}" for kind in find_shortened_retention(file.publisher.retention, known.retention)),
         *(name for name, is_looser in loosened.items() if is_looser),
     ]
-    if known.approvals_required and what and not are_terms_approved(session, publisher, file, actor):
+    has_approval = is_approved or not what or not known.approvals_required
+    if not has_approval and not are_terms_approved(session, publisher, file, actor):
         raise ApprovalNeeded(publisher=publisher.slug, what=", ".join(what))
     if "notice" in differing:
         versions = session.scalars(select(PublisherTerms.version).where(PublisherTerms.publisher_id == publisher.id))
@@ -127,8 +137,26 @@ def update_publisher(
         subject=("publisher", publisher.slug),
         publisher_id=publisher.id,
         fields=differing,
+        **_before_and_after(known, file.publisher, differing),
     )
     return differing
+
+
+def _before_and_after(known: PublisherFacts, wanted: PublisherFacts, differing: list[str]) -> dict[str, object]:
+    """Return what the record says of each field that differs: no address, and of terms only those."""
+    old, new = known.model_dump(mode="json"), wanted.model_dump(mode="json")
+    before: dict[str, object] = {}
+    after: dict[str, object] = {}
+    for name in differing:
+        if name in PERSONAL or name not in new:
+            continue
+        if isinstance(new[name], dict) and isinstance(old[name], dict):
+            changed = [each for each in new[name] if new[name][each] != old[name].get(each)]
+            before[name] = {each: old[name].get(each) for each in changed}
+            after[name] = {each: new[name][each] for each in changed}
+        else:
+            before[name], after[name] = old[name], new[name]
+    return {"before": before, "after": after}
 
 
 def _update_products(session: Session, publisher: Publisher, file: RegistryFile) -> None:
