@@ -24,6 +24,7 @@ from registry.web.headers import add_headers
 from registry.web.health import health
 from registry.web.limits import limiter
 from registry.web.lists import lists
+from registry.web.object_form import object_form
 from registry.web.root import root
 from registry.web.sign_in import add_sign_in
 from registry.web.team import team
@@ -80,7 +81,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(health)
     app.register_blueprint(callbacks)
     app.register_blueprint(team)
-    for blueprint in (lists, forms):
+    for blueprint in (lists, forms, object_form):
         app.register_blueprint(blueprint, url_prefix="/<slug>")
         app.register_blueprint(blueprint, name=f"own_host_{blueprint.name}")
     if parts.trusted_proxies:

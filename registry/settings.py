@@ -12,9 +12,11 @@ from pathlib import Path
 from registry.settings_outside import (
     OUTBOX,
     RESEND,
+    CompanySignIn,
     is_resend,
     read_alert_url,
     read_bounce_address,
+    read_company_sign_in,
     read_mail_from,
     read_mail_only_to,
     read_mail_url,
@@ -35,7 +37,10 @@ from registry.settings_reading import (
     masked,
 )
 
-__all__ = ["DEFAULT_INSTANCE", "OUTBOX", "RESEND", "BadSettings", "Environment", "Settings", "UnsafeSettings", "masked"]
+__all__ = [
+    *("DEFAULT_INSTANCE", "OUTBOX", "RESEND", "BadSettings", "CompanySignIn", "Environment", "Settings"),
+    *("UnsafeSettings", "masked"),
+]
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -50,6 +55,7 @@ class Settings:
     before the server. `sender_domains` are those that publishers may send from
     besides. `bounce_address` is where return paths lead that name their letter. `alert_url` and `ping_url`
     tell operators of trouble and of silence. Of `resend_webhook_secrets` there are several while one is rotated out.
+    `company_sign_in` is another sign-in by which people of the team may come in.
     What may hold a secret is left out of `repr`.
     """
 
@@ -71,6 +77,7 @@ class Settings:
     alert_url: str | None = field(repr=False)
     ping_url: str | None = field(repr=False)
     metrics_token: str | None = field(repr=False)
+    company_sign_in: CompanySignIn | None
 
     @property
     def uses_sqlite(self) -> bool:
@@ -121,6 +128,7 @@ class Settings:
         alert_url = read_alert_url(reading)
         ping_url = read_ping_url(reading)
         metrics_token = read_metrics_token(reading)
+        company_sign_in = read_company_sign_in(reading)
 
         refusal: type[BadSettings] = BadSettings if reading.problems else UnsafeSettings
         if environment == "production":
@@ -155,6 +163,7 @@ class Settings:
             alert_url=alert_url,
             ping_url=ping_url,
             metrics_token=metrics_token,
+            company_sign_in=company_sign_in,
         )
 
 

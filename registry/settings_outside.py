@@ -1,12 +1,16 @@
-"""The settings by which the house speaks to the outside: mail and its way back, alerts, and who may read figures."""
+"""The settings by which the house speaks to the outside: mail and its way back, alerts, who may read figures, and the
+company whose sign-in counts here.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
+from dataclasses import dataclass, field
 from email.utils import getaddresses
 from typing import Final
+from urllib.parse import urlsplit
 
 from registry.settings_reading import PREFIX, Reading, split_address
 
@@ -24,6 +28,65 @@ SHORTEST_WEBHOOK_SECRET: Final = 16
 """Bytes. The specification asks for 24 to 64; less than this can be guessed."""
 LONGEST_BOUNCE_MAILBOX: Final = 18
 """Octets before the @. What names the letter is added to them, and a server need take no more than 64 (RFC 5321)."""
+
+DISCOVERY: Final = "/.well-known/openid-configuration"
+LONGEST_OIDC_NAME: Final = 40
+ISSUER_NAMES: Final = {"accounts.google.com": "Google", "login.microsoftonline.com": "Microsoft"}
+"""What people call an issuer whose host says something else."""
+ON_THIS_MACHINE: Final = ("127.0.0.1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class CompanySignIn:
+    """Another sign-in that counts here (OpenID Connect). `name` is what its button says."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    name: str
+
+    @property
+    def discovery_url(self) -> str:
+        """Where the issuer says how it is spoken to."""
+        return f"{self.issuer.rstrip('/')}{DISCOVERY}"
+
+
+def read_company_sign_in(reading: Reading) -> CompanySignIn | None:
+    """Return the company's sign-in, None where none is set. Issuer, client id and secret come together."""
+    issuer = _read_issuer(reading)
+    secret = reading.secret("OIDC_CLIENT_SECRET")
+    client_id, name = reading.given.get("OIDC_CLIENT_ID"), reading.given.get("OIDC_NAME")
+    given = {"OIDC_ISSUER": issuer, "OIDC_CLIENT_ID": client_id, "OIDC_CLIENT_SECRET": secret}
+    if name is not None and not (name.isprintable() and len(name) <= LONGEST_OIDC_NAME):
+        cause = f"a button has room for {LONGEST_OIDC_NAME} characters on one line"
+        reading.refuse("OIDC_NAME", cause, "use the name your colleagues know, such as Google")
+    if not any(given.values()):
+        if name is not None:
+            reading.refuse("OIDC_NAME", "there is no sign-in that it could name", f"set {PREFIX}OIDC_ISSUER too")
+        return None
+    for missing in [each for each, value in given.items() if not value]:
+        remedy = "copy it from the application that you registered there, or unset all that begin with OIDC"
+        reading.refuse(missing, "the company's sign-in needs issuer, client id and secret", remedy)
+    if not (issuer and client_id and secret):
+        return None
+    host = urlsplit(issuer).hostname or ""
+    return CompanySignIn(issuer, client_id, secret, name or ISSUER_NAMES.get(host, host))
+
+
+def _read_issuer(reading: Reading) -> str | None:
+    value = reading.given.get("OIDC_ISSUER")
+    if value is None:
+        return None
+    issuer = value.removesuffix(DISCOVERY)
+    parts = split_address(issuer)
+    example = "use the issuer's https address, such as https://accounts.google.com"
+    if parts is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment or "@" in parts.netloc:
+        reading.refuse("OIDC_ISSUER", "this is not the address of an issuer", example)
+    elif parts.scheme == "http" and parts.hostname not in ON_THIS_MACHINE:
+        reading.refuse("OIDC_ISSUER", "who signs in must be said over an encrypted connection", example)
+    else:
+        return issuer
+    return None
 
 
 def read_mail_url(reading: Reading) -> str:

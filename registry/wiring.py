@@ -28,7 +28,7 @@ from registry.domain.vocabulary import ChannelKind
 from registry.letters.render import LetterRenderer
 from registry.migrations import find_revision, known_revisions, newest_revision
 from registry.pages.render import PageRenderer
-from registry.settings import OUTBOX, RESEND, BadSettings, Settings, masked
+from registry.settings import OUTBOX, RESEND, BadSettings, CompanySignIn, Settings, masked
 from registry.steps.installation import bind_installation, fingerprint_of
 from registry.steps.keyring import Keyring, load_keyring, make_keyring
 from registry.steps.letterhead import Letterhead
@@ -92,6 +92,7 @@ class Wiring:
     alert_url: str | None = field(default=None, repr=False)
     ping_url: str | None = field(default=None, repr=False)
     metrics_token: str | None = field(default=None, repr=False)
+    company_sign_in: CompanySignIn | None = None
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -199,6 +200,7 @@ def wire(settings: Settings) -> Wiring:
         alert_url=settings.alert_url,
         ping_url=settings.ping_url,
         metrics_token=settings.metrics_token,
+        company_sign_in=settings.company_sign_in,
     )
 
 

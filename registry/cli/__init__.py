@@ -26,6 +26,7 @@ from registry.cli.operation import erase, pause, resume, rotate_keys, tick, upgr
 from registry.cli.serving import serve, web, worker
 from registry.cli.suppressions import suppression
 from registry.cli.tasks import task
+from registry.cli.users import user
 
 PROGRAM = "registry"
 
@@ -104,6 +105,7 @@ for each in (
     bounce,
     suppression,
     task,
+    user,
 ):
     main.add_command(each)
 for each in (tick, pause, resume, erase, rotate_keys, backup, restore, legal_hold, doctor):

@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 from registry.cli.invocation import Refusal
 from registry.cli.printing import print_progress
 from registry.domain.entries import read_entry
+from registry.domain.people import TeamRole
 from registry.domain.publishers import CustomerFacts
 from registry.domain.validation import read_model
 from registry.readers.registry_file import RegistryFile, read_registry_file
-from registry.settings import OUTBOX
+from registry.settings import OUTBOX, Settings
 from registry.steps.apply_file import apply_file
 from registry.steps.confirm import PUBLIC_PAGE, confirm
 from registry.steps.customers import record_customer
@@ -29,11 +30,12 @@ from registry.steps.draft_notice import draft_notice
 from registry.steps.installation import PauseReason, resume
 from registry.steps.keyring import make_keyring
 from registry.steps.lookup import get_publisher
+from registry.steps.people import invite_person
 from registry.steps.publish_notice import publish_notice
 from registry.steps.record import Actor
 from registry.steps.record_edit import record_edit
 from registry.steps.subscribe import request_subscription
-from registry.tables import ConfirmToken, Installation, Publisher
+from registry.tables import ConfirmToken, Installation, Membership, Person, Publisher
 from registry.tables.engine import reading, writing
 from registry.wiring import CHECKOUT, Wiring
 
@@ -115,6 +117,19 @@ SCENES: Final[dict[str, Scene]] = {
 }
 """By the slug of the publisher in examples/; one without a scene gets its list alone."""
 
+TEAM: Final = (TeamRole.OWNER, TeamRole.EDITOR, TeamRole.APPROVER)
+"""Who works for each publisher of the demonstration: enough for four eyes."""
+
+
+@dataclass(frozen=True)
+class WayIn:
+    """Somebody invented who works for a publisher. `link` is where they choose a password, None once they have one."""
+
+    email: str
+    role: TeamRole
+    slug: str
+    link: str | None
+
 
 def prepare_demo(wiring: Wiring, now: datetime, examples: Path = EXAMPLES) -> list[str]:
     """Make the installation a demo and play the scenes that are not there yet; return the slugs that were added.
@@ -135,7 +150,49 @@ def prepare_demo(wiring: Wiring, now: datetime, examples: Path = EXAMPLES) -> li
             print_progress(f"Loading {slug} …")
             _play(session, now, wiring, file, SCENES.get(slug))
             added.append(slug)
+    with writing(wiring.engine) as session:
+        for publisher in session.scalars(select(Publisher).order_by(Publisher.id)).all():
+            _employ(session, now, publisher)
     return added
+
+
+def find_ways_in(settings: Settings, slug: str) -> list[WayIn]:
+    """Return how to get into the workbench of one publisher of the demonstration: nobody else could tell."""
+    # Only what makes links of the sign-in needs the web application.
+    from registry.app import create_app
+    from registry.web.current import EXTENSION
+    from registry.web.sign_in_links import make_password_link
+
+    app = create_app(settings)
+    engine = app.extensions[EXTENSION].engine
+    try:
+        with app.app_context(), reading(engine) as session:
+            rows = session.execute(
+                select(Person, Membership.role)
+                .join(Membership, Membership.person_id == Person.id)
+                .join(Publisher, Publisher.id == Membership.publisher_id)
+                .where(Publisher.slug == slug, Person.email.in_([_address(role, slug) for role in TEAM]))
+                .order_by(Membership.id)
+            )
+            return [
+                WayIn(person.email, TeamRole(role), slug, None if person.password else make_password_link(person))
+                for person, role in rows
+            ]
+    finally:
+        engine.dispose()
+
+
+def _employ(session: Session, now: datetime, publisher: Publisher) -> None:
+    """Have the three of the team work for a publisher that nobody works for yet."""
+    if session.scalar(select(Membership.id).where(Membership.publisher_id == publisher.id).limit(1)) is not None:
+        return
+    for role in TEAM:
+        name = f"{role.value.capitalize()} of {publisher.facts['name']} {INVENTED}"
+        invite_person(session, now, publisher, _address(role, publisher.slug), role, DEMONSTRATION, name=name)
+
+
+def _address(role: TeamRole, slug: str) -> str:
+    return f"{role.value}@{slug}.example"
 
 
 def _refuse_where_real(wiring: Wiring) -> None:

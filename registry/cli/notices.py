@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from registry import clock
 from registry.cli import notice_answers, notice_mending
-from registry.cli.invocation import Invocation, Section, as_option, pass_invocation, publisher_option
+from registry.cli.invocation import Invocation, Refusal, Section, as_option, pass_invocation, publisher_option
 from registry.cli.notice_lines import status_document, status_lines
 from registry.cli.notice_watch import watch_letters
 from registry.cli.printing import count_of, plain, print_json, print_lines, say_at, short_day, table, words_of
-from registry.cli.values import INSTANT, LOCAL_DATE
+from registry.cli.values import INSTANT, LOCAL_DATE, read_text
 from registry.domain.vocabulary import Weight
 from registry.i18n import show_day
 from registry.steps.approvals import count_approvals
@@ -51,6 +51,10 @@ def notice() -> None:
 @click.option(
     "--summary", default="", metavar="TEXT", help="The notice in one line; made from the changes if left out."
 )
+@click.option("--explanation", default="", metavar="TEXT", help="Your own words beside the changes, in Markdown.")
+@click.option(
+    "--explanation-file", "explanation_from", metavar="FILE", help="The same from a file, or - for standard input."
+)
 @as_option
 @pass_invocation
 def draft(
@@ -61,6 +65,8 @@ def draft(
     entries: tuple[str, ...],
     emergency: str | None,
     summary: str,
+    explanation: str,
+    explanation_from: str | None,
     acting_as: str | None,
 ) -> None:
     """Draft a notice of the edits that wait, and print its number.
@@ -68,6 +74,10 @@ def draft(
     Without a date it gets the earliest lawful one. The number stands alone on standard output, for scripts.
     """
     actor = run.actor(acting_as)
+    if explanation_from is not None:
+        if explanation:
+            raise Refusal("--explanation and --explanation-file say the same twice. Give one of them.")
+        explanation = read_text(explanation_from)
     with writing(run.wiring.engine) as session:
         publisher = get_publisher(session, publisher_slug, lock=True)
         drafted = draft_notice(
@@ -80,6 +90,7 @@ def draft(
             announce_at=announce_at,
             emergency_reason=emergency,
             summary=summary,
+            explanation=explanation,
         )
         zone = read_facts(session, publisher).time_zone
         required = count_approvals_required(session, publisher, drafted)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
 import click
 from sqlalchemy import select
 
-from registry.cli.demo import prepare_demo
+from registry.cli.demo import WayIn, find_ways_in, prepare_demo
 from registry.cli.invocation import Command, Invocation, pass_invocation
 from registry.cli.operation import bring_to_newest
-from registry.cli.printing import print_json
+from registry.cli.printing import plain, print_json, print_lines
 from registry.cli.processes import STOP_SIGNALS, Stops, answers, choose_address, run_together
 from registry.settings import OUTBOX, masked
 from registry.steps.artefacts import addresses_of
@@ -31,6 +32,8 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - a platform that gives a port routes to it
 STOP_WEB_WITHIN = 10
 MOST_THREADS = 8
 MOST_PAGES_SHOWN = 20
+SHOWN_IN_DEMO = "antopsis"
+"""The publisher whose people a demonstration lets in."""
 
 PORT = click.IntRange(1, 65_535)
 
@@ -60,8 +63,10 @@ def serve(context: click.Context, run: Invocation, port: int, host: str, demo: b
         wiring.check_schema()
     if demo:
         prepare_demo(wiring, run.now)
+        ways_in = find_ways_in(run.settings, SHOWN_IN_DEMO)
     else:
         wiring.bind()
+        ways_in = []
     wiring.engine.dispose()
     stops = Stops()
     stops.listen()
@@ -71,12 +76,12 @@ def serve(context: click.Context, run: Invocation, port: int, host: str, demo: b
         run.environ,
         stops,
         is_ready=lambda: answers(address, port),
-        announce=lambda: _announce(wiring, as_json=run.as_json, needs_address=needs_address),
+        announce=lambda: _announce(wiring, ways_in, as_json=run.as_json, needs_address=needs_address),
     )
     context.exit(code)
 
 
-def _announce(wiring: Wiring, *, as_json: bool, needs_address: bool) -> None:
+def _announce(wiring: Wiring, ways_in: Sequence[WayIn], *, as_json: bool, needs_address: bool) -> None:
     root = f"{wiring.letterhead.base_url}/"
     with reading(wiring.engine) as session:
         publishers = session.scalars(select(Publisher).order_by(Publisher.slug)).all()
@@ -91,7 +96,8 @@ def _announce(wiring: Wiring, *, as_json: bool, needs_address: bool) -> None:
         mail = f"Letters are sent by {masked('MAIL_URL', wiring.mail_url)}."
     if as_json:
         outbox = wiring.outbox if wiring.mail_url == OUTBOX else None
-        print_json({"address": root, "pages": pages, "outbox": outbox, "paused_because": paused_because})
+        document = {"address": root, "pages": pages, "outbox": outbox, "paused_because": paused_because}
+        print_json(document | {"workbench": f"{root}team/", "people": [plain(each) for each in ways_in]})
         return
     click.echo("The registry is up. Open:")
     for page, name in [(root, "all publishers"), *names]:
@@ -100,6 +106,7 @@ def _announce(wiring: Wiring, *, as_json: bool, needs_address: bool) -> None:
         click.echo(f"  … and {len(pages) - len(names):,} more: `registry publisher list`")
     if not pages:
         click.echo("There is no publisher yet: `registry apply FILE` adds one.")
+    print_lines(_say_ways_in(f"{root}team/", ways_in, has_publishers=bool(pages)))
     click.echo(mail)
     if paused_because is not None:
         click.echo(
@@ -109,6 +116,22 @@ def _announce(wiring: Wiring, *, as_json: bool, needs_address: bool) -> None:
     if needs_address:
         click.echo(f"Other commands on it need: export REGISTRY_BASE_URL={wiring.letterhead.base_url}")
     click.echo("Ctrl-C stops it.")
+
+
+def _say_ways_in(workbench: str, ways_in: Sequence[WayIn], *, has_publishers: bool) -> Iterator[str]:
+    """Say how to get into the workbench: in a demonstration by these people, else by whoever was added."""
+    if not ways_in:
+        if has_publishers:
+            yield f"The workbench is at {workbench}; `registry user add` lets its first owner in."
+        return
+    if all(each.link is None for each in ways_in):
+        yield f"The workbench: {workbench}, as {', '.join(each.email for each in ways_in)}"
+    else:
+        yield f"The workbench: {workbench}. Each link, in a window of its own, lets one person choose a password:"
+        width = max(len(each.email) for each in ways_in)
+        for each in ways_in:
+            yield f"  {each.email:<{width}}  {each.link or 'has one'}"
+    yield "The other publishers have the same three people; `registry user link owner@nextapi.example` lets one in."
 
 
 @click.command(cls=Command, examples=["registry web", "PORT=8080 registry web"])

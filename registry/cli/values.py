@@ -76,6 +76,15 @@ def read_input(name: str) -> tuple[bytes, str]:
         raise Refusal(f"{name} cannot be read: {error.strerror}.") from error
 
 
+def read_text(name: str) -> str:
+    """Return what a file says, or standard input for `-`, as UTF-8."""
+    data, shown = read_input(name)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refusal(f"{shown} is not written in UTF-8. Save it as UTF-8.") from error
+
+
 def write_output(path: Path, data: bytes) -> None:
     """Write a whole file, or leave what was there as it is."""
     draft = path.with_name(f".{path.name}.part")

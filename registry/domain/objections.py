@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from registry.domain.errors import IllegalTransition
+from registry.domain.errors import IllegalTransition, InvalidInput, Problem
+from registry.domain.text import Line, LongText
+from registry.domain.validation import Document, read_model
 
 
 class ObjectionState(StrEnum):
@@ -35,6 +38,82 @@ class ObjectionEvent(StrEnum):
     REFUND = "refund"
     RESOLVE_OTHERWISE = "resolve_otherwise"
     NOTICE_WITHDRAWN = "notice_withdrawn"
+
+
+class ObjectionRoad(StrEnum):
+    """How an objection came: by the link in a letter, or by another road, as a person of the team recorded it."""
+
+    LINK = "link"
+    EMAIL = "email"
+    POST = "post"
+    PHONE = "phone"
+    OTHER = "other"
+
+
+class NoteKind(StrEnum):
+    """What stands in an objection's thread.
+
+    The team's own note, and its reply to the customer; what the customer added by the link, and why it withdrew; and
+    that the customer's contacts were told of it (R25), which has no words of its own.
+    """
+
+    NOTE = "note"
+    REPLY = "reply"
+    ADDITION = "addition"
+    WITHDRAWAL = "withdrawal"
+    TOLD = "told"
+
+
+class ObjectionWords(Document):
+    """What somebody objects with: the ground, and who they say they are."""
+
+    ground: LongText
+    name: Line | None = None
+    company: Line | None = None
+
+
+class ThreadWords(Document):
+    """Words for an objection's thread."""
+
+    text: LongText
+
+
+def read_objection_words(ground: str, name: str, company: str) -> ObjectionWords:
+    """Return what was typed into a form, cleaned; what is blank was not said.
+
+    Raises `InvalidInput` naming `ground`, `name` or `company`. An objection without a ground says nothing that could be
+    answered.
+    """
+    if not ground.strip():
+        raise InvalidInput([Problem("ground", ground, "objection-without-ground")])
+    return read_model(ObjectionWords, {"ground": ground, "name": name.strip() or None, "company": company.strip() or None})
+
+
+def read_thread_words(text: str, field: str = "text") -> str:
+    """Return words for a thread, cleaned. Raises `InvalidInput` naming `field`."""
+    if not text.strip():
+        raise InvalidInput([Problem(field, text, "nothing-written")])
+    try:
+        return read_model(ThreadWords, {"text": text}).text
+    except InvalidInput as error:
+        raise InvalidInput([Problem(field, each.value, each.code, each.params) for each in error.problems]) from None
+
+
+def choose_objected(
+    changes: Mapping[str, str], chosen: Collection[str], field: str = "changes"
+) -> tuple[str, ...] | None:
+    """Return which of a notice's changes an objection is about, by the entries' keys; None for all of them.
+
+    `changes` are the notice's, key and name. Raises `InvalidInput` naming `field` where none was chosen, or one that
+    the notice does not have.
+    """
+    unknown = next((key for key in chosen if key not in changes), None)
+    if unknown is not None:
+        raise InvalidInput([Problem(field, unknown, "not-a-change-of-notice")])
+    if not chosen:
+        raise InvalidInput([Problem(field, None, "no-change-chosen")])
+    about = tuple(key for key in changes if key in chosen)
+    return None if len(about) == len(changes) else about
 
 
 OPEN_OBJECTION_STATES = frozenset({ObjectionState.RECEIVED, ObjectionState.UNDER_REVIEW})

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validato
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from registry.domain.colours import Colour
 from registry.domain.entries import Country, Day, EmailShown, EntryContent, EntryInternals, Key, WebAddress
 from registry.domain.errors import InvalidInput, Problem
 from registry.domain.retention import Retention
@@ -23,7 +24,7 @@ from registry.domain.validation import Document, read_model
 # fmt: off
 RESERVED_SLUGS = frozenset([
     "account", "acknowledge", "admin", "api", "assets", "calendar", "callbacks", "compare", "confirm", "docs",
-    "entries", "favicon", "feed", "feeds", "healthz", "help", "imprint", "login", "logout", "manage", "metrics",
+    "entries", "favicon", "feed", "feeds", "healthz", "help", "imprint", "login", "logo", "logout", "manage", "metrics",
     "notices", "object", "privacy", "public", "readyz", "robots", "schema", "schemas", "search", "security",
     "sitemap", "static", "subprocessors", "subscribe", "team", "unsubscribe", "well-known",
 ])
@@ -60,7 +61,8 @@ class PublisherFacts(Document):
     `time_zone` (an IANA key) is the zone of all its dates; its notice terms are in the same zone and language unless
     they name their own. `reminder_days` before the effective date customers are reminded, None for never.
     `dispatch_margin_days` is how long after the announcement receipt is planned for (R11). `inquiries` is what the
-    publisher promises about answering questions on privacy. `retention` is how long it keeps personal data (R36).
+    publisher promises about answering questions on privacy. `colour` is its brand's, for its pages. `retention` is how
+    long it keeps personal data (R36).
     """
 
     slug: Slug
@@ -76,6 +78,7 @@ class PublisherFacts(Document):
     time_zone: TimeZone
     language: Language = "en"
     host: HostName | None = None
+    colour: Colour | None = None
     notice: Terms
     approvals_required: Annotated[int, Field(strict=True, ge=0, le=5)] = 0
     command_line_may_approve: YesOrNo = False

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 ALLOWED_CONTROLS = "\n\t"
 LINE_LENGTH = 500
 TEXT_LENGTH = 5_000
+LONG_TEXT_LENGTH = 10_000
 
 
 def find_unclean(value: str) -> str | None:
@@ -64,3 +65,10 @@ Text = Annotated[
     AfterValidator(_clean),
 ]
 """Text of several lines: as `Line`, with line breaks, at most 5,000 characters."""
+
+LongText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONG_TEXT_LENGTH),
+    AfterValidator(_clean),
+]
+"""What somebody explains at length: as `Text`, at most 10,000 characters."""

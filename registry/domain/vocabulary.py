@@ -82,11 +82,13 @@ class StatementKind(StrEnum):
 
 
 class ServiceLetterKind(StrEnum):
-    """Letters that belong to a subscription, not to a notice."""
+    """Letters that are no statement of a notice: about a subscription, an endpoint, or a customer's objection."""
 
     CONFIRM = "confirm"
     ALREADY_SUBSCRIBED = "already_subscribed"
     ENDPOINT_FAILING = "endpoint_failing"
+    OBJECTION_RECEIVED = "objection_received"
+    OBJECTION_REPLY = "objection_reply"
 
 
 class Audience(StrEnum):

@@ -15,13 +15,14 @@ from registry.letters.rows import EntryInWords, Member, Row, describe_change
 from registry.letters.values import StatementFacts
 from registry.letters.web_slots import WebSlot, refuse_marks_within
 from registry.letters.webhook_payload import WITHOUT_DEADLINE
+from registry.markdown import to_text
 
 LONGEST_NAME: Final = 200
 """A customer's name is cut after so many characters, so that the room it takes is known when the message is frozen."""
 SEE_THE_NOTICE: Final = "see the notice"
 
 _SHARES: Final = ((2_500, 1_500), (1_200, 1_500), (600, 1_000), (300, 500), (150, 500), (80, 300))
-"""The most characters that a change may take, and the summary and each reason, from the roomiest down."""
+"""The most characters that a change may take, and of all prose each piece, from the roomiest down."""
 _LEAST: Final = (80, 100)
 
 
@@ -44,11 +45,15 @@ class ChangeInWords:
 
 @dataclass(frozen=True)
 class ChatStatement:
-    """All that a message says. `left_out` counts the changes that it has no room for."""
+    """All that a message says. `left_out` counts the changes that it has no room for.
+
+    `explanation` are the publisher's own words as plain text, with their line breaks.
+    """
 
     title: str
     lead: tuple[Line, ...]
     summary: str
+    explanation: str
     changes: tuple[ChangeInWords, ...]
     left_out: int
     notice_url: str
@@ -73,6 +78,7 @@ def fit(
     refuse_marks_within(title)
     names = dict(facts.product_names)
     changes = [describe_change(change, names, language) for change in facts.changes]
+    explanation = to_text(facts.explanation)
     for count, share, prose in _plans(len(changes)):
         shown = tuple(_in_words(change, share) for change in changes[:count])
         lead = tuple(_lead(facts, audience, language, prose))
@@ -80,6 +86,7 @@ def fit(
             title=title,
             lead=lead,
             summary=cut(facts.summary, prose),
+            explanation=cut(explanation, prose),
             changes=shown,
             left_out=len(changes) - count,
             notice_url=facts.notice_url,

@@ -5,8 +5,10 @@ Own code and not `textwrap`, because the bytes of a letter must come out the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
+
+from registry.markdown import TextBlock
 
 WIDTH: Final = 78
 
@@ -37,6 +39,17 @@ def break_lines(text: str, first: str, rest: str) -> list[str]:
 def wrap_lines(text: str, indent: str = "") -> str:
     """Break a text somebody wrote; its own line breaks and blank lines stay."""
     return "\n".join(wrap(line, indent) if line.strip() else "" for line in text.split("\n"))
+
+
+def wrap_blocks(blocks: Iterable[TextBlock]) -> str:
+    """Break the blocks of a text that had markup, each under what leads it."""
+    lines: list[str] = []
+    for block in blocks:
+        if block.is_apart:
+            lines.append("")
+        leads = [block.lead, *([block.hang] * (len(block.lines) - 1))]
+        lines += [wrap(line, lead, block.hang) for line, lead in zip(block.lines, leads, strict=True)]
+    return "\n".join(lines)
 
 
 def lay_out(label: str, items: Sequence[str], indent: str = "", column: int = 17) -> str:

@@ -15,11 +15,12 @@ from zoneinfo import ZoneInfo
 import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from registry import markdown
 from registry.domain.vocabulary import Audience, ServiceLetterKind, StatementKind
 from registry.letters import plain_text, wording
 from registry.letters.rows import EntryInWords, Member, describe_change
 from registry.letters.slots import Slot, refuse_slot_marks
-from registry.letters.values import FailingEndpoint, FrozenLetter, Sender, StatementFacts
+from registry.letters.values import FailingEndpoint, FrozenLetter, ObjectionFacts, Sender, StatementFacts
 
 
 class LetterRenderer:
@@ -71,6 +72,8 @@ class LetterRenderer:
             "is_customer": audience is Audience.CUSTOMER,
             "changes": changes,
             "in_short": _in_short(changes),
+            "explanation": markdown.to_html(facts.explanation),
+            "explanation_in_text": plain_text.wrap_blocks(markdown.to_blocks(facts.explanation)),
             **_dates_in_words(facts, language),
         }
         return self._render(kind.value, facts.sender, language, context)
@@ -95,6 +98,22 @@ class LetterRenderer:
         if endpoint is not None:
             since = wording.say_instant(endpoint.failing_since, sender.time_zone, language)
             context |= {"endpoint": endpoint, "failing_since": since}
+        return self._render(kind.value, sender, language, context)
+
+    def render_objection_letter(
+        self, kind: ServiceLetterKind, sender: Sender, language: str, facts: ObjectionFacts
+    ) -> FrozenLetter:
+        """Render a letter to the contacts of a customer that objected: what was received, or the publisher's answer.
+
+        What the customer wrote is not in it: the link it was sent by may have been forwarded to anybody.
+        """
+        _refuse_slots_within([asdict(sender), asdict(facts)])
+        language = wording.choose_language(language)
+        context: dict[str, Any] = {
+            "facts": facts,
+            "received": wording.say_instant(facts.received_at, facts.zone, language),
+            "deadline": wording.say_deadline(facts.last_on, facts.zone, language) if facts.last_on else None,
+        }
         return self._render(kind.value, sender, language, context)
 
     def _render(self, kind: str, sender: Sender, language: str, context: Mapping[str, Any]) -> FrozenLetter:

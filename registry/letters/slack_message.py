@@ -52,6 +52,8 @@ def _write(statement: ChatStatement) -> dict[str, Any]:
     blocks += [_section(f"*{escape(line.label)}:* {escape(line.value)}") for line in statement.lead]
     if statement.summary:
         blocks.append(_section(escape(statement.summary)))
+    if statement.explanation:
+        blocks.append(_section(escape(statement.explanation)))
     if statement.changes or statement.left_out:
         blocks.append({"type": "divider"})
     for change in statement.changes:

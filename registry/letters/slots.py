@@ -31,6 +31,8 @@ class Slot(StrEnum):
     """A follower's choices, or a contract contact's "change contact" page. GET shows, POST acts."""
     UNSUBSCRIBE_URL = "unsubscribe_url"
     """A follower's page to leave."""
+    OBJECT_URL = "object_url"
+    """Where a customer's contact objects to the change. GET shows, POST acts; in no follower's letter."""
     CONFIRM_URL = "confirm_url"
     """The page that confirms a subscription (double opt-in)."""
     DELIVERY_REFERENCE = "delivery_reference"
@@ -45,7 +47,9 @@ class Slot(StrEnum):
 SLOTS: Final = frozenset(slot.value for slot in Slot)
 """Every slot name there is."""
 
-LINKS: Final = frozenset({Slot.MANAGE_URL.value, Slot.UNSUBSCRIBE_URL.value, Slot.CONFIRM_URL.value})
+LINKS: Final = frozenset(
+    {Slot.MANAGE_URL.value, Slot.UNSUBSCRIBE_URL.value, Slot.OBJECT_URL.value, Slot.CONFIRM_URL.value}
+)
 """The slots whose values are web addresses."""
 
 _ANY_SLOT = re.compile(f"{STX}([^{STX}{ETX}]*){ETX}")

@@ -43,7 +43,9 @@ def _write(statement: ChatStatement) -> dict[str, Any]:
     body = [_block(_run(statement.title, size="Large", weight="Bolder"))]
     body += [_labelled(line) for line in statement.lead]
     if statement.summary:
-        body += [_block(_run(paragraph)) for paragraph in statement.summary.splitlines() if paragraph.strip()]
+        body += _prose(statement.summary)
+    if statement.explanation:
+        body += _prose(statement.explanation)
     for change in statement.changes:
         body += _change(change, statement.notice_url)
     if statement.left_out:
@@ -69,6 +71,10 @@ def _message(title: str, body: list[_Element], actions: list[_Element]) -> dict[
         "actions": actions,
     }
     return {"type": "message", "attachments": [{"contentType": CARD_TYPE, "contentUrl": None, "content": card}]}
+
+
+def _prose(text: str) -> list[_Element]:
+    return [_block(_run(paragraph)) for paragraph in text.splitlines() if paragraph.strip()]
 
 
 def _change(change: ChangeInWords, notice_url: str) -> Iterator[_Element]:

@@ -29,6 +29,7 @@ class StatementFacts:
 
     `effective_on` is the date told, in the publisher's zone `sender.time_zone`, with `effective_at` its first instant
     in UTC; None means "until further notice". `previous_effective_on` is the date told before, for a postponement.
+    `explanation` are the publisher's own words in Markdown, empty for none.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class StatementFacts:
     reason: str | None
     notice_url: str
     product_names: tuple[tuple[str, str], ...] = ()
+    explanation: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,27 @@ class FailingEndpoint:
     failing_since: datetime
     answer: str | None
     customers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ObjectionFacts:
+    """What a letter about a customer's objection says.
+
+    `act` is `received`, `added`, `withdrawn` or `reply`. `received_at` (UTC) is when the objection came, shown in
+    `zone`, the customer's own, as is `last_on`, its last day to object; None where no period has begun. `about` are the
+    names of the entries it is about, none for the whole notice. `words` are the publisher's answer, in a reply.
+    """
+
+    act: str
+    number: str
+    summary: str
+    notice_url: str
+    received_at: datetime
+    zone: str
+    last_on: date | None
+    is_in_time: bool
+    about: tuple[str, ...] = ()
+    words: str | None = None
 
 
 @dataclass(frozen=True)

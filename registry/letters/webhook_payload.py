@@ -57,6 +57,7 @@ def freeze_payload(facts: StatementFacts, audience: Audience, made_at: datetime)
                     "url": facts.notice_url,
                     "statement": facts.seq,
                     "summary": facts.summary,
+                    "explanation": facts.explanation or None,
                     "announced_at": say_instant(facts.announced_at),
                     "effective_on": facts.effective_on.isoformat() if facts.effective_on else None,
                     "effective_at": say_instant(facts.effective_at) if facts.effective_at else None,

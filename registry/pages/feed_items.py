@@ -18,6 +18,7 @@ from feeds.calendar import build_calendar
 from feeds.json_feed import build_json_feed
 from feeds.syndication import build_atom, build_rss
 from feeds.values import CalendarEvent, Feed, Item
+from registry.markdown import to_html
 from registry.pages.entry_facts import Names
 from registry.pages.notice_facts import ChangeRow, Member, show_change, tell_effect, tell_objection
 from registry.pages.values import Addresses, PublicList, PublicNotice
@@ -140,7 +141,10 @@ _TITLES = {
 
 
 def _items_of(notice: PublicNotice, public: PublicList, addresses: Addresses) -> Iterable[Item]:
-    changes = _changes_html(notice, public, addresses)
+    changes = [
+        *([to_html(notice.explanation)] if notice.explanation else []),
+        *_changes_html(notice, public, addresses),
+    ]
 
     def item(kind: str, name: str, published_at: datetime, updated_at: datetime, sentences: list[str]) -> Item:
         emergency = " (emergency)" if notice.emergency_reason else ""

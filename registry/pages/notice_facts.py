@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import quote
 
+from markupsafe import Markup
+
 from registry.domain.changes import EntryChange, FieldChange
 from registry.domain.vocabulary import ChangeKind
+from registry.markdown import to_html
 from registry.pages.entry_facts import Names, show_field
 from registry.pages.values import Addresses, PastVersion, PublicList, PublicNotice, PublicPublisher
 from registry.pages.wording import (
@@ -70,7 +73,10 @@ class StatementShown:
 
 @dataclass(frozen=True)
 class NoticeShown:
-    """One notice, ready for a template. Dates are local to the publisher; `countdown` is seen from the day shown."""
+    """One notice, ready for a template. Dates are local to the publisher; `countdown` is seen from the day shown.
+
+    `explanation` are the publisher's own words as safe HTML, empty for none.
+    """
 
     number: str
     url: str
@@ -90,6 +96,7 @@ class NoticeShown:
     changes: tuple[ChangeShown, ...]
     statements: tuple[StatementShown, ...]
     contact_url: str | None
+    explanation: Markup
 
 
 @dataclass(frozen=True)
@@ -163,6 +170,7 @@ def show_notice(notice: PublicNotice, public: PublicList, addresses: Addresses, 
         changes=tuple(show_change(change, addresses, names) for change in notice.changes),
         statements=_show_statements(notice, zone),
         contact_url=contact_url(public.publisher.contact, f"Notice {notice.number}: objection"),
+        explanation=to_html(notice.explanation),
     )
 
 

@@ -64,7 +64,7 @@ class PageRenderer:
         self._environment.filters.update(
             in_words=wording.date_in_words,
             short_date=wording.short_date,
-            instant=_instant,
+            instant=datetime_attribute,
             local_date=wording.local_date,
         )
 
@@ -185,6 +185,6 @@ class PageRenderer:
         }
 
 
-def _instant(at: datetime | date) -> str:
+def datetime_attribute(at: datetime | date) -> str:
     """Return an instant or a date as HTML's `datetime` attribute wants it, instants in UTC with a Z."""
     return at.isoformat().replace("+00:00", "Z")

@@ -39,7 +39,8 @@ class PublicProduct:
 class PublicPublisher:
     """The company whose list it is. `time_zone` is an IANA name; all local dates of the list are in it.
 
-    `inquiries` is what it promises about answering questions on privacy.
+    `inquiries` is what it promises about answering questions on privacy. `colour` is its brand's; `logo` is a word that
+    changes with its logo, None where it has none.
     """
 
     slug: str
@@ -55,6 +56,8 @@ class PublicPublisher:
     privacy_url: str | None = None
     imprint_url: str | None = None
     inquiries: str | None = None
+    colour: str | None = None
+    logo: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ class PublicNotice:
 
     `effective_on` is the date last told, in the publisher's zone, and `effective_at` its first instant in UTC;
     None for both means postponed until further notice. `state` is announced, held, in_effect or withdrawn.
+    `explanation` are the publisher's own words in Markdown, empty for none.
     """
 
     number: str
@@ -128,6 +132,7 @@ class PublicNotice:
     emergency_reason: str | None
     changes: tuple[EntryChange, ...]
     statements: tuple[ToldStatement, ...] = ()
+    explanation: str = ""
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,12 @@ class ListedCustomer:
 
     @property
     def warning(self) -> str | None:
-        """What keeps it from being told: no_contact, none_works, endpoint_failing; None where nothing does."""
+        """What keeps it from being told: no_contact, none_works, endpoint_failing; None where nothing does.
+
+        Nobody owes anything to a customer whose contract has ended.
+        """
+        if self.contract is ContractState.ENDED:
+            return None
         if not self.contacts:
             return "no_contact"
         if not self.working:

@@ -1,7 +1,7 @@
 """What becomes of a notice's letters: how far they are, each of them, and one with all that is known of it.
 
-Counts are grouped by the database, lists are cut to a page by it: no query here grows with the list of recipients but in
-what it counts.
+Counts are grouped by the database, and lists are cut to a page by it: what is loaded does not grow with the list of
+recipients.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from registry.domain.deliveries import DeliveryState
 from registry.domain.vocabulary import Audience
 from registry.steps.notice_progress import ON_ITS_WAY
+from registry.steps.receipts import OUTBOX
 from registry.tables import (
     Address,
     Attempt,
@@ -37,14 +38,18 @@ REFUSED = (DeliveryState.FAILED, DeliveryState.BOUNCED)
 
 @dataclass
 class Tally:
-    """How many letters are in each state, those that were skipped by their reason apart."""
+    """How many letters are in each state, those that were skipped by their reason apart.
+
+    `not_sent` of those taken were written to the outbox, and went to nobody (R12).
+    """
 
     states: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    not_sent: int = 0
 
-    def of(self, *states: DeliveryState) -> int:
+    def of(self, *states: DeliveryState | str) -> int:
         """Return how many letters are in one of these states."""
-        return sum(self.states[state.value] for state in states)
+        return sum(self.states[str(state)] for state in states)
 
     @property
     def letters(self) -> int:
@@ -61,8 +66,10 @@ class Tally:
         """Letters that wait, are being sent, or will be tried again."""
         return self.of(*ON_ITS_WAY)
 
-    def add(self, state: str, skip_reason: str | None, count: int) -> None:
-        """Count letters of one state."""
+    def add(self, state: str, skip_reason: str | None, count: int, *, in_outbox: bool) -> None:
+        """Count letters of one state; `in_outbox`: their last try was written there."""
+        if in_outbox and state in {each.value for each in TAKEN}:
+            self.not_sent += count
         if skip_reason is None:
             self.states[state] += count
         else:
@@ -71,7 +78,7 @@ class Tally:
 
 @dataclass
 class StatementProgress:
-    """One statement of a notice, and how far its letters are: all of them, and those to each audience. Times are UTC."""
+    """One statement of a notice, and how far its letters are, in whole and by audience. `made_at` is UTC."""
 
     id: int
     seq: int
@@ -83,7 +90,7 @@ class StatementProgress:
 
 @dataclass
 class Progress:
-    """How far a notice's letters are, in whole and by statement. `last_taken_at` (UTC) is when a server last took one."""
+    """How far a notice's letters are, in whole and by statement. A server last took one at `last_taken_at` (UTC)."""
 
     statements: list[StatementProgress] = field(default_factory=list)
     all: Tally = field(default_factory=Tally)
@@ -98,6 +105,7 @@ class Progress:
 def count_progress(session: Session, notice: Notice) -> Progress:
     """Count a notice's letters by statement, audience and state, in one query."""
     is_contact = case((text(f"deliveries.{TO_CONTACTS}"), 1), else_=0)
+    in_outbox = case((Attempt.channel == OUTBOX, 1), else_=0)
     rows = session.execute(
         select(
             Statement.id,
@@ -107,10 +115,12 @@ def count_progress(session: Session, notice: Notice) -> Progress:
             Delivery.state,
             Delivery.skip_reason,
             is_contact,
+            in_outbox,
             func.count(Delivery.id),
             func.max(Delivery.accepted_at),
         )
         .outerjoin(Delivery, Delivery.statement_id == Statement.id)
+        .outerjoin(Attempt, _is_last_try())
         .where(Statement.notice_id == notice.id)
         .group_by(
             Statement.id,
@@ -120,11 +130,12 @@ def count_progress(session: Session, notice: Notice) -> Progress:
             Delivery.state,
             Delivery.skip_reason,
             is_contact,
+            in_outbox,
         )
-        .order_by(Statement.seq)
+        .order_by(Statement.seq, is_contact.desc())
     )
     progress = Progress()
-    for row, seq, kind, made_at, state, skip_reason, of_contact, count, taken_at in rows:
+    for row, seq, kind, made_at, state, skip_reason, of_contact, outboxed, count, taken_at in rows:
         if not progress.statements or progress.statements[-1].id != row:
             progress.statements.append(StatementProgress(row, seq, kind, made_at))
         if state is None:
@@ -132,7 +143,7 @@ def count_progress(session: Session, notice: Notice) -> Progress:
         statement = progress.statements[-1]
         audience = Audience.CUSTOMER if of_contact else Audience.FOLLOWER
         for tally in (progress.all, statement.all, statement.by_audience.setdefault(audience, Tally())):
-            tally.add(state, skip_reason, count)
+            tally.add(state, skip_reason, count, in_outbox=bool(outboxed))
         if taken_at is not None:
             progress.last_taken_at = max(taken_at, progress.last_taken_at or taken_at)
     return progress
@@ -161,7 +172,7 @@ class DeliveryFilter:
 class ListedDelivery:
     """One delivery as a list shows it. `address` is None once erased; `due_at` (UTC) counts while it waits.
 
-    `answer_class`, `code` and `answer` are of the last try.
+    `road`, `tried_at`, `answer_class`, `code` and `answer` are of the last try.
     """
 
     id: int
@@ -182,6 +193,7 @@ class ListedDelivery:
     delivered_at: datetime | None
     possible_duplicate: bool
     message_id: str | None
+    road: str | None
     tried_at: datetime | None
     answer_class: str | None
     code: int | None
@@ -210,8 +222,8 @@ def choose_deliveries(progress: Progress, wanted: DeliveryFilter) -> Select[int]
     if wanted.state is not None:
         query = query.where(Delivery.state == wanted.state.value)
     if wanted.audience is not None:
-        of_contacts = text(f"deliveries.{TO_CONTACTS}")
-        query = query.where(of_contacts if wanted.audience is Audience.CUSTOMER else ~of_contacts.self_group())
+        not_of = "" if wanted.audience is Audience.CUSTOMER else "NOT "
+        query = query.where(text(f"{not_of}deliveries.{TO_CONTACTS}"))
     if wanted.channel:
         query = query.where(Delivery.channel == wanted.channel)
     if wanted.customer:
@@ -248,6 +260,7 @@ _DESCRIBED: Final[tuple[Any, ...]] = (
     Delivery.delivered_at,
     Delivery.possible_duplicate,
     Delivery.message_id,
+    Attempt.channel,
     Attempt.send_started_at,
     Attempt.answer_class,
     Attempt.code,
@@ -258,7 +271,6 @@ _DESCRIBED: Final[tuple[Any, ...]] = (
 
 def describe_deliveries() -> Select[Any]:
     """The columns of `ListedDelivery`, and the priority, of deliveries yet to be chosen."""
-    last = and_(Attempt.delivery_id == Delivery.id, Attempt.n == Delivery.attempt_count)
     return (
         select(*_DESCRIBED)
         .select_from(Delivery)
@@ -266,8 +278,12 @@ def describe_deliveries() -> Select[Any]:
         .join(Address, Address.id == Subscription.address_id)
         .outerjoin(Statement, Statement.id == Delivery.statement_id)
         .outerjoin(Customer, Customer.id == Subscription.customer_id)
-        .outerjoin(Attempt, last)
+        .outerjoin(Attempt, _is_last_try())
     )
+
+
+def _is_last_try() -> ColumnElement[bool]:
+    return and_(Attempt.delivery_id == Delivery.id, Attempt.n == Delivery.attempt_count)
 
 
 def read_listed(row: Row[Any]) -> ListedDelivery:

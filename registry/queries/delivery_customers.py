@@ -1,4 +1,4 @@
-"""How the customers of a notice stand: received, deemed, served by other means, exempt, or waited for (R12, R13, R23)."""
+"""How the customers of a notice stand: received, deemed, served by other means, exempt, or waited for (R12, R13)."""
 
 from __future__ import annotations
 

@@ -8,18 +8,20 @@ only paged, or narrowed by its state, reads those of its page alone.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from registry.domain.notice_life import OPEN_STATES, NoticeState
 from registry.domain.transfers import UNKNOWN
 from registry.domain.vocabulary import Role
 from registry.pages.entry_facts import Names, show_field
+from registry.pages.grounds import ground_in_words
+from registry.pages.wording import local_date
 from registry.tables import (
     Entry,
     EntryInternal,
@@ -83,14 +85,14 @@ class ListWish:
 class EntryRow:
     """One entry as a row of the list. `document` is what stands there now, or what waits to, or what stood there last.
 
-    `listed_at` and `removed_at` are UTC. `is_waiting`: an edit waits that no open notice carries; `is_leaving`: what is
+    All dates are of the publisher's zone: `listed_on` began its present stay, `removed_on` ended its last. `is_waiting`: an edit waits that no open notice carries; `is_leaving`: what is
     wanted is that it leaves. `notice` is the open notice it stands in, with its state and the date last told.
     """
 
     key: str
     document: Mapping[str, Any]
-    listed_at: datetime | None
-    removed_at: datetime | None
+    listed_on: date | None
+    removed_on: date | None
     is_waiting: bool
     is_leaving: bool
     notice: str | None
@@ -110,8 +112,9 @@ class EntryRow:
 
     @property
     def grounds(self) -> tuple[str, ...]:
-        """The transfer grounds, each in a line."""
-        return self._words("transfers")
+        """The transfer grounds in plain words, each with where it leads."""
+        grounds = [ground_in_words(transfer) for transfer in self.document.get("transfers", ())]
+        return tuple(f"{each.destination}: {each.plain}" if each.destination else each.plain for each in grounds)
 
     def _words(self, field: str) -> tuple[str, ...]:
         return show_field(field, self.document.get(field), Names({}, {}))
@@ -145,15 +148,10 @@ def list_products(session: Session, publisher: Publisher) -> dict[str, str]:
     return {row.key: row.name for row in session.execute(products.order_by(Product.position, Product.key))}
 
 
-def has_entries(session: Session, publisher: Publisher) -> bool:
-    """Return whether there is or was any entry at all."""
-    return session.scalar(select(Entry.id).where(Entry.publisher_id == publisher.id).limit(1)) is not None
-
-
 def _choose(publisher: Publisher, wish: ListWish) -> Select[Any]:
     """Ask for the rows of the entries in the state asked for, in order, beside the version that each is shown by."""
-    query = _joined(select(Entry.id)).where(Entry.publisher_id == publisher.id, _in_state(wish.state))
-    orders: dict[str, list[ColumnElement[Any]]] = {
+    query = _joined(select(Entry.id)).where(Entry.publisher_id == publisher.id, _in_state(publisher, wish.state))
+    orders: dict[str, list[Any]] = {
         "changed": [func.coalesce(_Pending.created_at, ListPeriod.from_at).desc()],
         "review": [EntryInternal.review_due_on.is_(None), EntryInternal.review_due_on],
     }
@@ -185,7 +183,7 @@ def _joined(query: Select[Any]) -> Select[Any]:
     )
 
 
-def _in_state(state: str) -> ColumnElement[bool]:
+def _in_state(publisher: Publisher, state: str) -> ColumnElement[bool]:
     is_listed, has_edit = ListPeriod.id.is_not(None), PendingEdit.entry_id.is_not(None)
     if state == "listed":
         return is_listed
@@ -194,10 +192,11 @@ def _in_state(state: str) -> ColumnElement[bool]:
         return and_(has_edit, is_another)
     if state.startswith("in_notice"):
         number = state.partition(":")[2]
-        return and_(NoticeChange.entry_id.is_not(None), Notice.number == number if number else True)
+        return Notice.number == number if number else NoticeChange.entry_id.is_not(None)
     if state == "removed":
         period = aliased(ListPeriod)
-        return and_(~is_listed, ~has_edit, exists().where(period.entry_id == Entry.id))
+        ever_listed = select(period.entry_id).where(period.publisher_id == publisher.id)
+        return and_(~is_listed, ~has_edit, Entry.id.in_(ever_listed))
     return or_(is_listed, has_edit)
 
 
@@ -248,15 +247,16 @@ def _load_rows(session: Session, publisher: Publisher, ids: Sequence[int]) -> li
     query = _joined(columns).where(Entry.publisher_id == publisher.id, Entry.id.in_(ids))
     rows = {row.id: row for row in session.execute(query)}
     stays = load_stays(session, publisher, ids)
-    return [_row(rows[entry_id], *stays.get(entry_id, (None, None))) for entry_id in ids]
+    zone = publisher.facts["time_zone"]
+    return [_row(rows[entry_id], zone, *stays.get(entry_id, (None, None))) for entry_id in ids]
 
 
-def _row(row: Any, listed_at: datetime | None, removed_at: datetime | None) -> EntryRow:
+def _row(row: Any, zone: str, listed_at: datetime | None, removed_at: datetime | None) -> EntryRow:
     return EntryRow(
         key=row.key,
         document=row.document,
-        listed_at=listed_at,
-        removed_at=removed_at,
+        listed_on=local_date(listed_at, zone) if listed_at else None,
+        removed_on=local_date(removed_at, zone) if removed_at else None,
         is_waiting=row.pending_id is not None and row.pending_id != row.target_id,
         is_leaving=row.pending_id is not None and row.pending_document is None,
         notice=row.number,
@@ -282,15 +282,13 @@ def load_stays(
     for entry_id, from_at, to_at in periods:
         began, ended = stays.get(entry_id, (from_at, from_at))
         stays[entry_id] = (began if ended == from_at else from_at, to_at)
-    return {
-        entry_id: (began, None) if ended is None else (None, ended) for entry_id, (began, ended) in stays.items()
-    }
+    return {entry_id: (began, None) if ended is None else (None, ended) for entry_id, (began, ended) in stays.items()}
 
 
-def count_uses(documents: Iterable[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], Iterable[str]]) -> list[str]:
-    """Return the words that documents use in a field, the most used first, those used as often in their order."""
+def count_uses(documents: Iterable[Mapping[str, Any]], field: str) -> list[str]:
+    """Return the words that documents use in a field, the most used first, those used as often by name."""
     uses: dict[str, int] = {}
     for document in documents:
-        for word in read(document):
+        for word in document.get(field) or ():
             uses[word] = uses.get(word, 0) + 1
     return sorted(uses, key=lambda word: (-uses[word], fold(word)))

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import and_, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from registry.domain.changes import EntryChange, diff_entry
 from registry.domain.entries import EntryInternals
@@ -17,10 +17,9 @@ from registry.domain.vocabulary import Weight
 from registry.queries.entries import load_stays
 from registry.steps.approvals import count_approvals
 from registry.steps.lookup import read_content
+from registry.steps.save_entry import load_present
 from registry.tables import (
     Entry,
-    EntryInternal,
-    EntryKey,
     EntryVersion,
     ListPeriod,
     Notice,
@@ -34,7 +33,7 @@ MOST_NOTICES = 50
 
 @dataclass(frozen=True)
 class InNotice:
-    """A notice that the entry stands or stood in. `effective_on` is a date of the publisher's zone; instants are UTC."""
+    """A notice the entry stands or stood in. `effective_on` is a date of the publisher's zone; instants are UTC."""
 
     number: str
     state: NoticeState
@@ -53,11 +52,12 @@ class InNotice:
 class EntryPage:
     """An entry as it stands, what waits, and where it stands. `document` is as in `EntryRow`.
 
-    `announced` is what the open notice changes, `waiting` what an edit changes beyond that, by `author` at `edited_at`
+    `base` is the version now wanted. `announced` is what the open notice changes, `waiting` what an edit changes beyond that, by `author` at `edited_at`
     (UTC). `approvals` are those given of `approvals_required` for an editorial edit that waits for them, else None.
     """
 
     key: str
+    base: int | None
     document: Mapping[str, Any]
     internals: EntryInternals
     listed_at: datetime | None
@@ -88,30 +88,14 @@ class EntryPage:
         return self.waiting is not None and self.waiting.weight is not Weight.EDITORIAL and self.open_notice is None
 
 
-_Current = aliased(EntryVersion)
-_Pending = aliased(EntryVersion)
-_Last = aliased(EntryVersion)
-
-
 def find_entry_page(session: Session, publisher: Publisher, key: str) -> EntryPage | None:
     """Return everything the entry's screen shows, by a key it has or had; None where there is no such entry."""
-    row = session.execute(
-        select(Entry, _Current, _Pending, EntryInternal, _Last)
-        .join(EntryKey, EntryKey.entry_id == Entry.id)
-        .outerjoin(ListPeriod, and_(ListPeriod.entry_id == Entry.id, ListPeriod.to_at.is_(None)))
-        .outerjoin(_Current, _Current.id == ListPeriod.version_id)
-        .outerjoin(PendingEdit, PendingEdit.entry_id == Entry.id)
-        .outerjoin(_Pending, _Pending.id == PendingEdit.version_id)
-        .outerjoin(EntryInternal, EntryInternal.entry_id == Entry.id)
-        .join(_Last, _Last.entry_id == Entry.id)
-        .where(EntryKey.publisher_id == publisher.id, EntryKey.key == key, _Last.document.is_not(None))
-        .order_by(_Last.seq.desc())
-        .limit(1)
-    ).first()
-    if row is None:
+    present = load_present(session, publisher, key)
+    if present is None:
         return None
-    entry, current, pending, internal, last = row
-    shown = current or (pending if pending is not None and pending.document else None) or last
+    entry, current, pending = present.entry, present.versions.current, present.versions.pending
+    version = current or (pending if pending is not None and pending.document else present.last)
+    shown = (version.document if version else None) or {}
     found = _load_notices(session, entry)
     stands = next(((change, target) for notice, change, target in found if change.is_open), None)
     announced = EntryChange.from_document(stands[0].change) if stands else None
@@ -123,25 +107,20 @@ def find_entry_page(session: Session, publisher: Publisher, key: str) -> EntryPa
     listed_at, removed_at = load_stays(session, publisher, [entry.id]).get(entry.id, (None, None))
     return EntryPage(
         key=entry.key,
-        document=shown.document,
-        internals=_internals(internal),
+        base=present.base.version_id,
+        document=shown,
+        internals=present.internals,
         listed_at=listed_at,
         removed_at=removed_at,
         announced=announced,
         waiting=waiting,
         author=pending.author if pending is not None else None,
         edited_at=pending.created_at if pending is not None else None,
-        approvals=_count(session, publisher, pending) if needs_approval else None,
+        approvals=_count(session, publisher, pending) if needs_approval and pending is not None else None,
         approvals_required=required,
         notices=[_in_notice(notice, change) for notice, change, _ in found],
-        parent_name=_find_name(session, publisher, shown.document.get("parent")),
+        parent_name=_find_name(session, publisher, shown.get("parent")),
     )
-
-
-def _internals(row: EntryInternal | None) -> EntryInternals:
-    if row is None:
-        return EntryInternals()
-    return EntryInternals(**{name: getattr(row, name) for name in EntryInternals.model_fields})
 
 
 def _count(session: Session, publisher: Publisher, pending: EntryVersion) -> int:
@@ -162,9 +141,7 @@ def _load_notices(session: Session, entry: Entry) -> list[tuple[Notice, NoticeCh
 
 def _in_notice(notice: Notice, change: NoticeChange) -> InNotice:
     state = NoticeState(notice.state)
-    return InNotice(
-        notice.number, state, notice.summary, change.is_open, notice.effective_on, notice.took_effect_at
-    )
+    return InNotice(notice.number, state, notice.summary, change.is_open, notice.effective_on, notice.took_effect_at)
 
 
 def _find_name(session: Session, publisher: Publisher, key: str | None) -> str | None:
@@ -180,7 +157,7 @@ def load_documents(session: Session, publisher: Publisher, key: str | None = Non
         .outerjoin(ListPeriod, and_(ListPeriod.entry_id == Entry.id, ListPeriod.to_at.is_(None)))
         .join(EntryVersion, EntryVersion.id == wanted)
         .where(Entry.publisher_id == publisher.id, EntryVersion.document.is_not(None))
-        .where(Entry.key == key if key is not None else True)
+        .where(*([Entry.key == key] if key is not None else []))
         .order_by(Entry.position, Entry.key)
     )
     return {row.key: row.document for row in rows}

@@ -16,7 +16,7 @@ from registry.domain.people import TeamRole
 from registry.domain.terms import Terms
 from registry.domain.vocabulary import Weight, heavier
 from registry.queries.notice_holds import DROPPED, count_open_objections, is_holding
-from registry.queries.notices import NOT_REACHED, REACHED, LetterCounts
+from registry.queries.notices import NOT_REACHED, REACHED, LetterCounts, count_in
 from registry.steps.notice_progress import ON_ITS_WAY
 from registry.steps.take_effect import NO_LONGER_HOLDING
 from registry.tables import (
@@ -37,6 +37,7 @@ from registry.tables import (
 )
 
 EVENTS_SHOWN = 20
+RECEIVED = "customer.received"
 PEOPLE_SHOWN = 50
 STANDINGS = ("waiting", "received", "deemed", "served", "exempt", "overridden", "dropped")
 
@@ -222,17 +223,19 @@ def list_statements(session: Session, notice: Notice) -> tuple[StatementRow, ...
             Statement.reason,
             Statement.restarts_clocks,
             Statement.made_at,
-            *(
-                func.sum(case((Delivery.state.in_([state.value for state in states]), 1), else_=0))
-                for states in (REACHED, ON_ITS_WAY, NOT_REACHED)
-            ),
+            count_in(REACHED),
+            count_in(ON_ITS_WAY),
+            count_in(NOT_REACHED),
         )
         .outerjoin(Delivery, Delivery.statement_id == Statement.id)
         .where(Statement.notice_id == notice.id)
         .group_by(Statement.id)
         .order_by(Statement.seq)
     )
-    return tuple(StatementRow(*row[:6], LetterCounts(*(int(each) for each in row[6:]))) for row in rows)
+    return tuple(
+        StatementRow(seq, kind, on, reason, restarts, made_at, LetterCounts(int(reached), int(on_its_way), int(lost)))
+        for seq, kind, on, reason, restarts, made_at, reached, on_its_way, lost in rows
+    )
 
 
 def load_customers(session: Session, now: datetime, notice: Notice, *, offset: int, limit: int) -> Customers:
@@ -295,10 +298,14 @@ def _customer(
 
 
 def list_events(session: Session, publisher: Publisher, notice: Notice) -> tuple[EventRow, ...]:
-    """Return the newest acts of a notice on record, the newest first; at most `EVENTS_SHOWN`."""
+    """Return the newest acts on record of a notice, the newest first; at most `EVENTS_SHOWN`.
+
+    Each customer's receipt is not among them: it stands with the customer.
+    """
     rows = session.scalars(
         select(Event)
         .where(Event.publisher_id == publisher.id, Event.subject_kind == "notice", Event.subject == notice.number)
+        .where(Event.kind != RECEIVED)
         .order_by(Event.id.desc())
         .limit(EVENTS_SHOWN)
     )

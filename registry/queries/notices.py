@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState
@@ -90,16 +90,17 @@ def list_notices(
     ]
 
 
+def count_in(states: Collection[DeliveryState]) -> ColumnElement[int]:
+    """Return how many deliveries of a group are in one of these states."""
+    return func.sum(case((Delivery.state.in_([state.value for state in states]), 1), else_=0))
+
+
 def count_letters(session: Session, notice_ids: Collection[int]) -> dict[int, LetterCounts]:
     """Return how far the letters of each of these notices are, over all its statements."""
     if not notice_ids:
         return {}
-
-    def count(states: Collection[DeliveryState]) -> object:
-        return func.sum(case((Delivery.state.in_([state.value for state in states]), 1), else_=0))
-
     rows = session.execute(
-        select(Statement.notice_id, count(REACHED), count(ON_ITS_WAY), count(NOT_REACHED))
+        select(Statement.notice_id, count_in(REACHED), count_in(ON_ITS_WAY), count_in(NOT_REACHED))
         .join(Delivery, Delivery.statement_id == Statement.id)
         .where(Statement.notice_id.in_(notice_ids))
         .group_by(Statement.notice_id)

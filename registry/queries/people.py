@@ -124,3 +124,43 @@ def _colleague(person: Person, held: Membership, has_second_factor: bool, last_s
         has_second_factor=bool(has_second_factor),
         last_sign_in_at=last_sign_in,
     )
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who may sign in to the installation: `holds` are publishers' slugs, each with the role there."""
+
+    email: str
+    name: str | None
+    is_active: bool
+    has_second_factor: bool
+    invited_at: datetime | None
+    joined_at: datetime | None
+    holds: tuple[tuple[str, TeamRole], ...]
+
+
+def list_accounts(session: Session, publisher: Publisher | None = None) -> list[Account]:
+    """Return everybody who may sign in, or who of them works for one publisher, by address."""
+    people = select(Person, _has_second_factor()).order_by(Person.email)
+    if publisher is not None:
+        here = Membership.publisher_id == publisher.id
+        people = people.where(Person.id.in_(select(Membership.person_id).where(here)))
+    holds: dict[int, list[tuple[str, TeamRole]]] = {}
+    for person_id, slug, role in session.execute(
+        select(Membership.person_id, Publisher.slug, Membership.role)
+        .join(Publisher, Publisher.id == Membership.publisher_id)
+        .order_by(Publisher.slug)
+    ):
+        holds.setdefault(person_id, []).append((slug, TeamRole(role)))
+    return [
+        Account(
+            email=person.email,
+            name=person.name,
+            is_active=person.active,
+            has_second_factor=bool(has_second_factor),
+            invited_at=person.invited_at,
+            joined_at=person.joined_at,
+            holds=tuple(holds.get(person.id, ())),
+        )
+        for person, has_second_factor in session.execute(people)
+    ]

@@ -119,6 +119,11 @@ def each_act(
         before = acts[-1].id
 
 
+def find_newest(session: Session) -> int:
+    """Return the number of the newest act of the installation, 0 while there is none."""
+    return session.scalar(select(func.max(Event.id))) or 0
+
+
 def load_names(session: Session, publisher: Publisher, acts: Collection[Act]) -> Names:
     """Return what the numbers in these acts stand for, as far as the publisher may know it."""
     people = {int(act.subject) for act in acts if act.subject_kind == PERSON and act.subject.isdigit()}

@@ -15,7 +15,7 @@ from registry.domain.notice_life import PENDING_STATES, NoticeEvent, NoticeState
 from registry.domain.notices import first_instant
 from registry.domain.vocabulary import StatementKind, Weight, heavier
 from registry.steps.approvals import count_approvals, give_approval
-from registry.steps.draft_notice import refuse_unclean
+from registry.steps.draft_notice import read_explanation, refuse_unclean
 from registry.steps.errors import CorrectionUndoesChange, NotApproved, NothingToAnnounce, ReasonMissing
 from registry.steps.letterhead import Letterhead
 from registry.steps.list_periods import touch
@@ -57,21 +57,24 @@ def correct_notice(
     *,
     reason: str,
     summary: str | None = None,
+    explanation: str | None = None,
 ) -> dict[str, int]:
     """Correct an announced notice by the edits that wait for its entries, and tell everybody it was told to.
 
     Where what was announced wrongly binds, every clock starts again at the receipt of the correction, and the date
     moves to the earliest that allows it, never before the date told. Any other correction leaves clocks and date as
-    they are. An earlier date needs a new notice (R20). Without a `summary` one is made from the changes by now.
-    Returns the counts of the fan-out.
+    they are. An earlier date needs a new notice (R20). Without a `summary` one is made from the changes by now; without
+    an `explanation` the one announced stays, and an empty one takes it away. Returns the counts of the fan-out.
 
     Raises `IllegalTransition` for a notice that is not pending, `NothingToAnnounce` where no edit waits,
-    `CorrectionUndoesChange`, `ReasonMissing`, and `NotApproved` where the publisher requires approvals of just this.
+    `CorrectionUndoesChange`, `ReasonMissing`, `InvalidInput` for words that cannot be taken, and `NotApproved` where
+    the publisher requires approvals of just this.
     """
     refuse_unclean(reason=reason, summary=summary or "")
+    words = None if explanation is None else read_explanation(explanation)
     lock_publisher(session, publisher, notice)
     corrections = _find_corrections(session, publisher, notice, reason)
-    facts, digest = read_facts(session, publisher), _digest(notice, corrections, reason, summary)
+    facts, digest = read_facts(session, publisher), _digest(notice, corrections, reason, summary, words)
     given = count_approvals(
         session, publisher, "correction", notice.id, digest, excluding=_authors(session, notice, corrections)
     )
@@ -85,6 +88,8 @@ def correct_notice(
     restarts = any(correction.restarts for correction in corrections)
     previous_on = notice.effective_on
     notice.summary = (summary or "").strip() or summarise(session, publisher, list_changes(session, notice))
+    if words is not None:
+        notice.explanation = words
     notice.updated_at = now
     touch(publisher, now)
     session.flush()
@@ -124,11 +129,13 @@ def approve_correction(
     *,
     reason: str,
     summary: str | None = None,
+    explanation: str | None = None,
 ) -> int:
     """Approve exactly the correction that waits, with exactly these words (R16); return how many people have.
 
     Raises as `correct_notice` does, and `OwnApproval` for anyone who wrote or changed the notice or one of its edits.
     """
+    words = None if explanation is None else read_explanation(explanation)
     lock_publisher(session, publisher, notice)
     corrections = _find_corrections(session, publisher, notice, reason)
     return give_approval(
@@ -137,7 +144,7 @@ def approve_correction(
         publisher,
         read_facts(session, publisher),
         ("correction", notice.id, notice.number),
-        _digest(notice, corrections, reason, summary),
+        _digest(notice, corrections, reason, summary, words),
         _authors(session, notice, corrections),
         actor,
     )
@@ -166,9 +173,10 @@ def _find_corrections(session: Session, publisher: Publisher, notice: Notice, re
     return corrections
 
 
-def _digest(notice: Notice, corrections: list[_Correction], reason: str, summary: str | None) -> str:
+def _digest(notice: Notice, corrections: list[_Correction], reason: str, summary: str | None, words: str | None) -> str:
     targets = [[correction.row.entry_id, correction.target.digest] for correction in corrections]
-    return digest_of([notice.id, targets, reason.strip(), (summary or "").strip()])
+    explained = [] if words is None else [words]
+    return digest_of([notice.id, targets, reason.strip(), (summary or "").strip(), *explained])
 
 
 def _authors(session: Session, notice: Notice, corrections: list[_Correction]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, date, datetime
 from types import EllipsisType
 
@@ -20,7 +21,7 @@ from registry.domain.notices import (
     local_date,
 )
 from registry.domain.publishers import PublisherFacts
-from registry.domain.text import find_unclean
+from registry.domain.text import TEXT_LENGTH, find_unclean
 from registry.domain.vocabulary import Weight
 from registry.steps.editorial import find_open_notice
 from registry.steps.errors import DateInThePast, EditLocked, NothingToAnnounce, ReasonMissing
@@ -50,15 +51,19 @@ def draft_notice(
     announce_at: datetime | None = None,
     emergency_reason: str | None = None,
     summary: str = "",
+    explanation: str = "",
 ) -> Notice:
     """Draft a notice of the pending edits that bind or inform: of all that are free, or of `entry_keys`.
 
     An editorial edit, which needs no notice (R3), is taken only where its entry is named. `effective_on` is a date of
     the publisher's zone; None takes the earliest lawful one, for an announcement at `announce_at` (UTC; None is at
-    publication). Raises `NothingToAnnounce`, `EditLocked` for an entry that an open notice has already, `ReasonMissing`
-    for an emergency without a reason, `NoticePeriodTooShort` for a date too early, `DateInThePast`, `NoSuchDay`.
+    publication). `explanation` are the publisher's own words beside the changes, in Markdown. Raises
+    `NothingToAnnounce`, `EditLocked` for an entry that an open notice has already, `ReasonMissing` for an emergency
+    without a reason, `NoticePeriodTooShort` for a date too early, `DateInThePast`, `NoSuchDay`, and `InvalidInput` for
+    words that cannot be taken.
     """
     refuse_unclean(summary=summary, emergency_reason=emergency_reason or "")
+    explanation = read_explanation(explanation)
     _refuse_without_reason(emergency_reason)
     lock_publisher(session, publisher)
     facts = read_facts(session, publisher)
@@ -68,6 +73,7 @@ def draft_notice(
         number=_next_number(session, now, publisher, facts),
         state=NoticeState.DRAFT.value,
         summary=summary,
+        explanation=explanation,
         planned_on=effective_on or local_date(now, facts.time_zone),
         announce_at=announce_at.astimezone(UTC) if announce_at else None,
         emergency_reason=emergency_reason,
@@ -112,14 +118,17 @@ def revise_notice(
     announce_at: datetime | EllipsisType | None = ...,
     summary: str | None = None,
     emergency_reason: str | None = None,
+    explanation: str | None = None,
 ) -> None:
-    """Give a draft another date, announcement, summary or emergency, which voids its approvals (R16).
+    """Give a draft another date, announcement, summary, explanation or emergency, which voids its approvals (R16).
 
     What is left out stays as it is, but a date that has become too early meanwhile moves to the earliest lawful one.
     `effective_on` is a date of the publisher's zone. `announce_at` (UTC) None is at publication. An empty `summary` is
-    made from the changes. Raises as `draft_notice` does, and `IllegalTransition` once the notice is published.
+    made from the changes, an empty `explanation` takes it away. Raises as `draft_notice` does, and `IllegalTransition`
+    once the notice is published.
     """
     refuse_unclean(summary=summary or "", emergency_reason=emergency_reason or "")
+    words = None if explanation is None else read_explanation(explanation)
     _refuse_without_reason(emergency_reason)
     lock_publisher(session, publisher, notice)
     next_notice_state(NoticeState(notice.state), NoticeEvent.EDIT)
@@ -130,6 +139,8 @@ def revise_notice(
         notice.emergency_reason = emergency_reason
     if summary is not None:
         notice.summary = summary or summarise(session, publisher, list_changes(session, notice))
+    if words is not None:
+        notice.explanation = words
     announced_at = max(now, notice.announce_at or now)
     try:
         set_planned_date(session, announced_at, publisher, facts, notice, effective_on or notice.planned_on)
@@ -210,6 +221,19 @@ def _next_number(session: Session, now: datetime, publisher: Publisher, facts: P
 def _refuse_without_reason(emergency_reason: str | None) -> None:
     if emergency_reason is not None and not emergency_reason.strip():
         raise ReasonMissing(what="emergency_reason")
+
+
+def read_explanation(given: str) -> str:
+    """Return a publisher's own words as they are kept: with plain line breaks, and nothing around them.
+
+    Raises `InvalidInput` on the field `explanation` for more than `TEXT_LENGTH` characters, and for one that people
+    cannot read.
+    """
+    words = unicodedata.normalize("NFC", given.replace("\r\n", "\n").strip())
+    if len(words) > TEXT_LENGTH:
+        raise InvalidInput([Problem("explanation", words, "too-long", {"max_length": f"{TEXT_LENGTH:,} characters"})])
+    refuse_unclean(explanation=words)
+    return words
 
 
 def refuse_unclean(**texts: str) -> None:

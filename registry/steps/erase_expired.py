@@ -1,4 +1,4 @@
-"""The sweep that ends what has had its days: names, addresses, merged words, answers, grounds of objections (R36).
+"""The sweep that ends what has had its days: names, addresses, merged words, answers, words of objections (R36).
 
 ```
 find while reading ──▶ lock the publisher, its holds, the rows ──▶ erase, with one event ──▶ commit ──▶ the next rows
@@ -15,18 +15,20 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Engine, Select, exists, select, update
+from sqlalchemy import Engine, Select, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from registry.domain.retention import is_use_over
 from registry.steps.address_uses import load_uses
 from registry.steps.end_subscription import EVERYTHING_WAITING, EndedBecause, end_subscription
 from registry.steps.erase_address import ErasedBecause, erase_addresses
-from registry.steps.find_expired import PLACES, Limits, Place, find_subscriptions, load_limits
+from registry.steps.erase_limits import Limits, load_limits
+from registry.steps.find_expired import PLACES, Place, find_subscriptions
 from registry.steps.legal_holds import find_holds_on
 from registry.steps.lookup import lock_publisher
+from registry.steps.objection_letters import erase_replies
 from registry.steps.record import WORKER, record_event
-from registry.tables import Address, Endpoint, Publisher, Subscription
+from registry.tables import Address, Endpoint, ObjectionNote, Publisher, Subscription
 from registry.tables.engine import reading, writing
 
 BATCH: Final = 500
@@ -107,6 +109,7 @@ def _erase(session: Session, now: datetime, publisher_id: int | None, found: dic
     erased: Counter[str] = Counter()
     for place in PLACES:
         erased[place.kind.value] += _empty(session, place, limits, found.get(place.name, []))
+    erase_replies(session, found.get(ObjectionNote.__tablename__, []))
     addresses = 0
     if publisher is not None and found.get(PEOPLE):
         addresses, erased["names"] = _erase_people(session, now, publisher, limits, found[PEOPLE])
@@ -123,8 +126,7 @@ def _empty(session: Session, place: Place, limits: Limits, ids: list[int]) -> in
     number = place.table.id
     due = place.find_due(limits).where(number.in_(ids)).order_by(number)
     rows = session.scalars(due.with_for_update(of=place.table, skip_locked=True, key_share=True)).all()
-    emptied = update(place.table).where(number.in_(rows)).values(dict.fromkeys(place.columns))
-    session.execute(emptied, execution_options={"synchronize_session": False})
+    session.execute(place.empty(rows), execution_options={"synchronize_session": False})
     return len(rows)
 
 

@@ -7,32 +7,51 @@ is for `registry.domain.retention` to say, from facts that SQL cannot count.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, exists, false, func, null, or_, select, true
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Select,
+    String,
+    Update,
+    and_,
+    cast,
+    delete,
+    exists,
+    false,
+    func,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.orm import aliased
 
 from registry.domain.deliveries import DeliveryState
 from registry.domain.notice_life import FINAL_STATES
 from registry.domain.notices import ONE_DAY
 from registry.domain.objections import OPEN_OBJECTION_STATES
-from registry.domain.retention import ENDED_DELIVERIES, Retention, RetentionKind, find_cutoff
+from registry.domain.retention import ENDED_DELIVERIES, RetentionKind
 from registry.domain.vocabulary import Audience
-from registry.steps.legal_holds import Holds, load_holds
-from registry.steps.lookup import read_facts
+from registry.steps.erase_limits import Limits
 from registry.tables import (
     Address,
+    Attachment,
     Attempt,
     Customer,
     Delivery,
-    LegalHold,
+    EntryDraft,
+    Membership,
     Notice,
     Objection,
+    ObjectionNote,
     Outcome,
-    Publisher,
+    SignIn,
     Statement,
     StoredMail,
     Subscription,
@@ -41,38 +60,6 @@ from registry.tables import (
 
 STORED_MAIL: Final = "stored_mail"
 """How a task names the mail that a person is to read, with the number of its row."""
-
-Cutoffs = Mapping[RetentionKind, datetime | None]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a publisher lets go at one instant: what ended before each cut-off (UTC), less what a hold keeps.
-
-    Without a publisher it is about reports and mail that were never matched to any.
-    """
-
-    publisher_id: int | None
-    cutoffs: Cutoffs
-    holds: Holds
-
-
-def load_limits(session: Session, now: datetime, publisher: Publisher | None) -> Limits:
-    """Return the limits of a publisher, or those of what belongs to none: the usual days, counted in UTC.
-
-    Nobody can say whom an unmatched report is about, so any hold of the installation keeps them all.
-    """
-    if publisher is None:
-        retention, zone, holds = Retention(), "UTC", _load_every_hold(session)
-    else:
-        facts = read_facts(session, publisher)
-        retention, zone, holds = facts.retention, facts.time_zone, load_holds(session, publisher.id)
-    cutoffs = {kind: find_cutoff(now, retention.days_of(kind), zone) for kind in RetentionKind}
-    return Limits(publisher.id if publisher else None, cutoffs, holds)
-
-
-def _load_every_hold(session: Session) -> Holds:
-    return Holds(tuple(session.scalars(select(LegalHold).where(LegalHold.lifted_at.is_(None)).order_by(LegalHold.id))))
 
 
 def _find_letters(query: Select[int], limits: Limits, cutoff: datetime) -> Select[int]:
@@ -141,17 +128,87 @@ def _find_objections(query: Select[int], limits: Limits, cutoff: datetime) -> Se
     return condition.where(or_(Objection.customer_id.is_(None), Objection.customer_id.not_in(held)))
 
 
-Table = type[Delivery] | type[Attempt] | type[Outcome] | type[StoredMail] | type[Objection]
+def _find_notes(query: Select[int], limits: Limits, cutoff: datetime) -> Select[int]:
+    """What was written about an objection goes with the objection."""
+    return query.where(
+        ObjectionNote.publisher_id == limits.publisher_id,
+        ObjectionNote.made_at < cutoff,
+        ObjectionNote.objection_id.in_(_find_objections(select(Objection.id), limits, cutoff)),
+    )
+
+
+def _find_documents(query: Select[int], limits: Limits, cutoff: datetime) -> Select[int]:
+    """Documents about a notice, or about an objection to one. What is attached to anything else goes by no time."""
+    held = list(limits.holds.customers)
+    about_notice = and_(
+        Attachment.subject_kind == "notice",
+        exists().where(
+            Notice.publisher_id == Attachment.publisher_id,
+            Notice.number == Attachment.subject,
+            _has_ended_before(cutoff),
+            Notice.id.not_in(list(limits.holds.notices)),
+        ),
+    )
+    over = _find_objections(select(cast(Objection.id, String)), limits, cutoff)
+    about_objection = and_(Attachment.subject_kind == "objection", Attachment.subject.in_(over))
+    return query.where(
+        Attachment.publisher_id == limits.publisher_id,
+        Attachment.added_at < cutoff,
+        or_(Attachment.customer_id.is_(None), Attachment.customer_id.not_in(held)),
+        or_(about_notice, about_objection),
+    )
+
+
+def _find_drafts(query: Select[int], limits: Limits, cutoff: datetime) -> Select[int]:
+    return query.where(EntryDraft.publisher_id == limits.publisher_id, EntryDraft.saved_at < cutoff)
+
+
+def _find_sign_ins(query: Select[int], limits: Limits, cutoff: datetime) -> Select[int]:
+    """Sessions of people whom no publisher they work for needs them of any more; of who works for none, after the
+    usual days. Nobody can say what a session will have to prove, so any hold of the installation keeps them all.
+    """
+    end = func.coalesce(SignIn.ended_at, SignIn.seen_at)
+    works = Membership.person_id == SignIn.person_id
+    kept_by = [
+        and_(Membership.publisher_id.in_(publishers), true() if at is None else end >= at)
+        for at, publishers in limits.employers.items()
+    ]
+    kept = exists().where(works, or_(false(), *kept_by))
+    return query.where(
+        true() if limits.publisher_id is None else false(),
+        _nothing_is_held(limits),
+        or_(and_(exists().where(works), ~kept), and_(~exists().where(works), end < cutoff)),
+    )
+
+
+Table = (
+    type[Delivery]
+    | type[Attempt]
+    | type[Outcome]
+    | type[StoredMail]
+    | type[Objection]
+    | type[ObjectionNote]
+    | type[Attachment]
+    | type[EntryDraft]
+    | type[SignIn]
+)
+
+ERASED: Final = "erased"
+"""What stands in the place of a name that every row has."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one sort of personal data lies: the table, the columns that are emptied, and what is due of it."""
+    """Where one sort of personal data lies: the table, the columns that are emptied, and what is due of it.
+
+    `named` are columns that are never empty, and say `ERASED` from then on. Without any column the row itself goes.
+    """
 
     kind: RetentionKind
     table: Table
     columns: tuple[str, ...]
     narrow: Callable[[Select[int], Limits, datetime], Select[int]]
+    named: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -164,8 +221,17 @@ class Place:
         query = select(self.table.id)
         if cutoff is None or limits.holds.on_everything is not None:
             return query.where(false())
+        if not self.columns:
+            return self.narrow(query, limits, cutoff)
         holds_something = or_(*(getattr(self.table, column).is_not(null()) for column in self.columns))
         return self.narrow(query, limits, cutoff).where(holds_something)
+
+    def empty(self, rows: Sequence[int]) -> Update | Delete:
+        """Return the statement that erases these rows."""
+        if not self.columns:
+            return delete(self.table).where(self.table.id.in_(rows))
+        values = dict.fromkeys(self.columns) | dict.fromkeys(self.named, ERASED)
+        return update(self.table).where(self.table.id.in_(rows)).values(values)
 
 
 PLACES: Final = (
@@ -173,7 +239,11 @@ PLACES: Final = (
     Place(RetentionKind.ANSWERS, Attempt, ("answer",), _find_answers),
     Place(RetentionKind.ANSWERS, Outcome, ("detail",), _find_reports),
     Place(RetentionKind.ANSWERS, StoredMail, ("body",), _find_mail),
-    Place(RetentionKind.OBJECTIONS, Objection, ("ground", "cure"), _find_objections),
+    Place(RetentionKind.OBJECTIONS, ObjectionNote, ("text",), _find_notes),
+    Place(RetentionKind.OBJECTIONS, Objection, ("ground", "cure", "name", "company"), _find_objections),
+    Place(RetentionKind.DOCUMENTS, Attachment, ("body",), _find_documents, named=("name",)),
+    Place(RetentionKind.DRAFTS, EntryDraft, (), _find_drafts),
+    Place(RetentionKind.SIGN_INS, SignIn, ("address", "agent"), _find_sign_ins),
 )
 """Every place but names and addresses, which go by their subscriptions."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 from registry.domain.changes import EntryChange
 from registry.domain.entries import digest_of
 from registry.domain.notices import first_instant
+from registry.domain.publishers import PublisherFacts
 from registry.domain.vocabulary import Audience, ChannelKind, StatementKind, Weight
 from registry.letters.values import FrozenLetter, Sender, StatementFacts
 from registry.letters.web_forms import WEB_FORMS, freeze_form
-from registry.steps.letterhead import sender_document
+from registry.steps.letterhead import Letterhead, sender_document
 from registry.tables import Address, Letter, Notice, Product, Statement, Subscription
 
 LANGUAGE = "en"
@@ -32,6 +33,28 @@ TELLS_A_DATE = (
     StatementKind.CORRECTION.value,
     StatementKind.POSTPONEMENT.value,
 )
+
+
+def freeze_letter(
+    session: Session,
+    facts: PublisherFacts,
+    notice: Notice,
+    statement: Statement,
+    audience: Audience,
+    letterhead: Letterhead,
+    *,
+    previous_on: date | None = None,
+    language: str = LANGUAGE,
+) -> Letter:
+    """Return a statement's letter to one audience, as a row that is not stored.
+
+    `previous_on` is the date told before, for a postponement.
+    """
+    sender = letterhead.sender_for(facts, audience)
+    told = replace(read_statement(session, notice, statement, sender), previous_effective_on=previous_on)
+    frozen = letterhead.renderer.render_statement(told, audience, language)
+    kind, made_at = statement.kind, statement.made_at
+    return freeze(made_at, notice.publisher_id, statement.id, kind, audience, sender, frozen, language=language)
 
 
 def freeze_web_forms(
@@ -75,17 +98,19 @@ def _find_wanted(session: Session, notice: Notice, joiner: Subscription | None) 
 def read_statement(session: Session, notice: Notice, statement: Statement, sender: Sender) -> StatementFacts:
     """Return what a statement says, from its own row: whatever was corrected or postponed since is not in it."""
     assert notice.announced_at is not None  # noqa: S101 - only an announced notice speaks
-    earlier = session.scalars(
-        select(Statement.effective_on)
-        .where(
-            Statement.notice_id == notice.id,
-            Statement.seq < statement.seq,
-            Statement.kind.in_(TELLS_A_DATE),
-            Statement.effective_on.is_not(None),
-        )
-        .order_by(Statement.seq.desc())
-        .limit(1)
-    ).first()
+    earlier = None
+    if statement.seq > 1:
+        earlier = session.scalars(
+            select(Statement.effective_on)
+            .where(
+                Statement.notice_id == notice.id,
+                Statement.seq < statement.seq,
+                Statement.kind.in_(TELLS_A_DATE),
+                Statement.effective_on.is_not(None),
+            )
+            .order_by(Statement.seq.desc())
+            .limit(1)
+        ).first()
     products = session.execute(
         select(Product.key, Product.name).where(Product.publisher_id == notice.publisher_id).order_by(Product.position)
     )
@@ -106,6 +131,7 @@ def read_statement(session: Session, notice: Notice, statement: Statement, sende
         reason=statement.reason,
         notice_url=f"{sender.page_url.rstrip('/')}/notices/{notice.number}",
         product_names=tuple((key, name) for key, name in products),
+        explanation=statement.explanation,
     )
 
 
@@ -124,6 +150,7 @@ def freeze(
     sender: Sender,
     frozen: FrozenLetter,
     form: ChannelKind = ChannelKind.EMAIL,
+    language: str = LANGUAGE,
 ) -> Letter:
     """Return the row of a frozen letter, with the digest of its texts and sender."""
     document = sender_document(sender)
@@ -131,7 +158,7 @@ def freeze(
         publisher_id=publisher_id,
         statement_id=statement_id,
         kind=kind,
-        language=LANGUAGE,
+        language=language,
         audience=audience.value,
         form=form.value,
         sender=document,

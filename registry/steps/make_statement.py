@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime
 
 from sqlalchemy import func, select
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 from registry.domain.notice_life import PENDING_STATES
 from registry.domain.vocabulary import Audience, StatementKind
 from registry.steps.fan_out import fan_out
-from registry.steps.freeze_letters import LANGUAGE, freeze, freeze_web_forms, read_statement
+from registry.steps.freeze_letters import freeze_letter, freeze_web_forms
 from registry.steps.letterhead import Letterhead
 from registry.steps.lookup import lock_publisher, read_facts
 from registry.steps.record import WORKER, record_event
@@ -23,6 +22,9 @@ TOLD_TO_JOINERS = (
     StatementKind.CORRECTION.value,
     StatementKind.POSTPONEMENT.value,
 )
+
+EXPLAINS = frozenset({StatementKind.ANNOUNCEMENT, StatementKind.CORRECTION})
+"""What tells the changes whole, and so the publisher's own words about them; the others refer to it."""
 
 
 def make_statement(
@@ -42,26 +44,16 @@ def make_statement(
     An announcement starts customers' clocks; `restarts_clocks` says that a correction starts them anew (R20).
     """
     last = session.scalar(select(func.max(Statement.seq)).where(Statement.notice_id == notice.id)) or 0
-    statement = Statement(
-        publisher_id=publisher.id,
-        notice_id=notice.id,
-        seq=last + 1,
-        kind=kind.value,
-        effective_on=notice.effective_on,
-        restarts_clocks=restarts_clocks or kind is StatementKind.ANNOUNCEMENT,
-        summary=notice.summary,
-        changes=[{"change": row.change, "weight": row.weight} for row in list_changes(session, notice)],
-        reason=reason,
-        made_at=now,
-    )
+    statement = word_statement(session, now, notice, kind, last + 1)
+    statement.reason = reason
+    statement.restarts_clocks = restarts_clocks or kind is StatementKind.ANNOUNCEMENT
     session.add(statement)
     session.flush()
     facts = read_facts(session, publisher)
     for audience in Audience:
-        sender = letterhead.sender_for(facts, audience)
-        told = replace(read_statement(session, notice, statement, sender), previous_effective_on=previous_effective_on)
-        frozen = letterhead.renderer.render_statement(told, audience, LANGUAGE)
-        session.add(freeze(now, publisher.id, statement.id, kind.value, audience, sender, frozen))
+        session.add(
+            freeze_letter(session, facts, notice, statement, audience, letterhead, previous_on=previous_effective_on)
+        )
     session.flush()
     freeze_web_forms(session, now, notice, statement)
     counts = fan_out(session, now, notice, statement)
@@ -77,6 +69,21 @@ def make_statement(
         **counts,
     )
     return counts
+
+
+def word_statement(session: Session, now: datetime, notice: Notice, kind: StatementKind, seq: int) -> Statement:
+    """Return what a notice says at `now` (UTC) by a statement of this kind, as a row that is not stored."""
+    return Statement(
+        publisher_id=notice.publisher_id,
+        notice_id=notice.id,
+        seq=seq,
+        kind=kind.value,
+        effective_on=notice.effective_on,
+        summary=notice.summary,
+        explanation=notice.explanation if kind in EXPLAINS else "",
+        changes=[{"change": row.change, "weight": row.weight} for row in list_changes(session, notice)],
+        made_at=now,
+    )
 
 
 def deliver_pending_to(session: Session, now: datetime, subscription: Subscription) -> int:

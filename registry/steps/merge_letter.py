@@ -8,6 +8,7 @@ out the same. The address stays in its own row, where it can be erased (R36).
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -156,6 +157,18 @@ def fill_letter(
     With a `bounce_address` the return path names the delivery, and its signature keeps strangers from naming it.
     """
     links = _links(letter, addressee, merge["key_id"], keyring, confirm_secret)
+    message = fill_with_links(letter, addressee, merge, message_id, links)
+    return_path = letter.sender.from_address
+    if bounce_address is not None:
+        sign = partial(keyring.sign, "bounce")
+        return_path = make_return_path(bounce_address, addressee.delivery_id, sign, key_id=merge["key_id"])
+    return Envelope(addressee.address, return_path, message, message_id)
+
+
+def fill_with_links(
+    letter: StoredLetter, addressee: Addressee, merge: dict[str, Any], message_id: str, links: Mapping[Slot, str]
+) -> bytes:
+    """Fill a frozen letter with one recipient's stored words and these links, whatever they open; return its bytes."""
     leaves_by = links[Slot.UNSUBSCRIBE_URL if addressee.audience is Audience.FOLLOWER else Slot.MANAGE_URL]
     filled = Merge(
         recipient=addressee.address,
@@ -172,12 +185,7 @@ def fill_letter(
         ),
         merge_version=merge["version"],
     )
-    message = letter.press.merge(filled)
-    return_path = letter.sender.from_address
-    if bounce_address is not None:
-        sign = partial(keyring.sign, "bounce")
-        return_path = make_return_path(bounce_address, addressee.delivery_id, sign, key_id=merge["key_id"])
-    return Envelope(addressee.address, return_path, message, message_id)
+    return letter.press.merge(filled)
 
 
 def _reference(letterhead: Letterhead, addressee: Addressee) -> str:
@@ -210,6 +218,8 @@ def _links(
         Slot.MANAGE_URL: f"{base}/manage/{keyring.sign('manage', number, key_id)}",
         Slot.UNSUBSCRIBE_URL: f"{base}/unsubscribe/{keyring.sign('unsubscribe', number, key_id)}",
     }
+    if Slot.OBJECT_URL in letter.wanted:
+        links[Slot.OBJECT_URL] = f"{base}/object/{keyring.sign('object', addressee.delivery_id, key_id)}"
     if confirm_secret is not None:
         links[Slot.CONFIRM_URL] = f"{base}/confirm/{confirm_secret}"
     return links

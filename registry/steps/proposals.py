@@ -25,10 +25,9 @@ SUBJECT = "proposal"
 
 
 class ProposalKind(StrEnum):
-    """What a proposal would change: the publisher's settings, or what is on record of one customer."""
+    """What a proposal would change. Others of the path, whose words name nobody, stand in the record itself."""
 
     SETTINGS = "settings"
-    CUSTOMER = "customer"
 
 
 class ProposalOutcome(StrEnum):

@@ -15,7 +15,7 @@ from registry.domain.notice_life import PUBLIC_STATES, NoticeState
 from registry.domain.notices import first_instant, local_date, plan_clock
 from registry.domain.terms import Terms
 from registry.domain.validation import find_near
-from registry.domain.vocabulary import Weight
+from registry.domain.vocabulary import StatementKind, Weight
 from registry.pages.values import (
     PastVersion,
     PublicEntry,
@@ -26,8 +26,10 @@ from registry.pages.values import (
     RemovedEntry,
     ToldStatement,
 )
+from registry.steps.brand import find_logo_version
 from registry.steps.errors import BeforeFounding, FutureAsOf, UnknownEntry
 from registry.steps.lookup import find_entry, read_content, read_facts
+from registry.steps.make_statement import EXPLAINS
 from registry.steps.working_days import working_days_for
 from registry.tables import (
     Entry,
@@ -102,6 +104,8 @@ def load_public_publisher(session: Session, publisher: Publisher, before: dateti
         privacy_url=facts.privacy_url,
         imprint_url=facts.imprint_url,
         inquiries=facts.inquiries,
+        colour=facts.colour,
+        logo=find_logo_version(session, publisher),
     )
 
 
@@ -213,7 +217,7 @@ def _notices_at(
         )
     )
     return tuple(
-        _notice_at(
+        make_public_notice(
             notice,
             changes.get(notice.id, []),
             statements.get(notice.id, []),
@@ -232,7 +236,7 @@ def _group(rows: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
     return grouped
 
 
-def _notice_at(
+def make_public_notice(
     notice: Notice,
     changes: list[NoticeChange],
     told: list[Statement],
@@ -240,9 +244,9 @@ def _notice_at(
     zone: str,
     before: datetime | None,
 ) -> PublicNotice:
-    """Make the public notice as it is, or as it was just before the instant `before`.
+    """Make the public notice of its rows as it is, or as it was just before the instant `before`.
 
-    What it was follows from the record of its holds, not from what is known of it now.
+    `moves` are its holds on record, from which follows what it was then. Dates are those of `zone`.
     """
     assert notice.announced_at is not None  # noqa: S101 - the query takes announced notices only
 
@@ -257,7 +261,7 @@ def _notice_at(
         held, effective_on = _fold(notice, moves)
         effective_at = first_instant(effective_on, zone) if effective_on else None
         state = NoticeState.IN_EFFECT if took_effect_at else NoticeState.WITHDRAWN if withdrawn_at else held
-    summary, weights, documents = _content(notice, changes, statements if before is not None else [])
+    summary, explanation, weights, documents = _content(notice, changes, statements if before is not None else [])
     terms = Terms.model_validate(notice.terms)
     told_at = max([notice.announced_at, *(each.made_at for each in statements if each.restarts_clocks)])
     clock = plan_clock(told_at, terms, working_days_for(terms, local_date(told_at, terms.time_zone)))
@@ -265,6 +269,7 @@ def _notice_at(
         number=notice.number,
         state=NoticeState(state).value,
         summary=summary,
+        explanation=explanation,
         announced_at=notice.announced_at,
         updated_at=max([notice.announced_at, *(each.made_at for each in statements), *(move.at for move in moves)]),
         effective_on=effective_on,
@@ -280,16 +285,20 @@ def _notice_at(
 
 def _content(
     notice: Notice, changes: list[NoticeChange], statements: list[Statement]
-) -> tuple[str, list[Weight], list[dict[str, Any]]]:
-    """Return a notice's summary, weights and changes as it has them now, or as the last of `statements` told them."""
+) -> tuple[str, str, list[Weight], list[dict[str, Any]]]:
+    """Return a notice's summary, explanation, weights and changes as they are, or as the last statement told them.
+
+    The explanation is that of the last of `statements` which had to explain something, for the others refer to it.
+    """
     if statements:
         told = statements[-1]
         return (
             told.summary,
+            next((each.explanation for each in reversed(statements) if StatementKind(each.kind) in EXPLAINS), ""),
             [Weight(each["weight"]) for each in told.changes],
             [each["change"] for each in told.changes],
         )
-    return notice.summary, [Weight(row.weight) for row in changes], [row.change for row in changes]
+    return notice.summary, notice.explanation, [Weight(row.weight) for row in changes], [row.change for row in changes]
 
 
 def _fold(notice: Notice, moves: list[Event]) -> tuple[NoticeState, date | None]:

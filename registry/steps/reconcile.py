@@ -20,9 +20,7 @@ from sqlalchemy.orm import Session, aliased
 from registry.domain.deliveries import DeliveryState
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.vocabulary import Audience, StatementKind
-from registry.steps.fan_out import _choose as choose
-from registry.steps.fan_out import _skip_reason as skip_reason
-from registry.steps.fan_out import fan_out
+from registry.steps.fan_out import fan_out, find_skip_reason, select_missing
 from registry.steps.lookup import lock_notice
 from registry.steps.make_statement import TOLD_TO_JOINERS
 from registry.steps.record import WORKER, record_event
@@ -76,9 +74,9 @@ def _find_missing(session: Session, now: datetime) -> Iterator[_Missing]:
             select(Statement).where(Statement.notice_id == notice.id).order_by(Statement.seq)
         ).all()
         for statement in statements:
-            reason = skip_reason(session, now, notice, statement)
+            reason = find_skip_reason(session, now, notice, StatementKind(statement.kind))
             is_follower = Subscription.audience == Audience.FOLLOWER.value
-            query = choose(notice, statement, reason, None).where(
+            query = select_missing(notice, statement).where(
                 or_(~is_follower, reason.is_(None)), ~_was_never_due(statement, statements)
             )
             found = session.scalars(query.order_by(Subscription.id)).all()

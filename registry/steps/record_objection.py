@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.errors import IllegalTransition, InvalidInput, Problem
@@ -12,15 +13,16 @@ from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.objections import (
     OPEN_OBJECTION_STATES,
     ObjectionEvent,
+    ObjectionRoad,
     ObjectionState,
-    is_in_time,
     next_objection_state,
 )
 from registry.steps.errors import ReasonMissing, UnknownCustomer, UnknownObjection
 from registry.steps.lookup import get_customer, lock_publisher
+from registry.steps.objection_period import find_period
 from registry.steps.receipts import find_told_at, start_clock
 from registry.steps.record import Actor, record_event
-from registry.tables import Delivery, Notice, NoticeCustomer, Objection, Publisher, Statement, Subscription
+from registry.tables import Notice, NoticeCustomer, Objection, Publisher
 
 CURES = {
     "accommodated": ObjectionEvent.ACCOMMODATE,
@@ -35,6 +37,18 @@ HOLDING = ("waiting", "received", "deemed", "served")
 """States of a customer that can hold a notice still."""
 
 
+@dataclass(frozen=True)
+class Objector:
+    """Who objects, as far as is known: the name and company they gave, and the contact whose link they came by."""
+
+    name: str | None = None
+    company: str | None = None
+    subscription_id: int | None = None
+
+
+UNNAMED = Objector()
+
+
 def record_objection(
     session: Session,
     now: datetime,
@@ -45,34 +59,38 @@ def record_objection(
     *,
     received_at: datetime,
     ground: str | None = None,
+    road: ObjectionRoad | None = None,
+    objector: Objector = UNNAMED,
+    entry_keys: tuple[str, ...] | None = None,
 ) -> Objection:
     """Record that a customer objected at `received_at` (UTC). It holds the notice while open, if it came in time.
 
     In time is by the later of the deadline its letters printed and the one that follows from receipt. A late
-    objection is recorded as late, one to a withdrawn notice as moot. Raises `UnknownCustomer` for one the notice does
-    not concern.
+    objection is recorded as late, one to a withdrawn notice as moot. `entry_keys` are the entries whose changes it is
+    about, None for all. Raises `UnknownCustomer` for one the notice does not concern.
     """
     lock_publisher(session, publisher, notice)
-    standing = get_standing(session, publisher, notice, customer_key)
-    printed = session.scalar(
-        select(func.max(Delivery.deadline_at))
-        .join(Statement, Statement.id == Delivery.statement_id)
-        .join(Subscription, Subscription.id == Delivery.subscription_id)
-        .where(Statement.notice_id == notice.id, Subscription.customer_id == standing.customer_id)
-    )
-    computed = standing.objection_ends_at
-    in_time = is_in_time(received_at, printed, computed)
+    customer = get_customer(session, publisher, customer_key)
+    period = find_period(session, notice, customer)
+    if period is None:
+        raise UnknownCustomer(key=customer_key, publisher=publisher.slug, near=[], number=notice.number)
+    in_time = period.takes(received_at)
     state = ObjectionState.RECEIVED
     if notice.state == NoticeState.WITHDRAWN.value:
         state = next_objection_state(state, ObjectionEvent.NOTICE_WITHDRAWN)
     objection = Objection(
         publisher_id=publisher.id,
         notice_id=notice.id,
-        customer_id=standing.customer_id,
+        customer_id=customer.id,
+        subscription_id=objector.subscription_id,
+        road=road.value if road else None,
+        entry_keys=list(entry_keys) if entry_keys is not None else None,
+        name=objector.name,
+        company=objector.company,
         state=state.value,
         ground=ground,
         received_at=received_at,
-        deadline_at=max((at for at in (printed, computed) if at is not None), default=None),
+        deadline_at=period.ends_at,
         is_in_time=in_time,
         resolved_at=None if state in OPEN_OBJECTION_STATES else now,
     )
@@ -85,7 +103,9 @@ def record_objection(
         "objection.received",
         subject=("notice", notice.number),
         publisher_id=publisher.id,
-        customer_id=standing.customer_id,
+        customer_id=customer.id,
+        objection=objection.id,
+        road=objection.road,
         in_time=in_time,
     )
     return objection
@@ -107,14 +127,8 @@ def resolve_objection(
     Raises `UnknownObjection` where none is open.
     """
     lock_publisher(session, publisher, notice)
-    standing = get_standing(session, publisher, notice, customer_key)
-    open_ones = session.scalars(
-        select(Objection).where(
-            Objection.notice_id == notice.id,
-            Objection.customer_id == standing.customer_id,
-            Objection.state.in_([state.value for state in OPEN_OBJECTION_STATES]),
-        )
-    ).all()
+    customer = get_customer(session, publisher, customer_key)
+    open_ones = find_open_objections(session, notice, customer.id)
     if not open_ones:
         raise UnknownObjection(number=notice.number, customer=customer_key)
     for objection in open_ones:
@@ -128,10 +142,21 @@ def resolve_objection(
             "objection.resolved",
             subject=("notice", notice.number),
             publisher_id=publisher.id,
-            customer_id=standing.customer_id,
+            customer_id=customer.id,
+            objection=objection.id,
             cure=cure,
         )
-    return list(open_ones)
+    return open_ones
+
+
+def find_open_objections(session: Session, notice: Notice, customer_id: int) -> list[Objection]:
+    """Return the customer's objections to the notice that nobody has closed, oldest first."""
+    query = select(Objection).where(
+        Objection.notice_id == notice.id,
+        Objection.customer_id == customer_id,
+        Objection.state.in_([state.value for state in OPEN_OBJECTION_STATES]),
+    )
+    return list(session.scalars(query.order_by(Objection.id)))
 
 
 def exempt_customer(

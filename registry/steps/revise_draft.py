@@ -169,8 +169,11 @@ def digest_notice(session: Session, notice: Notice) -> str:
         .where(NoticeChange.notice_id == notice.id)
         .order_by(NoticeChange.entry_id)
     )
+    # A notice without an explanation has the digest it had before there were any.
+    explained = {"explanation": notice.explanation} if notice.explanation else {}
     return digest_of(
         {
+            **explained,
             "summary": notice.summary,
             "planned_on": notice.planned_on.isoformat(),
             "announce_at": notice.announce_at.astimezone(UTC).isoformat() if notice.announce_at else None,

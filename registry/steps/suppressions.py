@@ -35,6 +35,17 @@ class LiftedBecause(StrEnum):
     """Whoever reads it wants the letters again."""
 
 
+class AddedBecause(StrEnum):
+    """Why a person puts an address on the list. A fixed word, as the record holds no personal data (R39)."""
+
+    ASKED_FOR = "asked-for"
+    """Whoever reads it asked not to be written to."""
+    DOES_NOT_WORK = "does-not-work"
+    """The mailbox is known to be gone or unread, though no letter came back."""
+    SOMEBODY_ELSE = "somebody-else"
+    """It belongs to somebody who has nothing to do with this."""
+
+
 class NotSuppressed(RegistryError):
     """The address is not on the suppression list. Params: publisher."""
 
@@ -61,8 +72,9 @@ def suppress(
     lookup_hmac: str,
     reason: SuppressionReason,
     actor: Actor,
+    because: AddedBecause | None = None,
 ) -> bool:
-    """Put an address on the list, and return whether that changed anything.
+    """Put an address on the list, and return whether that changed anything. A person says `because` of what.
 
     One that is there stays since when it is there; a weightier reason takes the place of a lesser one, so that the
     order in which reports come makes no difference.
@@ -86,12 +98,30 @@ def suppress(
         if changed is None:
             return False
     number = session.scalars(select(Suppression.id).where(is_it)).one()
-    _record(session, now, actor, "suppression.added", publisher_id, number, channel, lookup_hmac, reason=reason.value)
+    said = {"because": because.value} if because else {}
+    _record(
+        session,
+        now,
+        actor,
+        "suppression.added",
+        publisher_id,
+        number,
+        channel,
+        lookup_hmac,
+        reason=reason.value,
+        **said,
+    )
     return True
 
 
 def add_suppression(
-    session: Session, now: datetime, publisher: Publisher, keyring: Keyring, email: str, actor: Actor
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    keyring: Keyring,
+    email: str,
+    actor: Actor,
+    because: AddedBecause | None = None,
 ) -> bool:
     """Put an address on the list by hand; return False where a person did so before. It need not be on record.
 
@@ -101,7 +131,7 @@ def add_suppression(
     address = read_email_address(email)
     channel = ChannelKind.EMAIL.value
     hashed = keyring.lookup(channel, address)
-    return suppress(session, now, publisher.id, channel, hashed, SuppressionReason.BY_HAND, actor)
+    return suppress(session, now, publisher.id, channel, hashed, SuppressionReason.BY_HAND, actor, because)
 
 
 def lift_suppression(

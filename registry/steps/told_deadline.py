@@ -32,8 +32,12 @@ def find_deadline(session: Session, now: datetime, recipient: Recipient) -> Dead
         return None
     frozen = session.get(NoticeCustomer, (recipient.notice.id, recipient.customer.id))
     terms = Terms.model_validate(frozen.terms if frozen else recipient.notice.terms)
-    if frozen is not None and frozen.objection_ends_at is not None:
-        ends_at = frozen.objection_ends_at
+    return deadline_under(terms, now, frozen.objection_ends_at if frozen else None)
+
+
+def deadline_under(terms: Terms, now: datetime, ends_at: datetime | None = None) -> Deadline:
+    """Return the deadline by these terms if `now` (UTC) is the receipt, or the one that ends at `ends_at` already."""
+    if ends_at is not None:
         return Deadline(local_date(ends_at - SHORTEST_TIME, terms.time_zone), ends_at, terms.time_zone)
     last_on, ends_at = plan_objection_deadline(now, terms, working_days_for(terms, local_date(now, terms.time_zone)))
     return Deadline(last_on, ends_at, terms.time_zone)

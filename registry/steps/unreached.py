@@ -78,10 +78,11 @@ def find_unreached(session: Session, now: datetime) -> Iterator[Unreached]:
         .order_by(Notice.id)
     ).all()
     for notice, slug in notices:
-        yield from _find_in(session, now, notice, slug)
+        yield from find_unreached_in(session, now, notice, slug)
 
 
-def _find_in(session: Session, now: datetime, notice: Notice, slug: str) -> Iterator[Unreached]:
+def find_unreached_in(session: Session, now: datetime, notice: Notice, slug: str) -> Iterator[Unreached]:
+    """Yield the customers that one pending notice of the publisher `slug` has not reached, as `find_unreached` does."""
     waiting = session.execute(
         select(Customer.id, Customer.key, NoticeCustomer.terms)
         .join(NoticeCustomer, NoticeCustomer.customer_id == Customer.id)

@@ -19,7 +19,8 @@ class Person(Base):
 
     Without `password` the invitation is still open, or the person signs in by passkey or by their company's sign-in.
     `fs_uniquifier` changes when all their sessions end. The secret of the one-time codes and the recovery codes are
-    stored encrypted; `tf_last_counter` is the half minute of the last code taken, so that none is taken twice. A person is never deleted, since the record names them; `active` false shuts them out.
+    stored encrypted; `tf_last_counter` is the half minute of the last code taken, so that none is taken twice. A person
+    is never deleted, since the record names them; `active` false shuts them out.
     """
 
     __tablename__ = "people"

@@ -31,9 +31,9 @@ class EntryDraft(Base):
 
 
 class Proposal(Base):
-    """A change of settings or terms that waits for a second person's yes (R8, R16).
+    """A change of settings that waits for a second person's yes (R8, R16).
 
-    `kind` is `settings` or `customer`, `subject` the key of what it is about. `document` is everything as it would be,
+    `kind` is `settings`, `subject` the key of what it is about. `document` is everything as it would be,
     `digest` covers it, and `base_digest` what it was made from: on anything else it is not applied. `outcome` is
     applied, refused or withdrawn once it is closed.
     """

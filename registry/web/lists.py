@@ -10,8 +10,10 @@ from typing import Final
 
 from flask import Blueprint, Response, g, request
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
+from registry.domain.colours import DARK_PAPER, LIGHT_PAPER, adapt
 from registry.domain.entries import Day
 from registry.domain.errors import InvalidInput, Problem
 from registry.domain.text import find_unclean
@@ -19,6 +21,7 @@ from registry.domain.validation import Document, find_near, read_model
 from registry.pages.selection import QUERY_LENGTH, ListQuery
 from registry.pages.values import PastVersion, PublicList
 from registry.steps.artefacts import addresses_of, as_built, build_artefact, get_artefact
+from registry.steps.brand import find_logo
 from registry.steps.errors import UnknownEntry, UnknownNotice
 from registry.steps.published import is_demonstration, list_published, load_entry_history, load_public_list
 from registry.tables.engine import reading
@@ -151,6 +154,33 @@ for kind, (name, _) in FILES.items():
     lists.add_url_rule(f"/{name}", kind, show_file, defaults={"kind": kind})
 for kind, (name, _) in FEEDS.items():
     lists.add_url_rule(f"/{name}", kind, show_feed, defaults={"kind": kind})
+
+
+@lists.get("/brand.css")
+def show_brand() -> Response:
+    """Show the publisher's colour as a stylesheet, made readable on light and on dark pages."""
+    with reading(wiring().engine) as session:
+        colour = choose_publisher(session).public.colour
+    if colour is None:
+        raise NotFound
+    light, dark = adapt(colour, LIGHT_PAPER), adapt(colour, DARK_PAPER)
+    rule = ":root {{ --accent: {}; --accent-ink: {}; }}"
+    sheet = (
+        f"{rule.format(light.accent, light.on_accent)}\n"
+        f"@media (prefers-color-scheme: dark) {{ {rule.format(dark.accent, dark.on_accent)} }}\n"
+        f"@media print {{ {rule.format('#000', '#fff')} }}\n"
+    )
+    return show_public(sheet.encode(), "text/css; charset=utf-8", SCHEMA_FRESH_SECONDS)
+
+
+@lists.get("/logo")
+def show_logo() -> Response:
+    """Show the publisher's logo."""
+    with reading(wiring().engine) as session:
+        logo = find_logo(session, choose_publisher(session).row)
+    if logo is None or logo.body is None:
+        raise NotFound
+    return show_public(logo.body, logo.media_type, SCHEMA_FRESH_SECONDS)
 
 
 @lists.get(f"/{SCHEMA_PATH}")

@@ -34,8 +34,13 @@ class Member(Person, UserMixin):  # type: ignore[misc]  # the mixin lets no colu
     def check_tf_required(
         self, tf_setup_methods: list[tuple[str, str]], tf_fresh: bool
     ) -> tuple[bool, list[tuple[str, str]]]:
-        """Ask for a second factor from whoever has set one up, and where a publisher they work for requires one."""
-        return bool(tf_setup_methods) or self.check_tf_required_setup(), tf_setup_methods
+        """Ask for a second proof from whoever has set one up, however they begin.
+
+        Whoever has a passkey instead of the password is asked for it where a publisher they work for requires two
+        proofs. Whoever has nothing yet signs in, and reaches no such publisher before they set something up
+        (`team.access`): there they are free to choose, and what they choose is theirs alone.
+        """
+        return bool(tf_setup_methods) or (bool(self.webauthn) and self.check_tf_required_setup()), tf_setup_methods
 
     def check_tf_required_setup(self) -> bool:
         """Return whether a publisher this person works for requires a second factor."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from flask import Flask, request, session
 from flask_login import user_logged_out
 from flask_security.signals import user_authenticated, user_failed_authn
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from registry.channels.base import clean_answer
@@ -28,6 +28,8 @@ KEY: Final = "sign_in"
 SEEN_EVERY: Final = timedelta(minutes=15)
 """How much older than the last request of a session `seen_at` may be."""
 LONGEST_AGENT: Final = 300
+_WAYS: Final = {"webauthn": "passkey", "oauth": "company"}
+"""How a way of signing in is named on record, by Flask-Security's name; a second proof after it names none there."""
 
 
 def follow_sessions(app: Flask) -> None:
@@ -37,14 +39,14 @@ def follow_sessions(app: Flask) -> None:
     user_logged_out.connect(_end, app)
 
 
+def is_of_this_request(person_id: int) -> ColumnElement[bool]:
+    """On what a row is the open session of this request: its key, its person, and that nobody has ended it."""
+    return and_(SignIn.key == str(session.get(KEY)), SignIn.person_id == person_id, SignIn.ended_at.is_(None))
+
+
 def find_sign_in(session_: Session, person_id: int) -> SignIn | None:
     """Return the open session of this request, or None where it was ended, or belongs to somebody else."""
-    key = session.get(KEY)
-    if not isinstance(key, str):
-        return None
-    return session_.scalar(
-        select(SignIn).where(SignIn.key == key, SignIn.person_id == person_id, SignIn.ended_at.is_(None))
-    )
+    return session_.scalar(select(SignIn).where(is_of_this_request(person_id)))
 
 
 def note_seen(sign_in: SignIn) -> None:
@@ -57,8 +59,11 @@ def note_seen(sign_in: SignIn) -> None:
             row.seen_at = now()
 
 
-def _begin(app: Flask, user: Member, **more: Any) -> None:
+def _begin(app: Flask, user: Member, authn_via: list[str] | None = None, **more: Any) -> None:
     del app, more
+    if authn_via == ["change"]:
+        # Flask-Security signs in anew whoever changes their password. Their session is the one it was.
+        return
     agent = request.user_agent.string
     sign_in = SignIn(
         person_id=user.id,
@@ -73,7 +78,8 @@ def _begin(app: Flask, user: Member, **more: Any) -> None:
     if user.joined_at is None:
         user.joined_at = now()
     actor = Actor(user.email, "web", sign_in=sign_in.id)
-    record_event(_session(), now(), actor, "person.signed_in", subject=("person", str(user.id)))
+    by = _WAYS.get(authn_via[0], authn_via[0]) if authn_via else "two proofs"
+    record_event(_session(), now(), actor, "person.signed_in", subject=("person", str(user.id)), by=by)
     db.session.commit()
     session.permanent = True
     session[KEY] = sign_in.key

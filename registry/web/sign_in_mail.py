@@ -1,17 +1,33 @@
-"""The letters of the sign-in itself: invitations, and links to set a password anew. They leave by the one mail road."""
+"""The letters of the sign-in itself: invitations, links to choose a password, and what happened to an account.
+
+They leave by the one mail road. Those that somebody waits for on the screen are sent at once (`send_letter`). All others
+leave once the page is answered (`send_later`): how long a mail server takes would otherwise tell a stranger whose address
+is known here, and no transaction is held open while it thinks.
+"""
 
 from __future__ import annotations
 
+import logging
 import secrets
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
-from flask_security import MailUtil
+from flask import Flask, Response, g
+from flask_security import EmailValidateException, MailUtil, hash_password
+from flask_security.utils import get_message
 from werkzeug.exceptions import ServiceUnavailable
 
 from registry.channels.base import Accepted, Envelope
+from registry.domain.errors import InvalidInput, RegistryError
 from registry.domain.vocabulary import ChannelKind
 from registry.letters.mime import address_header, date_header, text_header, verbatim_header, write_alternative
+from registry.steps.people import read_person_address
 from registry.web.current import now, wiring
+from registry.web.sign_in_limits import may_write_to
+
+_LATER: Final = "letters_later"
+
+logger = logging.getLogger(__name__)
 
 
 class LetterNotSent(ServiceUnavailable):
@@ -21,7 +37,7 @@ class LetterNotSent(ServiceUnavailable):
 
 
 class SignInMail(MailUtil):
-    """Hands Flask-Security's letters to the installation's own mail channel."""
+    """Hands Flask-Security's letters to the installation's own mail channel, and reads addresses as invitations do."""
 
     def send_mail(
         self,
@@ -33,9 +49,23 @@ class SignInMail(MailUtil):
         html: str | None,
         **kwargs: Any,
     ) -> None:
-        """Send one letter now. Raises `LetterNotSent` where the mail server does not take it."""
+        """Send the letter with a link to choose a password, at most a few a day to one address."""
         address = recipient if isinstance(recipient, str) else recipient[1]
-        send_letter(str(subject), address, body or "", html or "")
+        # As long as it takes for an address that nobody has here.
+        hash_password("not-a-password")
+        if may_write_to(address):
+            send_later(str(subject), address, body or "", html or "")
+
+    def normalize(self, email: str) -> str:
+        """Return an address as people are known by it. Raises `EmailValidateException`."""
+        try:
+            return read_person_address(email)
+        except InvalidInput:
+            raise EmailValidateException(get_message("INVALID_EMAIL_ADDRESS")[0]) from None
+
+    def validate(self, email: str) -> str:
+        """Return an address as people are known by it. No name server is asked. Raises `EmailValidateException`."""
+        return self.normalize(email)
 
 
 def send_letter(subject: str, recipient: str, text: str, html: str) -> None:
@@ -58,3 +88,29 @@ def send_letter(subject: str, recipient: str, text: str, html: str) -> None:
         channel.close()
     if not isinstance(answer, Accepted):
         raise LetterNotSent
+
+
+def send_later(subject: str, recipient: str, text: str, html: str) -> None:
+    """Send one letter to a person of the team once this request is answered; where that fails, it is logged."""
+    if _LATER not in g:
+        setattr(g, _LATER, [])
+    g.get(_LATER).append((subject, recipient, text, html))
+
+
+def send_after_answers(app: Flask) -> None:
+    """Have `app` send what `send_later` was given. To be called before anything else that ends requests is added."""
+
+    @app.after_request
+    def leave(response: Response) -> Response:
+        for letter in g.get(_LATER, ()):
+            response.call_on_close(partial(_send_quietly, app, *letter))
+        return response
+
+
+def _send_quietly(app: Flask, subject: str, recipient: str, text: str, html: str) -> None:
+    with app.app_context():
+        try:
+            send_letter(subject, recipient, text, html)
+        except (LetterNotSent, RegistryError, OSError) as error:
+            # Without the address, and without the link.
+            logger.error("A letter of the sign-in was not sent (%s): %s", subject, type(error).__name__)

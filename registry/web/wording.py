@@ -45,6 +45,7 @@ _CONDITIONS: Final[dict[str, tuple[int, str, str]]] = {
     ),
     "used-token": (410, "This link was used already", "You can close this page."),
     "expired-token": (410, "This link is too old", "Nothing was changed, and nothing is sent to this address."),
+    "unknown-objection": (409, "There is no open objection", "It was closed meanwhile. Open the link again to see how."),
     "subscription-ended": (410, "This subscription has ended", "The list and its feeds stay open to everyone."),
     "not-a-contact": (409, "There is no contact to change", "Choose what you are told by the link in your letter."),
 }
@@ -99,6 +100,26 @@ _STATUSES: Final[dict[int, tuple[str, str, str, str]]] = {
         "Try again in half a minute.",
     ),
 }
+
+
+OBJECTION_STATES: Final[dict[str, str]] = {
+    "received": "Received. It has not been looked at yet.",
+    "under_review": "Received, and being looked at.",
+    "accommodated": "Settled: your objection was accommodated.",
+    "withdrawn": "Withdrawn by your company.",
+    "terminated": "Closed: the contract ends.",
+    "refunded": "Closed: the contract ended, and what was paid ahead was refunded.",
+    "resolved_otherwise": "Closed.",
+    "moot": "Closed: the notice was withdrawn.",
+}
+"""Where an objection stands, as the customer reads it."""
+
+OBJECTION_DONE: Final[dict[str, str]] = {
+    "object": "Your objection was received. Every contact of your company gets a letter that confirms it.",
+    "add": "That was received, and stands with your objection.",
+    "withdraw": "The objection was withdrawn. Every contact of your company gets a letter that says so.",
+}
+"""What the page behind the link says after each act, by its button."""
 
 
 def explain_condition(error: RegistryError, addresses: Addresses | None, start_url: str) -> Explained:

@@ -104,6 +104,7 @@ def _notice(notice: PublicNotice, addresses: Addresses) -> dict[str, Any]:
         "url": addresses.at(f"notices/{notice.number}"),
         "state": notice.state,
         "summary": notice.summary,
+        "explanation": notice.explanation or None,
         "announced_at": _instant(notice.announced_at),
         "updated_at": _instant(notice.updated_at),
         "effective_on": notice.effective_on.isoformat() if notice.effective_on else None,

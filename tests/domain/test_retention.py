@@ -62,7 +62,8 @@ def due_from(ended_at: datetime, days: int, zone: str) -> datetime:
 class TestTheSetting:
     def test_a_publisher_that_says_nothing_keeps_followers_a_year_and_proof_four(self) -> None:
         retention = read_publisher(ANTOPSIS).retention
-        assert retention == Retention(followers=365, contacts=1461, letters=1461, answers=1461, objections=1461)
+        proof = dict.fromkeys(("contacts", "letters", "answers", "objections", "documents"), 1461)
+        assert retention == Retention(followers=365, drafts=90, sign_ins=365, **proof)
 
     def test_four_years_reach_to_the_end_of_the_third_year_after_any_day(self) -> None:
         # BGB §§ 195, 199(1): a claim that arose on 1 January 2027 is barred when 2030 has ended.
@@ -75,7 +76,7 @@ class TestTheSetting:
     def test_what_is_said_of_one_kind_leaves_the_others(self) -> None:
         retention = read_publisher(ANTOPSIS | {"retention": {"followers": 30, "letters": "forever"}}).retention
         assert retention == Retention(followers=30, letters="forever")
-        assert [retention.days_of(kind) for kind in RetentionKind] == [30, 1461, "forever", 1461, 1461]
+        assert [retention.days_of(kind) for kind in RetentionKind] == [30, 1461, "forever", 1461, 1461, 1461, 90, 365]
 
     def test_it_survives_being_stored(self) -> None:
         facts = read_publisher(ANTOPSIS | {"retention": {"answers": "forever", "objections": 36_500}})

@@ -14,7 +14,7 @@ from registry.letters import wording
 from registry.letters.compose import list_headers
 from registry.letters.render import LetterRenderer
 from registry.letters.slots import slots_of
-from registry.letters.values import FailingEndpoint, FrozenLetter, Merge, Sender, StatementFacts
+from registry.letters.values import FailingEndpoint, FrozenLetter, Merge, ObjectionFacts, Sender, StatementFacts
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 RENDERER = LetterRenderer(TEMPLATES)
@@ -135,8 +135,25 @@ FAILING = FailingEndpoint(
 )
 
 
+OBJECTION = ObjectionFacts(
+    act="received",
+    number="2026-001",
+    summary=ANNOUNCEMENT.summary,
+    notice_url=ANNOUNCEMENT.notice_url,
+    received_at=datetime(2026, 10, 12, 14, 5, tzinfo=UTC),
+    zone="Europe/Berlin",
+    last_on=date(2026, 10, 30),
+    is_in_time=True,
+    about=("Hetzner", "Cloudflare"),
+)
+ANSWERED = replace(OBJECTION, act="reply", words="Dear Dana,\n\nwe keep <your> data in Falkenstein until May.\nYours")
+
+
 def service_letter(kind: ServiceLetterKind, sender: Sender, product_names: tuple[str, ...] = ()) -> FrozenLetter:
-    """A letter about a subscription, or to the owner of an endpoint, rendered."""
+    """A letter about a subscription or an objection, or to the owner of an endpoint, rendered."""
+    if kind in {ServiceLetterKind.OBJECTION_RECEIVED, ServiceLetterKind.OBJECTION_REPLY}:
+        facts = OBJECTION if kind is ServiceLetterKind.OBJECTION_RECEIVED else ANSWERED
+        return RENDERER.render_objection_letter(kind, sender, "en", facts)
     endpoint = FAILING if kind is ServiceLetterKind.ENDPOINT_FAILING else None
     return RENDERER.render_service_letter(kind, sender, "en", product_names, endpoint)
 
@@ -166,6 +183,7 @@ SLOT_VALUES = {
     "recipient_name": "Example Customer GmbH",
     "objection_deadline": wording.say_deadline(date(2026, 10, 30), "Europe/Berlin"),
     "manage_url": "https://registry.example/antopsis/manage/k1.s7.a8Vn2",
+    "object_url": "https://registry.example/antopsis/object/k1.412.c09aa",
     "unsubscribe_url": "https://registry.example/antopsis/unsubscribe/k1.s7.Zb41x",
     "confirm_url": "https://registry.example/antopsis/confirm/3kP0v",
     "delivery_reference": "2026-001/1/D-000412",

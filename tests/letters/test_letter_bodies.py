@@ -89,7 +89,8 @@ def test_a_customer_is_told_how_to_object_as_long_as_objecting_makes_sense(kind:
     read = squeezed(text_of(composed(facts_of(kind), Audience.CUSTOMER)))
     can_object = kind not in {StatementKind.WITHDRAWAL, StatementKind.EFFECT}
     assert ("Object by: end of Friday, 30 October 2026 (2026-10-30, Europe/Berlin)" in read) is can_object
-    assert ("write to privacy@antopsis.example. Quote notice 2026-001" in read) is can_object
+    assert ("write to privacy@antopsis.example: quote notice 2026-001" in read) is can_object
+    assert ("Object: https://registry.example/antopsis/object/k1.412.c09aa" in read) is can_object
 
 
 @pytest.mark.parametrize("kind", list(StatementKind))
@@ -108,6 +109,7 @@ def test_a_follower_can_choose_or_leave_and_is_given_no_deadline(kind: Statement
     assert "Stop: https://registry.example/antopsis/unsubscribe/k1.s7.Zb41x" in read
     assert "Choose: https://registry.example/antopsis/manage/k1.s7.a8Vn2" in read
     assert "Object by" not in read
+    assert "/object/" not in read
     assert "contract asks us" not in read
 
 

@@ -140,5 +140,10 @@ def test_the_ground_of_an_objection_is_in_its_row_and_not_in_the_record(world: W
     known = standing(world, number, "bremen")
     assert known is not None
     (received,) = events(world, "objection.received")
-    assert received.payload == {"customer_id": known.customer_id, "in_time": True}
+    assert received.payload == {
+        "customer_id": known.customer_id,
+        "in_time": True,
+        "objection": objections(world)[0].id,
+        "road": None,
+    }
     assert objections(world)[0].ground == "No."

@@ -21,6 +21,7 @@ def list_addresses(site: Site, number: str) -> list[str]:
         "confirm": [path_of(link_in(site.letters_to(OLGA)[-1], "confirm")).rpartition("/")[2]],
         "manage": [sign(site, "manage", FRED), sign(site, "manage", HANOI)],
         "unsubscribe": [sign(site, "unsubscribe", FRED), sign(site, "unsubscribe", HANOI)],
+        "object": [path_of(link_in(site.letters_to(HANOI)[-1], "object")).rpartition("/")[2]],
     }
     addresses = []
     for rule in site.app.url_map.iter_rules():

@@ -22,6 +22,7 @@ from registry.domain.errors import InvalidInput, RegistryError
 from registry.domain.people import ROLE_POWERS, TeamRole
 from registry.i18n import explain, say_problem
 from registry.pages import wording
+from registry.pages.render import datetime_attribute
 from registry.web.answers import HTML
 from registry.web.current import now, wiring
 
@@ -67,6 +68,11 @@ def to(endpoint: str, /, **values: Any) -> str:
     if desk is not None and desk.place is not None:
         values.setdefault("slug", desk.slug)
     return url_for(f"team.{endpoint}", **values)
+
+
+def to_if_there(endpoint: str, /, **values: Any) -> str | None:
+    """Return the path of a screen, or None where this release has no such screen."""
+    return to(endpoint, **values) if f"team.{endpoint}" in current_app.view_functions else None
 
 
 def is_live() -> bool:
@@ -124,6 +130,8 @@ def _environment() -> Environment:
         made.filters.update(
             in_words=wording.date_in_words,
             short_date=wording.short_date,
+            instant=datetime_attribute,
+            local_date=wording.local_date,
             moment=show_moment,
             day=show_day,
             words=in_plain_words,

@@ -1,0 +1,252 @@
+"""A notice in words for the team: its stations, what comes next and who does it, and what its record says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from registry.domain.effect import Hold, HoldReason
+from registry.domain.notice_life import NoticeState
+from registry.domain.notices import EarliestEffect
+from registry.domain.vocabulary import Weight
+from registry.pages.wording import STATEMENTS, count_of, short_date
+from registry.queries.notice_page import ApprovalGiven, Approver
+from registry.tables import Notice
+
+STATE_NAMES: Final = {
+    NoticeState.DRAFT: "Draft",
+    NoticeState.SUBMITTED: "Waits for approval",
+    NoticeState.APPROVED: "Approved",
+    NoticeState.PUBLISHED: "Published, not announced yet",
+    NoticeState.ANNOUNCED: "Announced",
+    NoticeState.HELD: "On hold",
+    NoticeState.IN_EFFECT: "In effect",
+    NoticeState.WITHDRAWN: "Withdrawn",
+}
+STATE_TONES: Final = {
+    NoticeState.SUBMITTED: "busy",
+    NoticeState.APPROVED: "busy",
+    NoticeState.HELD: "bad",
+    NoticeState.IN_EFFECT: "good",
+}
+WEIGHTS: Final = {
+    Weight.BINDING: ("Binding", "customers must be told ahead, and it waits for their clocks"),
+    Weight.INFORMING: ("Informing", "customers are told, and nothing waits for them"),
+    Weight.EDITORIAL: ("Editorial", "it needs no notice, and nobody would be told"),
+}
+COUNTED: Final = {
+    "waiting": "without proof of receipt",
+    "received": "received it",
+    "deemed": "deemed to have received it",
+    "served": "served by other means",
+    "exempt": "exempt",
+    "overridden": "set aside by two people",
+    "dropped": "whose contract ended",
+}
+STANDINGS: Final = {
+    "waiting": "Nothing proves receipt yet",
+    "received": "Received",
+    "deemed": "Deemed received, by a clause of the contract",
+    "served": "Served by other means",
+    "exempt": "Exempt",
+    "overridden": "Hold set aside by two people",
+    "dropped": "Contract ended",
+}
+_HOLDS: Final = {
+    HoldReason.NOT_RECEIVED: "nothing proves that it received the notice",
+    HoldReason.CLOCK_RUNNING: "its notice period is still running",
+    HoldReason.OBJECTION_OPEN: "its objection is open",
+    HoldReason.APPROVAL_MISSING: "its contract asks for its approval, which is missing",
+}
+EVENTS: Final = {
+    "notice.drafted": "Drafted",
+    "notice.revised": "Revised; earlier approvals are void",
+    "notice.emptied": "Withdrawn, since no change was left in it",
+    "notice.changes_picked": "Changes taken in or out",
+    "notice.weighed": "A change was given another weight",
+    "notice.submitted": "Submitted for approval",
+    "notice.approved": "Approved",
+    "notice.sent_back": "Sent back to its authors",
+    "notice.published": "Published",
+    "notice.announced": "Announced",
+    "notice.announce_refused": "Could not be announced at its hour",
+    "notice.corrected": "Corrected",
+    "notice.target_corrected": "A detail of the target was corrected",
+    "notice.postponed": "Postponed",
+    "notice.held": "Put on hold",
+    "notice.redated": "The date of the hold moved",
+    "notice.released": "Released from hold",
+    "notice.took_effect": "Took effect",
+    "notice.withdrawn": "Withdrawn",
+    "notice.edits_kept": "Its edits were kept for another notice",
+    "correction.proposed": "A correction was proposed",
+    "correction.approved": "A correction was approved",
+    "customer.received": "A customer received it",
+    "customer.receipt_revoked": "A receipt was revoked by a bounce",
+    "customer.deemed": "A customer is deemed to have received it",
+    "customer.served": "A customer was served by other means",
+    "customer.exempted": "A customer was exempted",
+    "customer.approved": "A customer approved",
+    "customer.overridden": "A customer’s hold was set aside",
+    "customer.dropped": "A customer dropped out, its contract having ended",
+    "customer.added_to_notice": "A forgotten customer was added",
+    "customer.decision_lapsed": "A decision about a customer lapsed with the correction",
+    "objection.moot": "An objection ended with the notice",
+}
+
+
+def say_state(state: str) -> str:
+    """Return the state of a notice as its team reads it."""
+    return STATE_NAMES[NoticeState(state)]
+
+
+def tone_of(state: str) -> str:
+    """Return the tone of a state's badge."""
+    return STATE_TONES.get(NoticeState(state), "calm")
+
+
+def say_event(kind: str) -> str:
+    """Return an act on record in words; one without words of its own as its code says it."""
+    if kind.startswith("statement."):
+        return f"Statement made: {STATEMENTS.get(kind.removeprefix('statement.'), kind).lower()}"
+    return EVENTS.get(kind, kind.replace("_", " ").replace(".", ": "))
+
+
+def say_hold(hold: Hold) -> str:
+    """Return why a customer holds a notice."""
+    return _HOLDS[hold.reason]
+
+
+def say_earliest(earliest: EarliestEffect) -> str:
+    """Say whose clock decides the first day on which a notice may take effect, and how it is counted."""
+    counted = "working days" if earliest.counting == "business" else "days"
+    period = "of notice" if earliest.rule == "notice" else "to object"
+    first_on = short_date(earliest.effective_on)
+    if earliest.governed_by_name is None:
+        return (
+            f"Your own terms give {earliest.days} {counted} {period}. Counted in {earliest.zone} from the day of the "
+            f"announcement, the first day after them is {first_on}."
+        )
+    return (
+        f"{earliest.governed_by_name} has {earliest.days} {counted} {period}. Counted in {earliest.zone} from its "
+        f"receipt, planned for {short_date(earliest.clock.received_on)}, the first day after them is {first_on}."
+    )
+
+
+@dataclass(frozen=True)
+class Station:
+    """One station of a notice's life. `place` is done, here or ahead; `note` says who, or why."""
+
+    label: str
+    place: str
+    at: datetime | None = None
+    note: str | None = None
+
+
+def list_stations(notice: Notice, submitted_at: datetime | None, approvals: Approvals) -> list[Station]:
+    """Return the stations a notice has passed, the one it is at, and those ahead of it."""
+    state = NoticeState(notice.state)
+    last_approval = approvals.given[-1].at if approvals.given else None
+    approved_by = ", ".join(each.actor for each in approvals.given) or (None if approvals.required else "none required")
+    announced = "Announced, and on hold" if state is NoticeState.HELD else "Announced"
+    # A station, whether the notice came past it, when, and by whom.
+    passed = [
+        ("Draft", NoticeState.DRAFT, notice.created_at, notice.author),
+        ("Submitted", NoticeState.SUBMITTED, submitted_at, None),
+        ("Approved", NoticeState.APPROVED, last_approval, approved_by),
+        ("Published", NoticeState.PUBLISHED, notice.published_at, None),
+        (announced, NoticeState.ANNOUNCED, notice.announced_at, None),
+        ("In effect", NoticeState.IN_EFFECT, notice.took_effect_at, None),
+    ]
+    order = [each for _, each, _, _ in passed]
+    if state is NoticeState.WITHDRAWN:
+        told = notice.announced_at is not None
+        reached = order.index(NoticeState.ANNOUNCED) if told else 0
+        done = [Station(label, "done", at, note) for label, _, at, note in passed[: reached + 1]]
+        return [*done, Station("Withdrawn", "here", notice.withdrawn_at)]
+    here = order.index(NoticeState.ANNOUNCED if state is NoticeState.HELD else state)
+    return [
+        Station(
+            label,
+            "done" if n < here else "here" if n == here else "ahead",
+            at if n <= here else None,
+            note if n <= here else None,
+        )
+        for n, (label, _, at, note) in enumerate(passed)
+    ]
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """How far the approvals of a notice are: how many it needs and has, and whom they can still come from."""
+
+    required: int
+    given: tuple[ApprovalGiven, ...]
+    approvers: tuple[Approver, ...]
+    authors: frozenset[str]
+
+    @property
+    def counted(self) -> int:
+        """How many of those given count: not those of its authors, where approvals are required (R16)."""
+        own = {author.strip().casefold() for author in self.authors} if self.required else set()
+        return len({each.actor.strip().casefold() for each in self.given} - own)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing more is needed."""
+        return self.counted >= self.required
+
+    @property
+    def open_to(self) -> tuple[Approver, ...]:
+        """Who may still approve: those who hold the role, did not write it and have not approved yet."""
+        given = {each.actor.strip().casefold() for each in self.given}
+        return tuple(each for each in self.approvers if not each.wrote_it and each.email not in given)
+
+    @property
+    def shut_out(self) -> tuple[Approver, ...]:
+        """Who holds the role and may not approve, since they wrote it."""
+        return tuple(each for each in self.approvers if each.wrote_it) if self.required else ()
+
+
+def say_next(notice: Notice, approvals: Approvals) -> str:
+    """Say what comes next for a notice that its team has in hand, and who does it."""
+    who = _names([each.name for each in approvals.open_to])
+    missing = count_of(approvals.required - approvals.counted, "approval", "approvals")
+    match NoticeState(notice.state):
+        case NoticeState.DRAFT if approvals.required:
+            return "An editor submits it. Then somebody who did not write it approves it."
+        case NoticeState.DRAFT:
+            return "An editor submits it, or an approver publishes it at once: no approval is required here."
+        case NoticeState.SUBMITTED if not approvals.is_complete and who:
+            return (
+                f"It needs {missing} more. {who} can give it."
+                if approvals.counted
+                else f"It needs {missing}, which {who} can give."
+            )
+        case NoticeState.SUBMITTED if not approvals.is_complete:
+            return (
+                f"It needs {missing}, and nobody here can give one: everybody who may approve wrote it. An owner can "
+                "make somebody else an approver."
+            )
+        case NoticeState.SUBMITTED | NoticeState.APPROVED:
+            return "An approver publishes it. Nobody outside has heard of it yet."
+        case NoticeState.PUBLISHED:
+            return "It is announced by itself at its hour. Until then an approver can withdraw it, and nobody is told."
+        case NoticeState.ANNOUNCED:
+            return "It takes effect by itself on its day, unless a customer holds it."
+        case NoticeState.HELD:
+            return "It takes effect on the first midnight after nobody holds it any more, and not before the date told."
+        case NoticeState.IN_EFFECT:
+            return "Nothing more: the list says it. Another change needs another notice."
+        case _:
+            return "Nothing more. Its number is not given again."
+
+
+def _names(names: Sequence[str]) -> str:
+    most = 4
+    shown = list(names[:most])
+    if len(names) > most:
+        return ", ".join(shown) + f" or one of {len(names) - most} others"
+    return " or ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
