@@ -93,6 +93,7 @@ def recipients(letter: FrozenLetter, audience: Audience, round_number: int) -> I
             if audience is Audience.CUSTOMER
             else wording.say_why_follower("Antopsis", confirmed_on),
             "manage_url": f"https://registry.example/antopsis/manage/k1.{number}.{digest[24:]}",
+            "object_url": f"https://registry.example/antopsis/object/k1.{number}.{digest[:40]}",
             "unsubscribe_url": leave,
             "confirm_url": f"https://registry.example/antopsis/confirm/{digest}",
             "delivery_reference": f"registry.example/{number}",

@@ -76,8 +76,10 @@ TEAM_SENTENCES: Final = {
     "no-change-chosen": "Choose at least one change that the objection is about.",
     "not-a-change-of-notice": "{value} is not among the changes of this notice. Choose from those that are listed.",
     "nothing-written": "Nothing was written. Write at least a word.",
-    "nobody-to-write-to": "No contact of the customer can be written to by e-mail. Add a contact to the customer, or answer "
-    "by another road and put a note here.",
+    "nobody-to-write-to": (
+        "No contact of the customer can be written to by e-mail. Add a contact to the customer, or answer by another road "
+        "and put a note here."
+    ),
     "received-in-the-future": "{value} is still to come. Give the moment at which the objection reached you.",
     "received-before-told": "Nobody could object before the notice was announced, at {told_at}. Give a later moment.",
     "impossible-time": "{value} is no date with a time. Write it as 2026-10-30 14:05.",

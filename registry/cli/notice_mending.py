@@ -31,6 +31,7 @@ from registry.steps.requeue_deliveries import requeue_deliveries
 @click.option("--effective-on", type=LOCAL_DATE, help="The day it takes effect, in the publisher's zone.")
 @click.option("--announce-at", type=INSTANT, help="When it is announced, with its offset.")
 @click.option("--summary", metavar="TEXT", help="The notice in one line; an empty one is made from the changes.")
+@click.option("--explanation", metavar="TEXT", help="Your own words beside the changes, in Markdown; empty for none.")
 @as_option
 @pass_invocation
 def revise(
@@ -40,9 +41,10 @@ def revise(
     effective_on: date | None,
     announce_at: datetime | None,
     summary: str | None,
+    explanation: str | None,
     acting_as: str | None,
 ) -> None:
-    """Give a draft another date, announcement or summary; what is left out stays. Approvals given before are void.
+    """Give a draft another date, announcement or other words; what is left out stays. Approvals given before are void.
 
     A date that has become too early since it was drafted moves to the earliest lawful one.
     """
@@ -57,6 +59,7 @@ def revise(
             effective_on=effective_on,
             announce_at=announce_at if announce_at is not None else ...,
             summary=summary,
+            explanation=explanation,
         )
         zone = read_facts(session, publisher).time_zone
     if run.as_json:
@@ -77,6 +80,7 @@ def revise(
 @publisher_option
 @click.option("--reason", required=True, metavar="TEXT", help="What was wrong. Customers read it.")
 @click.option("--summary", metavar="TEXT", help="The notice in one line; made from the changes if left out.")
+@click.option("--explanation", metavar="TEXT", help="Your own words, in Markdown; those announced stay if left out.")
 @click.option("--approve", is_flag=True, help="Approve exactly this correction instead of making it.")
 @as_option
 @pass_invocation
@@ -86,6 +90,7 @@ def correct(
     publisher_slug: str,
     reason: str,
     summary: str | None,
+    explanation: str | None,
     approve: bool,
     acting_as: str | None,
 ) -> None:
@@ -99,11 +104,19 @@ def correct(
         zone = read_facts(session, publisher).time_zone
         if approve:
             counts["approvals"] = approve_correction(
-                session, run.now, publisher, notice, actor, reason=reason, summary=summary
+                session, run.now, publisher, notice, actor, reason=reason, summary=summary, explanation=explanation
             )
         else:
             counts = correct_notice(
-                session, run.now, publisher, notice, actor, run.wiring.letterhead, reason=reason, summary=summary
+                session,
+                run.now,
+                publisher,
+                notice,
+                actor,
+                run.wiring.letterhead,
+                reason=reason,
+                summary=summary,
+                explanation=explanation,
             )
     if run.as_json:
         print_json({"number": number, "effective_on": plain(notice.effective_on), **counts})

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import click
 
 from registry.cli.invocation import Invocation, Section, as_option, pass_invocation, publisher_option
-from registry.cli.printing import plain, print_json, print_lines, stamp, table
+from registry.cli.printing import count_of, plain, print_json, print_lines, stamp, table
 from registry.domain.people import INVITATION_GOOD_FOR, ROLE_POWERS, TeamRole
 from registry.queries.people import Account, list_accounts
 from registry.settings import OUTBOX, Settings
 from registry.steps import people, people_access
 from registry.steps.lookup import get_publisher
 from registry.steps.people import Invitation
+from registry.tables import Person
 from registry.tables.engine import reading, writing
 
 UTC_NAME: Final = "UTC"
@@ -87,16 +90,23 @@ def _begin(
     settings: Settings, invitation: Invitation, slug: str, name: str, invited_by: str, *, writes: bool
 ) -> tuple[str, bool | None]:
     """Return where somebody begins, and whether a letter was sent, None where none was to be."""
-    # Only what makes links of the sign-in needs the web application.
+    with _workbench(settings):
+        from registry.web.team.invitations import make_invitation_link, send_invitation
+
+        sent = send_invitation(invitation, slug, name, invited_by) if writes else None
+        return make_invitation_link(invitation, slug), sent
+
+
+@contextmanager
+def _workbench(settings: Settings) -> Iterator[None]:
+    """Have the web application at hand, which alone makes links of the sign-in. No other command waits for it."""
     from registry.app import create_app
     from registry.web.current import EXTENSION
-    from registry.web.team.invitations import make_invitation_link, send_invitation
 
     app = create_app(settings)
     try:
         with app.app_context():
-            sent = send_invitation(invitation, slug, name, invited_by) if writes else None
-            return make_invitation_link(invitation, slug), sent
+            yield
     finally:
         app.extensions[EXTENSION].engine.dispose()
 
@@ -201,12 +211,18 @@ def link(run: Invocation, email: str, acting_as: str | None) -> None:
     """Print a link at which EMAIL chooses another password: for when no letter reaches them. It goes on record."""
     actor = run.actor(acting_as)
     with writing(run.wiring.engine) as session:
-        invitation = people_access.allow_password_link(session, run.now, email, actor)
-    address, _ = _begin(run.settings, invitation, "", "", actor.name, writes=False)
+        person = people_access.allow_password_link(session, run.now, email, actor)
+        person_id, address = person.id, person.email
+    with _workbench(run.settings), reading(run.wiring.engine) as session:
+        from registry.web.sign_in_links import FORGOTTEN_LINK_FOR, make_password_link
+
+        person = session.get_one(Person, person_id)
+        days = FORGOTTEN_LINK_FOR.days if person.password is not None else DAYS
+        url = make_password_link(person)
     if run.as_json:
-        print_json({"email": invitation.email, "link": address})
+        print_json({"email": address, "link": url, "good_for_days": days})
     else:
-        click.echo(f"To choose a password for {invitation.email}, within {DAYS} days:\n  {address}")
+        click.echo(f"To choose a password for {address}, within {count_of(days, 'day')}:\n  {url}")
         click.echo("Whoever opens the link is let in as this person. Give it to nobody else.")
 
 

@@ -86,7 +86,9 @@ def read_objection_words(ground: str, name: str, company: str) -> ObjectionWords
     """
     if not ground.strip():
         raise InvalidInput([Problem("ground", ground, "objection-without-ground")])
-    return read_model(ObjectionWords, {"ground": ground, "name": name.strip() or None, "company": company.strip() or None})
+    return read_model(
+        ObjectionWords, {"ground": ground, "name": name.strip() or None, "company": company.strip() or None}
+    )
 
 
 def read_thread_words(text: str, field: str = "text") -> str:

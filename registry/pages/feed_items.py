@@ -141,10 +141,9 @@ _TITLES = {
 
 
 def _items_of(notice: PublicNotice, public: PublicList, addresses: Addresses) -> Iterable[Item]:
-    changes = [
-        *([to_html(notice.explanation)] if notice.explanation else []),
-        *_changes_html(notice, public, addresses),
-    ]
+    # What was withdrawn is explained by nobody any more.
+    words = [to_html(notice.explanation)] if notice.explanation and notice.withdrawn_at is None else []
+    changes = [*words, *_changes_html(notice, public, addresses)]
 
     def item(kind: str, name: str, published_at: datetime, updated_at: datetime, sentences: list[str]) -> Item:
         emergency = " (emergency)" if notice.emergency_reason else ""

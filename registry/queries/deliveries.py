@@ -7,6 +7,7 @@ recipients.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -289,6 +290,14 @@ def _is_last_try() -> ColumnElement[bool]:
 def read_listed(row: Row[Any]) -> ListedDelivery:
     """Return a row of `describe_deliveries` as a value."""
     return ListedDelivery(*tuple(row)[:-1])
+
+
+def find_customer_names(session: Session, publisher_id: int, keys: Collection[str]) -> dict[str, str]:
+    """Return the names of a publisher's customers by their keys."""
+    if not keys:
+        return {}
+    query = select(Customer.key, Customer.name).where(Customer.publisher_id == publisher_id, Customer.key.in_(keys))
+    return {row.key: row.name for row in session.execute(query)}
 
 
 def find_delivery(session: Session, publisher: Publisher, number: int) -> Delivery | None:

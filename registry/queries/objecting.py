@@ -135,9 +135,7 @@ def _load_received(session: Session, link: ObjectionLink, names: dict[str, str])
             is_in_time=row.is_in_time,
             about=tuple(names.get(key, key) for key in row.entry_keys or ()),
             ground=row.ground,
-            documents=tuple(
-                each.name for each in documents.get(str(row.id), []) if each.purpose == "objection"
-            ),
+            documents=tuple(each.name for each in documents.get(str(row.id), []) if each.purpose == "objection"),
             said=tuple(said.get(row.id, ())),
             resolved_at=row.resolved_at,
         )

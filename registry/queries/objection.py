@@ -1,4 +1,4 @@
-"""One objection whole: what was said by whom, its thread with what became of each letter, and its effect on the notice."""
+"""One objection whole: what was said by whom, its thread with each letter, and its effect on the notice."""
 
 from __future__ import annotations
 
@@ -219,9 +219,7 @@ def _look_ahead(
         return Outlook(False, (), None, closes)
     holds = find_holds(session, now, notice)
     others = tuple(
-        hold
-        for hold in holds
-        if (hold.customer_key, hold.reason) != (customer_key, HoldReason.OBJECTION_OPEN)
+        hold for hold in holds if (hold.customer_key, hold.reason) != (customer_key, HoldReason.OBJECTION_OPEN)
     )
     last_told = told_on[-1] if told_on else notice.planned_on
     stands = notice.effective_at is not None and notice.effective_at > now and notice.effective_on == last_told

@@ -93,7 +93,9 @@ def count_objections(session: Session, publisher: Publisher) -> ObjectionCounts:
     """Count the publisher's objections for the inbox's filters, in one query."""
     row = session.execute(
         select(
-            func.count(case((_OPEN, 1))), func.count(case((Objection.is_in_time.is_(False), 1))), func.count(Objection.id)
+            func.count(case((_OPEN, 1))),
+            func.count(case((Objection.is_in_time.is_(False), 1))),
+            func.count(Objection.id),
         ).where(Objection.publisher_id == publisher.id)
     ).one()
     return ObjectionCounts(*row)

@@ -119,11 +119,6 @@ def each_act(
         before = acts[-1].id
 
 
-def find_newest(session: Session) -> int:
-    """Return the number of the newest act of the installation, 0 while there is none."""
-    return session.scalar(select(func.max(Event.id))) or 0
-
-
 def load_names(session: Session, publisher: Publisher, acts: Collection[Act]) -> Names:
     """Return what the numbers in these acts stand for, as far as the publisher may know it."""
     people = {int(act.subject) for act in acts if act.subject_kind == PERSON and act.subject.isdigit()}
@@ -188,13 +183,17 @@ def _is_of_somebody_here(publisher: Publisher) -> ColumnElement[bool]:
     """The act is a person's own, at no publisher, while they worked for this one."""
     joined, left = aliased(Event), aliased(Event)
     about_them = (joined.publisher_id == publisher.id, joined.subject_kind == PERSON, joined.subject == Event.subject)
-    gone = exists().where(
-        left.publisher_id == publisher.id,
-        left.subject_kind == PERSON,
-        left.subject == Event.subject,
-        left.kind == "person.removed",
-        left.id > joined.id,
-        left.id < Event.id,
+    gone = (
+        exists()
+        .where(
+            left.publisher_id == publisher.id,
+            left.subject_kind == PERSON,
+            left.subject == Event.subject,
+            left.kind == "person.removed",
+            left.id > joined.id,
+            left.id < Event.id,
+        )
+        .correlate(joined, Event)
     )
     return and_(
         Event.publisher_id.is_(None),

@@ -67,4 +67,4 @@ def _open(person_id: int) -> Select[SignIn]:
 def _end(session: Session, now: datetime, sign_in: SignIn, actor: Actor) -> None:
     sign_in.ended_at = now
     subject = ("person", str(sign_in.person_id))
-    record_event(session, now, actor, "person.session_ended", subject=subject, session=sign_in.id)
+    record_event(session, now, actor, "person.session_ended", subject=subject, sign_in=sign_in.id)

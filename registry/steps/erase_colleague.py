@@ -75,6 +75,8 @@ def _erase_sign_in(session: Session, now: datetime, person: Person) -> bool:
     person.tf_primary_method = person.tf_totp_secret = None
     person.tf_last_counter = None
     person.mf_recovery_codes = None
+    # Should they come back, they are invited like anybody who was never here.
+    person.invited_at = person.joined_at = None
     person.fs_uniquifier = secrets.token_hex(16)
     return True
 

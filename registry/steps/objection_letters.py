@@ -113,7 +113,7 @@ def list_mailboxes(session: Session, objection: Objection) -> list[Subscription]
 
 
 def erase_replies(session: Session, notes: Collection[int]) -> None:
-    """Erase the letters of those of these notes whose words have had their days, for a reply's letter quotes them (R36).
+    """Erase the letters of those of these notes whose words have had their days: a reply's letter quotes them (R36).
 
     Its digest and the hashes of what was sent stay. Without its merged words no letter is made of the rest.
     """

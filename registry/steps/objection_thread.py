@@ -8,7 +8,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.domain.errors import RegistryError
+from registry.domain.errors import IllegalTransition, RegistryError
 from registry.domain.objections import (
     NoteKind,
     ObjectionEvent,
@@ -53,8 +53,10 @@ def record_refund(
     naming `text`.
     """
     words = read_thread_words(words)
-    state = next_objection_state(ObjectionState(objection.state), ObjectionEvent.REFUND)
-    objection.state = state.value
+    if objection.state != ObjectionState.TERMINATED.value:
+        # An open one is closed by `resolve_objection`, with all others of the customer.
+        raise IllegalTransition(machine="objection", state=objection.state, event=ObjectionEvent.REFUND)
+    objection.state = next_objection_state(ObjectionState.TERMINATED, ObjectionEvent.REFUND).value
     objection.cure = "\n\n".join(part for part in (objection.cure, words) if part)
     _record(session, now, publisher, objection, actor, "objection.refunded")
 
@@ -62,7 +64,7 @@ def record_refund(
 def add_note(
     session: Session, now: datetime, publisher: Publisher, objection: Objection, actor: Actor, words: str
 ) -> ObjectionNote:
-    """Put a note of the team's own in the thread, which the customer never sees. Raises `InvalidInput` naming `text`."""
+    """Put a note in the thread that the customer never sees. Raises `InvalidInput` naming `text`."""
     note = _note(publisher, now, objection, NoteKind.NOTE, read_thread_words(words), actor)
     session.add(note)
     _record(session, now, publisher, objection, actor, "objection.noted")

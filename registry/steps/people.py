@@ -38,9 +38,10 @@ class _Named(Document):
 
 @dataclass(frozen=True)
 class Invitation:
-    """Somebody who was invited. `needs_password` until they have signed in once; `is_again` where they had been asked.
+    """Somebody who was invited; `is_again` where they had been before.
 
-    Whoever has signed in before needs no link, and works for one publisher more.
+    `needs_password`: they have none yet, and never signed in by anything else. Whoever can sign in needs no link, and
+    works for one publisher more.
     """
 
     person_id: int
@@ -212,7 +213,8 @@ def _find_membership(session: Session, publisher: Publisher, person: Person) -> 
 
 
 def _invitation(person: Person, role: TeamRole, *, is_again: bool) -> Invitation:
-    return Invitation(person.id, person.email, role, person.joined_at is None, is_again)
+    needs_password = person.password is None and person.joined_at is None
+    return Invitation(person.id, person.email, role, needs_password, is_again)
 
 
 def _set_role(

@@ -11,10 +11,10 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from registry.domain.people import IsShutOut, NobodyHere, TeamRole
+from registry.domain.people import IsShutOut, NobodyHere
 from registry.domain.validation import find_near
 from registry.steps.lookup import lock_publisher
-from registry.steps.people import Invitation, find_person, get_member, read_person_address, refuse_last_owner
+from registry.steps.people import find_person, get_member, read_person_address, refuse_last_owner
 from registry.steps.record import Actor, record_event
 from registry.tables import Membership, Person, Publisher, SignIn
 
@@ -58,15 +58,16 @@ def let_in(session: Session, now: datetime, email: str, actor: Actor) -> bool:
     return True
 
 
-def allow_password_link(session: Session, now: datetime, email: str, actor: Actor) -> Invitation:
-    """Put on record that a link to choose a password is made for somebody, and return for whom: whoever has it can
+def allow_password_link(session: Session, now: datetime, email: str, actor: Actor) -> Person:
+    """Put on record that a link to choose a password is made for somebody, and return them: whoever has the link can
     sign in as them. Raises `NobodyHere`, `IsShutOut` and `InvalidInput`.
     """
     person = get_person(session, email)
     if not person.active:
         raise IsShutOut(email=person.email)
     record_event(session, now, actor, "person.link_made", subject=("person", str(person.id)))
-    return Invitation(person.id, person.email, TeamRole.VIEWER, needs_password=True, is_again=True)
+    session.flush()
+    return person
 
 
 def get_person(session: Session, email: str) -> Person:

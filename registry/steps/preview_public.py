@@ -41,7 +41,7 @@ def preview_public(
     public = make_public_notice(shown, changes, statements, [], facts.time_zone, None)
     entries, removed = _entries_named(session, publisher, public.changes)
     seen = PublicList(
-        publisher=load_public_publisher(session, publisher),
+        publisher=load_public_publisher(session, publisher, facts=facts),
         revision=publisher.revision,
         today=local_date(at, facts.time_zone),
         as_of=None,

@@ -21,7 +21,8 @@ from registry.domain.entries import digest_of
 from registry.domain.errors import RegistryError
 from registry.domain.publishers import CustomerFacts, PublisherFacts
 from registry.domain.terms import Terms, find_shortened, merge_terms
-from registry.domain.validation import read_model
+from registry.domain.text import Line
+from registry.domain.validation import Document, read_model
 from registry.steps.approvals import count_approvals, give_approval
 from registry.steps.customers import record_customer, record_customers
 from registry.steps.lookup import get_customer, read_facts
@@ -38,6 +39,10 @@ class NoProposal(RegistryError):
     """No shorter terms of the customer wait for an approval, or they are others by now. Params: customer."""
 
     code = "no-terms-proposal"
+
+
+class _Reasoned(Document):
+    reason: Line | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ def edit_customer(
     Longer terms, and all terms where no approvals are required, count from now on for later notices. `reason` stands
     with a proposal for whoever approves it; it must hold no personal data. Raises `InvalidInput` with every problem.
     """
+    said = read_model(_Reasoned, {"reason": (reason or "").strip() or None})
     facts = read_facts(session, publisher)
     customer = get_customer(session, publisher, wanted.key)
     newest = _newest(session, customer)
@@ -97,7 +103,7 @@ def edit_customer(
         document=document,
         shortened=list(shortened),
         by=actor.name,
-        reason=reason,
+        reason=said.reason,
         digest=_digest(customer, version, before, document),
     )
     session.flush()

@@ -13,6 +13,7 @@ from registry.domain.changes import EntryChange, diff_entry
 from registry.domain.entries import EntryContent
 from registry.domain.notice_life import PUBLIC_STATES, NoticeState
 from registry.domain.notices import first_instant, local_date, plan_clock
+from registry.domain.publishers import PublisherFacts
 from registry.domain.terms import Terms
 from registry.domain.validation import find_near
 from registry.domain.vocabulary import StatementKind, Weight
@@ -84,9 +85,14 @@ def load_public_list(session: Session, now: datetime, publisher: Publisher, as_o
     )
 
 
-def load_public_publisher(session: Session, publisher: Publisher, before: datetime | None = None) -> PublicPublisher:
-    """Load what the public knows of the publisher itself, with the terms it had just before an instant, or has now."""
-    facts = read_facts(session, publisher, before)
+def load_public_publisher(
+    session: Session, publisher: Publisher, before: datetime | None = None, *, facts: PublisherFacts | None = None
+) -> PublicPublisher:
+    """Load what the public knows of the publisher itself, with the terms it had just before an instant, or has now.
+
+    Its `facts` of that time may be given, where they are at hand.
+    """
+    facts = facts or read_facts(session, publisher, before)
     products = session.scalars(
         select(Product).where(Product.publisher_id == publisher.id).order_by(Product.position, Product.key)
     )

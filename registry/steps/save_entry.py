@@ -99,12 +99,12 @@ def save_entry(
     is taken or cannot be one, a product or parent that there is not, and a parent that is below its own child.
     """
     lock_publisher(session, publisher)
-    present = load_present(session, publisher, key)
     if base is None:
         _refuse_key(session, publisher, key, content)
-    elif present is None:
-        raise UnknownEntry(key=key, publisher=publisher.slug)
-    else:
+    present = load_present(session, publisher, key)
+    if base is not None:
+        if present is None:
+            raise UnknownEntry(key=key, publisher=publisher.slug)
         refuse_stale(session, publisher, present, base, content, internals)
         # By a key it had before, the edit would move the entry back there.
         key = present.entry.key

@@ -77,7 +77,9 @@ def act_on_object(token: str) -> BaseResponse:
                 case "withdraw":
                     withdraw_by_link(session, now(), wiring().letterhead, link, request.form.get("reason", ""))
                 case _:
-                    words = read_objection_words(*(request.form.get(name, "") for name in ("ground", "name", "company")))
+                    words = read_objection_words(
+                        *(request.form.get(name, "") for name in ("ground", "name", "company"))
+                    )
                     chosen_keys = request.form.getlist("changes")
                     object_by_link(session, now(), wiring().letterhead, link, words, chosen_keys, upload)
     except InvalidInput as error:

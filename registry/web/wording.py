@@ -45,7 +45,11 @@ _CONDITIONS: Final[dict[str, tuple[int, str, str]]] = {
     ),
     "used-token": (410, "This link was used already", "You can close this page."),
     "expired-token": (410, "This link is too old", "Nothing was changed, and nothing is sent to this address."),
-    "unknown-objection": (409, "There is no open objection", "It was closed meanwhile. Open the link again to see how."),
+    "unknown-objection": (
+        409,
+        "There is no open objection",
+        "It was closed meanwhile. Open the link again to see how.",
+    ),
     "subscription-ended": (410, "This subscription has ended", "The list and its feeds stay open to everyone."),
     "not-a-contact": (409, "There is no contact to change", "Choose what you are told by the link in your letter."),
 }

@@ -36,6 +36,8 @@ VALUES = {
 SCHEMA: dict[str, Any] = json.loads(load_webhook_schema())
 CHATS = (ChannelKind.SLACK, ChannelKind.TEAMS)
 KINDS_AND_AUDIENCES = [(kind, audience) for kind in StatementKind for audience in Audience]
+ADDED_SINCE = {"explanation"}
+"""Fields that version 1 did not begin with: what was frozen before, and is repeated today, has none of them."""
 NOTICE_URL = "https://registry.example/antopsis/notices/2026-001"
 
 SLACK_MOST_BLOCKS, SLACK_LONGEST_TEXT, SLACK_LONGEST_HEADER = 50, 3_000, 150
@@ -131,7 +133,8 @@ def test_the_schema_describes_every_field_that_is_sent_and_no_other() -> None:
     def compare(value: Any, schema: dict[str, Any]) -> None:
         schema = schema.get("oneOf", [schema])[-1]
         if isinstance(value, dict) and "properties" in schema:
-            assert set(value) == set(schema["properties"]) == set(schema["required"])
+            assert set(value) == set(schema["properties"])
+            assert set(schema["required"]) == set(value) - ADDED_SINCE
             for name, inner in value.items():
                 compare(inner, schema["properties"][name])
 

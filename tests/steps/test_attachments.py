@@ -18,7 +18,9 @@ from tests.world import ANNA, World, antopsis
 PDF = b"%PDF-1.7\nsigned for"
 
 
-def attach_to(world: World, number: str = "2026-001", *, name: str = "receipt of Vera Muster.pdf", **more: bytes) -> int:
+def attach_to(
+    world: World, number: str = "2026-001", *, name: str = "receipt of Vera Muster.pdf", **more: bytes
+) -> int:
     """Attach a document about Bremen to a notice, and return its number."""
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")

@@ -195,6 +195,10 @@ def test_a_withdrawal_refers_to_the_notice_and_does_not_explain_it_again(world: 
     world.tick()
     told = [text_of(letter) for letter in letters_to(mail_server, "dpo@bremen.example")]
     assert ["In our own words" in text for text in told] == [True, False]
+    public, addresses = world.public(), Addresses("https://registry.example/antopsis")
+    assert b"second site" not in build_feed(public, addresses, "atom")
+    page = world.wiring.pages.notice_page(public, public.notices[0], addresses).decode()
+    assert "What Antopsis had said about it" in page
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -141,7 +142,7 @@ def test_clocks_come_by_the_page(world: World, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("options", [{"emergency_reason": "The host was breached."}, {}])
-def test_nothing_waits_in_an_emergency(world: World, options: dict[str, str]) -> None:
+def test_nothing_waits_in_an_emergency(world: World, options: dict[str, Any]) -> None:
     world.apply(antopsis())
     edit(world, HELSINKI_TOO)
     assert _audience(world, world.draft(**options)).waits is not bool(options)

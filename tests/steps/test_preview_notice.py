@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 
@@ -54,11 +55,11 @@ def _sent(letter: EmailMessage) -> tuple[str, str, str]:
     """Return subject, text and HTML of a letter that was sent, with what opens something or names it taken out."""
     page = letter.get_body(("html",))
     assert page is not None
-    bodies = (text_of(letter), page.get_content())
-    return (
-        str(letter["Subject"]),
-        *(_REFERENCE.sub(NO_REFERENCE, _TOKEN.sub(LINK, body.replace("\r\n", "\n"))) for body in bodies),
+    text, html = (
+        _REFERENCE.sub(NO_REFERENCE, _TOKEN.sub(LINK, body.replace("\r\n", "\n")))
+        for body in (text_of(letter), page.get_content())
     )
+    return str(letter["Subject"]), text, html
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def _sent(letter: EmailMessage) -> tuple[str, str, str]:
     [{}, {"explanation": WORDS}, {"emergency_reason": "The host was breached.\nIt is replaced."}],
     ids=["bare", "explained", "emergency"],
 )
-def test_what_is_previewed_is_what_is_sent(world: World, mail_server: MailServer, options: dict[str, str]) -> None:
+def test_what_is_previewed_is_what_is_sent(world: World, mail_server: MailServer, options: dict[str, Any]) -> None:
     world.apply(antopsis())
     follow(world, "reader@follower.example")
     edit(world, TWO_PLACES)

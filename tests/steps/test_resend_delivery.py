@@ -1,4 +1,4 @@
-"""A letter that did not reach one contact goes to another of the same customer: once, on record, and by its own clock."""
+"""A letter that did not reach one contact goes to another of the same customer: once, on record, by its own clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from registry.tables.audience import Address
 from tests.channels.smtp_server import MailServer
 from tests.steps.holding_cast import no_mailbox, pending_notice
 from tests.steps.path_cast import announce, follow, standing, sweep, withdraw
-from tests.world import ANNA, HANOI, BREMEN, World, antopsis, letters_to
+from tests.world import ANNA, BREMEN, HANOI, World, antopsis, letters_to
 
 DPO, LEGAL = "dpo@bremen.example", "legal@bremen.example"
 
@@ -51,13 +51,16 @@ def letters(world: World, email: str) -> list[tuple[str, str]]:
 def row_to(world: World, email: str) -> int:
     """Return the number of the announcement's delivery to an address."""
     with world.reading() as session:
-        return session.scalars(
-            select(Delivery.id)
-            .join(Subscription, Subscription.id == Delivery.subscription_id)
-            .join(Address, Address.id == Subscription.address_id)
-            .where(Address.value == email, Delivery.statement_id.is_not(None))
-            .order_by(Delivery.id)
-        ).first() or 0
+        return (
+            session.scalars(
+                select(Delivery.id)
+                .join(Subscription, Subscription.id == Delivery.subscription_id)
+                .join(Address, Address.id == Subscription.address_id)
+                .where(Address.value == email, Delivery.statement_id.is_not(None))
+                .order_by(Delivery.id)
+            ).first()
+            or 0
+        )
 
 
 def resend(world: World, to: str | int, of: str = DPO, name: str | None = None) -> Resent:

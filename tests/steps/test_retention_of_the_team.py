@@ -1,4 +1,4 @@
-"""What the workbench leaves: notes, documents, drafts and sessions go when their days are over, and not before (R36)."""
+"""What the workbench leaves: notes, documents, drafts and sessions go when their days are over, not before (R36)."""
 
 from __future__ import annotations
 

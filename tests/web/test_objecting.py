@@ -325,9 +325,7 @@ def test_nobody_objects_to_a_notice_that_was_withdrawn(light_site: Site) -> None
     with site.world.writing() as session:
         publisher = get_publisher(session, "antopsis")
         notice = get_notice(session, publisher, number)
-        withdraw_notice(
-            session, site.world.at, publisher, notice, ANNA, site.world.wiring.letterhead, reason="Not now"
-        )
+        withdraw_notice(session, site.world.at, publisher, notice, ANNA, site.world.wiring.letterhead, reason="Not now")
     page = site.get(link)
     assert "This notice was withdrawn" in words_of(page.text)
     assert 'name="ground"' not in page.text
@@ -353,6 +351,36 @@ def test_one_link_writes_to_a_customers_contacts_twenty_times_an_hour_at_most(li
     assert answers == [303] * 19 + [429]
     # Whoever has another link is not kept waiting by it.
     assert site.post(link_to(site, PRIVACY), {"ground": GROUND, "changes": "hetzner-falkenstein"}).status_code == 303
+
+
+def test_a_document_larger_than_what_is_kept_is_said_beside_its_field_and_the_words_come_back(
+    light_site: Site,
+) -> None:
+    site = light_site
+    announce(site)
+    link = link_to(site, DPO)
+    taken = post_objection(site, link, document=(io.BytesIO(PDF + b"x" * 1_000_000), "large.pdf"))
+    assert taken.status_code == 303
+    too_large = (io.BytesIO(PDF + b"x" * (5 * 1024 * 1024)), "larger.pdf")
+    again = site.post(link, {"action": "add", "text": "Kept words", "document": too_large})
+    assert again.status_code == 400
+    assert 'id="document-error"' in again.text
+    assert "Kept words" in again.text
+    assert site.post(link, {"document": (io.BytesIO(b"x" * 8_000_000), "a.pdf")}).status_code == 413
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
+def test_only_post_changes_anything(light_site: Site, method: str) -> None:
+    site = light_site
+    announce(site)
+    link = link_to(site, DPO)
+    post_objection(site, link)
+    site.world.tick()
+    before = site.snapshot()
+    for query in ("", "?action=withdraw&reason=Spam", "?done=withdraw"):
+        answer = site.client.open(f"{link}{query}", method=method, headers={"Sec-Purpose": "prefetch"}, buffered=True)
+        assert answer.status_code == (200 if method in ("GET", "HEAD", "OPTIONS") else 405)
+    assert site.snapshot() == before
 
 
 def test_the_page_asks_nobody_else_for_anything(light_site: Site) -> None:

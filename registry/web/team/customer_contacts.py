@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from registry.domain.errors import InvalidInput, Problem, RegistryError
 from registry.domain.people import TeamRole
 from registry.domain.vocabulary import ChannelKind
-from registry.queries.customer_page import ContactRow, CustomerPage, load_customer
+from registry.queries.customer_page import ContactRow, CustomerPage
 from registry.steps import change_contact
 from registry.steps.addresses import is_suppressed
 from registry.steps.audience_errors import UnknownContact
@@ -20,7 +20,7 @@ from registry.steps.keyring import load_keyring
 from registry.steps.lookup import get_customer, read_customer_terms
 from registry.tables import Address, Customer, Publisher
 from registry.web.team.access import Desk, screen
-from registry.web.team.customers import show_customer
+from registry.web.team.customers import ROW, get_page, show_customer
 from registry.web.team.frame import errors_of, go, show, status_of
 
 
@@ -55,7 +55,7 @@ def add_customer_contact(desk: Desk, key: str) -> Any:
     return go("customer", said=said, key=key)
 
 
-@screen("/customers/<key>/contacts/<int:contact>", TeamRole.EDITOR, post=True)
+@screen(f"/customers/<key>/contacts/<{ROW}:contact>", TeamRole.EDITOR, post=True)
 def customer_contact(desk: Desk, key: str, contact: int) -> Any:
     """Change what is known of a contact."""
     if request.method == "GET":
@@ -77,7 +77,7 @@ def customer_contact(desk: Desk, key: str, contact: int) -> Any:
     return go("customer", said="The contact is changed." if changed else "Nothing changed.", key=key)
 
 
-@screen("/customers/<key>/contacts/<int:contact>/raise", TeamRole.EDITOR, get=False)
+@screen(f"/customers/<key>/contacts/<{ROW}:contact>/raise", TeamRole.EDITOR, get=False)
 def raise_customer_contact(desk: Desk, key: str, contact: int) -> Any:
     """Put a contact before the one above it."""
     try:
@@ -88,7 +88,7 @@ def raise_customer_contact(desk: Desk, key: str, contact: int) -> Any:
     return go("customer", said="The order is changed.", key=key)
 
 
-@screen("/customers/<key>/contacts/<int:contact>/end", TeamRole.EDITOR, get=False)
+@screen(f"/customers/<key>/contacts/<{ROW}:contact>/end", TeamRole.EDITOR, get=False)
 def end_customer_contact(desk: Desk, key: str, contact: int) -> Any:
     """End a contact, where another one stands that can be written to."""
     try:
@@ -99,7 +99,7 @@ def end_customer_contact(desk: Desk, key: str, contact: int) -> Any:
     return go("customer", said="The contact is ended, and what waited for it is not sent.", key=key)
 
 
-@screen("/customers/<key>/contacts/<int:contact>/move", TeamRole.EDITOR, get=False)
+@screen(f"/customers/<key>/contacts/<{ROW}:contact>/move", TeamRole.EDITOR, get=False)
 def move_customer_contact(desk: Desk, key: str, contact: int) -> Any:
     """Make a contact one of another customer."""
     other = request.form.get("other", "").strip()
@@ -120,6 +120,8 @@ def move_customer_contact(desk: Desk, key: str, contact: int) -> Any:
 
 
 def _customer(session: Session, publisher: Publisher, key: str) -> Customer:
+    if "\0" in key:
+        abort(404)
     try:
         return get_customer(session, publisher, key)
     except UnknownCustomer:
@@ -130,10 +132,7 @@ def _show(desk: Desk, key: str, number: int, error: RegistryError | None = None)
     if isinstance(error, UnknownContact):
         abort(404)
     with desk.reading() as (session, publisher):
-        try:
-            found = load_customer(session, publisher, desk.facts(session, publisher), key)
-        except UnknownCustomer:
-            abort(404)
+        found = get_page(session, publisher, desk.facts(session, publisher), key)
         contact = _pick(found, number)
         known = {"name": contact.name, "language": contact.language, "is_standby": contact.is_standby}
         return show(

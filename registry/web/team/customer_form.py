@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Any, Final
 
-from flask import abort, request
+from flask import request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -18,16 +18,15 @@ from registry.domain.publishers import CustomerFacts
 from registry.domain.terms import list_time_zones
 from registry.domain.validation import read_model
 from registry.i18n import show_day
-from registry.queries.customer_page import CustomerPage, load_customer
+from registry.queries.customer_page import CustomerPage
 from registry.steps import propose_terms
 from registry.steps.customers import end_contract, record_customer
-from registry.steps.errors import UnknownCustomer
 from registry.steps.lookup import read_customer_terms
 from registry.steps.propose_terms import approve_proposal, drop_proposal
 from registry.tables import Customer, Product, Publisher
 from registry.web.team.access import Desk, screen
 from registry.web.team.customer_words import TERMS, say_term
-from registry.web.team.customers import show_customer
+from registry.web.team.customers import get_page, show_customer
 from registry.web.team.frame import errors_of, go, show, status_of
 
 NUMBERS: Final = ("days", "objection_days")
@@ -64,9 +63,8 @@ def edit_customer(desk: Desk, key: str) -> Any:
             now_there = _load(desk, session, publisher, key)
             if request.form.get("seen") != _seen(now_there):
                 raise CustomerChangedMeanwhile(customer=now_there.row.name)
-            reason = request.form.get("reason", "").strip()[:500] or None
             edited = propose_terms.edit_customer(
-                session, desk.now, publisher, _read_form(key), desk.actor, reason=reason
+                session, desk.now, publisher, _read_form(key), desk.actor, reason=_given("reason")
             )
             has_proposal = edited.proposal is not None
     except RegistryError as error:
@@ -81,11 +79,10 @@ def approve_customer_terms(desk: Desk, key: str) -> Any:
     """Approve the shorter terms that wait."""
     try:
         with desk.writing() as (session, publisher):
+            _load(desk, session, publisher, key)
             counts, given = approve_proposal(
                 session, desk.now, publisher, key, request.form.get("digest", ""), desk.actor
             )
-    except UnknownCustomer:
-        abort(404)
     except RegistryError as error:
         return show_customer(desk, key, status_of(error), errors=errors_of(error))
     if counts:
@@ -98,9 +95,8 @@ def drop_customer_terms(desk: Desk, key: str) -> Any:
     """Drop the shorter terms that wait."""
     try:
         with desk.writing() as (session, publisher):
+            _load(desk, session, publisher, key)
             drop_proposal(session, desk.now, publisher, key, request.form.get("digest", ""), desk.actor)
-    except UnknownCustomer:
-        abort(404)
     except RegistryError as error:
         return show_customer(desk, key, status_of(error), errors=errors_of(error))
     return go("customer", said="Dropped. The terms stay as they are.", key=key)
@@ -114,14 +110,13 @@ def end_customer_contract(desk: Desk, key: str) -> Any:
     if request.method == "POST":
         try:
             with desk.writing() as (session, publisher):
+                _load(desk, session, publisher, key)
                 on = read_model(CustomerFacts, {"key": key, "name": "-", "contract_until": _given("contract_until")})
                 if on.contract_until is None:
                     raise InvalidInput([Problem("contract_until", None, "missing")])
                 row = end_contract(session, desk.now, publisher, key, on.contract_until, desk.actor)
                 zone = read_customer_terms(session, row, desk.facts(session, publisher).notice).time_zone
             return go("customer", said=f"The contract ends with {show_day(on.contract_until, zone)}.", key=key)
-        except UnknownCustomer:
-            abort(404)
         except RegistryError as error:
             errors, status = errors_of(error), status_of(error)
     with desk.reading() as (session, publisher):
@@ -137,10 +132,7 @@ class CustomerChangedMeanwhile(RegistryError):
 
 
 def _load(desk: Desk, session: Session, publisher: Publisher, key: str) -> CustomerPage:
-    try:
-        return load_customer(session, publisher, desk.facts(session, publisher), key)
-    except UnknownCustomer:
-        abort(404)
+    return get_page(session, publisher, desk.facts(session, publisher), key)
 
 
 def _show_form(

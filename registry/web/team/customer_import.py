@@ -119,7 +119,8 @@ def _table_given(desk: Desk) -> CustomerTable:
     upload = request.files.get("file")
     pasted = request.form.get("pasted", "")
     if upload is not None and upload.filename:
-        return read_customer_table(upload.stream.read(LONGEST_FILE + 1))
+        with upload.stream as file:
+            return read_customer_table(file.read(LONGEST_FILE + 1))
     if pasted.strip():
         return read_customer_table(pasted.encode("utf-8", "replace"))
     raise InvalidInput([Problem("file", None, "table-empty")])
@@ -185,7 +186,7 @@ def _place(error: InvalidInput) -> str:
 
 def _serializer(desk: Desk) -> URLSafeTimedSerializer:
     # Signed for this publisher alone: what comes back is what was shown, and was read within its limits.
-    return URLSafeTimedSerializer(wiring().secret_key, salt=f"customer-table-{desk.here.publisher_id}")
+    return URLSafeTimedSerializer(wiring().secret_key, salt=f"customer-table-{desk.here.row.id}")
 
 
 def _pack(desk: Desk, table: CustomerTable) -> str:

@@ -55,8 +55,8 @@ TERMS: Final[dict[str, TermWords]] = {
     "language": TermWords("Language", "Of the letters to contacts who name none of their own, such as en or de."),
     "authorisation": TermWords(
         "What its contract gives",
-        "General written authorisation: it is told and may object (GDPR art. 28(2); SCCs clause 9(a), option 2). Specific "
-        "prior authorisation (option 1): the change waits until it has approved.",
+        "General written authorisation: it is told and may object (GDPR art. 28(2); SCCs clause 9(a), option 2). "
+        "Specific prior authorisation (option 1): the change waits until it has approved.",
         (("general", "General authorisation"), ("specific", "Specific authorisation")),
     ),
     "objection": TermWords(

@@ -6,10 +6,12 @@ from contextlib import suppress
 from typing import Any, Final
 
 from flask import abort, request
+from sqlalchemy.orm import Session
 
 from registry.domain.notices import local_date
 from registry.domain.people import TeamRole
-from registry.queries.customer_page import load_customer
+from registry.domain.publishers import PublisherFacts
+from registry.queries.customer_page import CustomerPage, load_customer
 from registry.queries.customers import (
     ContractState,
     CustomerFilter,
@@ -20,11 +22,14 @@ from registry.queries.customers import (
 )
 from registry.steps.errors import UnknownCustomer
 from registry.steps.propose_terms import count_proposal_approvals
+from registry.tables import Publisher
 from registry.web.team.access import Desk, screen
 from registry.web.team.customer_words import describe_terms, describe_versions, say_notice_days, say_whose
 from registry.web.team.frame import PAGE_SIZE, cut_page, page_number, show
 
 LONGEST_SEARCH: Final = 200
+ROW: Final = f"int(max={2**63 - 1})"
+"""How a row's number stands in an address: one that no database can count to leads nowhere."""
 AUTHORISATIONS: Final = ("general", "specific")
 
 
@@ -60,10 +65,7 @@ def show_customer(desk: Desk, key: str, status: int = 200, **more: Any) -> Any:
     """Show one customer, with what a form on its page was given and why that was refused."""
     with desk.reading() as (session, publisher):
         facts = desk.facts(session, publisher)
-        try:
-            found = load_customer(session, publisher, facts, key)
-        except UnknownCustomer:
-            abort(404)
+        found = get_page(session, publisher, facts, key)
         approvals = 0
         if found.proposal is not None:
             approvals = count_proposal_approvals(session, publisher, found.row, found.proposal.digest)
@@ -81,6 +83,17 @@ def show_customer(desk: Desk, key: str, status: int = 200, **more: Any) -> Any:
             waiting=describe_terms(found.proposal.terms, found.terms) if found.proposal else (),
             **more,
         )
+
+
+def get_page(session: Session, publisher: Publisher, facts: PublisherFacts, key: str) -> CustomerPage:
+    """Return one customer with all that is known of it, or answer that there is none."""
+    # PostgreSQL takes no text with a NUL, not even to find that nothing has it.
+    if "\0" in key:
+        abort(404)
+    try:
+        return load_customer(session, publisher, facts, key)
+    except UnknownCustomer:
+        abort(404)
 
 
 def _read_filter(desk: Desk) -> CustomerFilter:

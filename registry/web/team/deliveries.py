@@ -24,6 +24,7 @@ from registry.queries.deliveries import (
     Progress,
     Tally,
     count_progress,
+    find_customer_names,
     list_deliveries,
 )
 from registry.steps.lookup import get_notice
@@ -56,6 +57,7 @@ class NotReached:
     """A customer that was not reached, in words: why, what can be done, and how long there is."""
 
     customer: str
+    name: str
     why: str
     remedy: str
     time_left: str
@@ -178,9 +180,11 @@ def _list_unreached(session: Session, desk: Desk, notice: Notice) -> list[NotRea
         return []
     found = find_unreached_in(session, desk.now, notice, desk.slug)
     ranked = sorted(found, key=lambda each: (_left(each, desk.now), each.customer))
+    names = find_customer_names(session, notice.publisher_id, [each.customer for each in ranked[:UNREACHED_SHOWN]])
     return [
         NotReached(
             each.customer,
+            names.get(each.customer, each.customer),
             say.UNREACHED[each.why],
             say.UNREACHED_REMEDIES[each.why],
             say_time_left(each.latest_receipt_at, desk.now),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 from flask import abort, request
@@ -125,5 +126,5 @@ def _masked(letter: ShownLetter, address: str | None) -> ShownLetter:
         letter,
         headers=tuple((name, say.mask_in(value, address)) for name, value in letter.headers),
         text=say.mask_in(letter.text, address),
-        html=None if letter.html is None else say.mask_in(letter.html, address),
+        html=None if letter.html is None else say.mask_in(say.mask_in(letter.html, escape(address or "")), address),
     )

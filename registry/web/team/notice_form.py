@@ -53,6 +53,7 @@ FIELD_OF: Final = {
     "reason-missing": "emergency_reason",
 }
 """The field of the form that a step's refusal belongs beside."""
+_EMPTY: Final = {"announce": "now", "emergency": "", "effective_on": "", "summary": "", "explanation": ""}
 _LINE: Final[TypeAdapter[str]] = TypeAdapter(Line)
 
 
@@ -207,11 +208,12 @@ def _read_announcement(now: datetime, zone: str) -> datetime | None:
 
 def _blank() -> dict[str, Any]:
     """Return the values of a new form: of one entry, where its own screen leads here, or of all that is free."""
-    return {"changes": request.args.getlist("entry") or None, "announce": "now", "announce_time": "09:00"}
+    return {**_EMPTY, "changes": request.args.getlist("entry") or None, "announce_time": "09:00"}
 
 
 def _values() -> dict[str, Any]:
-    return {**request.form, "changes": request.form.getlist("changes")}
+    # A box that is not ticked, and a radio that is not chosen, send nothing.
+    return {**_EMPTY, **request.form, "changes": request.form.getlist("changes")}
 
 
 def _values_of(notice: Notice, keys: list[str], zone: str) -> dict[str, Any]:

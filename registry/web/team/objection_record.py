@@ -79,9 +79,13 @@ def _form(desk: Desk, values: Any, *, status: int = 200, errors: dict[str, str] 
 def _read_moment(text: str, zone: str) -> datetime:
     """Return the UTC instant of what a field of date and time says, local to the publisher."""
     try:
-        return datetime.fromisoformat(text.strip()).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        local = datetime.fromisoformat(text.strip()).replace(tzinfo=ZoneInfo(zone))
+        at = local.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidInput([Problem("received_at", text, "impossible-time")]) from None
+    if at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != local.replace(tzinfo=None):
+        raise InvalidInput([Problem("received_at", text, "no-such-time", {"zone": zone})])
+    return at
 
 
 def _read_road(text: str) -> ObjectionRoad:

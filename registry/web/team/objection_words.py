@@ -25,8 +25,8 @@ CURES: Final = (
     Cure(
         "accommodated",
         "Accommodated",
-        "You do what the customer asks for, in whole or in part. If the change itself goes away or gets smaller, withdraw "
-        "or correct the notice too: closing the objection does not do that.",
+        "You do what the customer asks for, in whole or in part. If the change itself goes away or gets smaller, "
+        "withdraw or correct the notice too: closing the objection does not do that.",
         "What was agreed, with whom, and from when.",
     ),
     Cure(
@@ -38,8 +38,8 @@ CURES: Final = (
     Cure(
         "terminated",
         "Contract terminated",
-        "The contract ends because of the objection. The customer drops out of the notice only once the end of its contract "
-        "has been recorded and has come.",
+        "The contract ends because of the objection. The customer drops out of the notice only once the end of its "
+        "contract has been recorded and has come.",
         "Who gave notice, when, and on which day the contract ends.",
     ),
     Cure(
@@ -63,7 +63,11 @@ ROADS: Final = (
     (ObjectionRoad.PHONE.value, "By phone or in a meeting"),
     (ObjectionRoad.OTHER.value, "By another road"),
 )
-ROAD_WORDS: Final = {**dict(ROADS), ObjectionRoad.LINK.value: "By the link in our letter", None: "Recorded on the command line"}
+ROAD_WORDS: Final[dict[str | None, str]] = {
+    **{road: said for road, said in ROADS},  # noqa: C416 - a plain dict() would have no key that may be None
+    ObjectionRoad.LINK.value: "By the link in our letter",
+    None: "Recorded on the command line",
+}
 
 STATE_WORDS: Final = {
     "received": "new",
@@ -131,7 +135,9 @@ def _why_not(sheet: ObjectionSheet) -> str:
 def say_closing(sheet: ObjectionSheet) -> str:
     """Say what closing it will do to the notice, before it is done."""
     closes = sheet.outlook.closes
-    several = f"All {closes} open objections of {sheet.customer} to this notice are closed together. " if closes > 1 else ""
+    several = (
+        f"All {closes} open objections of {sheet.customer} to this notice are closed together. " if closes > 1 else ""
+    )
     if sheet.notice_state in {"withdrawn", "in_effect"}:
         return f"{several}{say_effect(sheet)}"
     if not sheet.outlook.holds:

@@ -25,6 +25,7 @@ from registry.tables import Customer, Notice, Objection, Publisher
 from registry.web.current import wiring
 from registry.web.team import objection_words as words
 from registry.web.team.access import Desk, screen
+from registry.web.team.delivery_words import mask_address
 from registry.web.team.frame import PAGE_SIZE, cut_page, errors_of, go, page_number, show, status_of
 
 SHOWN: Final = ("open", "late", "closed", "all")
@@ -113,9 +114,7 @@ def close_objection(desk: Desk, objection: int) -> Any:
             if "send" in request.form:
                 # Before it is closed, so that nothing is closed where nobody can be told.
                 send_reply(session, desk.now, publisher, row, desk.actor, wiring().letterhead, text)
-            resolve_objection(
-                session, desk.now, publisher, notice, customer.key, desk.actor, cure=cure.name, note=text
-            )
+            resolve_objection(session, desk.now, publisher, notice, customer.key, desk.actor, cure=cure.name, note=text)
     except RegistryError as error:
         return _closing(desk, objection, cure.name, status=status_of(error), errors=errors_of(error))
     return go("objection", said=f"The objection is closed: {cure.called.lower()}.", objection=objection)
@@ -157,6 +156,7 @@ def _sheet(desk: Desk, number: int, error: RegistryError | None = None) -> Any:
         sheet=sheet,
         words=words,
         effect=words.say_effect(sheet),
+        shown=(lambda address: address) if desk.may(TeamRole.EDITOR) else mask_address,
         errors=errors_of(error) if error else {},
         values=request.form if error else {"to": "contacts"},
     )

@@ -7,18 +7,20 @@ same folder, and are never looked at here.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from flask import abort
 
 from registry.domain.people import TeamRole
 from registry.queries.delivery_letter import LONGEST_SHOWN, ShownLetter, read_message
 from registry.queries.outbox import OutboxLetter, find_outbox_letter, list_outbox
-from registry.settings import OUTBOX
 from registry.web.current import wiring
 from registry.web.team.access import Desk, screen
 from registry.web.team.delivery_sandbox import show_letter
 from registry.web.team.frame import PAGE_SIZE, cut_page, page_number, show
+
+NO_MAIL_SERVER: Final = "outbox:"
+"""The mail address of an installation that sends nothing."""
 
 
 @screen("/outbox/", TeamRole.EDITOR)
@@ -28,7 +30,7 @@ def outbox(desk: Desk) -> Any:
         rows = list_outbox(session, publisher, page_number(), PAGE_SIZE)
     page = cut_page([(row, read_file(row)) for row in rows], page_number())
     zone = publisher.facts["time_zone"]
-    return show("team/outbox/list.html", page=page, zone=zone, is_real=wiring().mail_url != OUTBOX)
+    return show("team/outbox/list.html", page=page, zone=zone, is_real=wiring().mail_url != NO_MAIL_SERVER)
 
 
 @screen("/outbox/<int:number>", TeamRole.EDITOR)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from registry.domain.errors import InvalidInput, Problem
 from registry.domain.people import TeamRole
 from registry.queries.people import list_addresses
-from registry.queries.record import Act, RecordFilter, find_newest, list_acts, load_names
+from registry.queries.record import Act, RecordFilter, list_acts, load_names
 from registry.steps.record import record_event
 from registry.tables import Publisher
 from registry.tables.engine import reading
@@ -87,8 +87,7 @@ def record_export(desk: Desk) -> Any:
         with desk.writing() as (session, publisher):
             zone = publisher.facts["time_zone"]
             wanted = read_filter(given, zone)
-            up_to = find_newest(session)
-            _record_export(session, desk, publisher, given, form, up_to)
+            up_to = _record_export(session, desk, publisher, given, form)
     except InvalidInput as error:
         return _show_export(desk, given, errors_of(error))
     with_sign_ins = desk.may(TeamRole.OWNER)
@@ -108,11 +107,12 @@ def record_export(desk: Desk) -> Any:
     return answer
 
 
-def _record_export(session: Session, desk: Desk, publisher: Publisher, given: Any, form: str, up_to: int) -> None:
+def _record_export(session: Session, desk: Desk, publisher: Publisher, given: Any, form: str) -> int:
+    """Put on record that the record is taken away; return the number of that act, which is the last one taken."""
     # Whose acts were looked for names people, and so is no matter of the payload (R39).
     filters = {name: given[name].strip() for name in FIELDS if given.get(name, "").strip()}
     payload = {name: value for name, value in filters.items() if name not in {"actor", "subject"}}
-    record_event(
+    event = record_event(
         session,
         desk.now,
         desk.actor,
@@ -120,10 +120,11 @@ def _record_export(session: Session, desk: Desk, publisher: Publisher, given: An
         subject=("publisher", publisher.slug),
         publisher_id=publisher.id,
         format=form,
-        up_to=up_to,
         filtered_by=sorted(filters),
         **{f"filter_{name}": value for name, value in payload.items()},
     )
+    session.flush()
+    return event.id
 
 
 def _show_export(desk: Desk, given: Any, errors: dict[str, str] | None = None) -> Any:

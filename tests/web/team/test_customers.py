@@ -380,3 +380,21 @@ def test_every_screen_asks_few_questions_with_five_hundred_customers(light_team:
         with queries(engine) as sent:
             assert ola.get(f"/team/antopsis/{path}").status_code == 200
         assert len(sent) <= 10, (path, len(sent), sent)
+
+
+def test_addresses_and_fields_with_odd_characters_are_refused_and_fail_nowhere(team: Team) -> None:
+    edda = team.sign_in(EDDA)
+    for key in ("%00", "a%00b", "%F0%9F%98%80", "x" * 3_000, "new%2F"):
+        for path in ("", "/edit", "/contract", "/contacts/1"):
+            assert edda.get(f"{CUSTOMERS}/{key}{path}").status_code in {302, 404, 308}
+    ((_, number, _),) = contacts_of(team)
+    assert edda.get(f"{BREMEN}/contacts/99999999999999999999999").status_code == 404
+    require_approvals(team)
+    save(team, days="60")
+    assert save(team, days="20", reason="a\0b").status_code == 400
+    assert save(team, days="60", name="a\0b").status_code == 400
+    assert edda.post(f"{BREMEN}/contacts", {"email": "a@b.example", "name": "a\0b"}).status_code == 400
+    assert edda.post(f"{BREMEN}/contacts/{number}", {"language": "d\0", "name": "B"}).status_code == 400
+    assert edda.get("/team/antopsis/followers/99999999999999999999999").status_code == 404
+    assert edda.post("/team/antopsis/followers/99999999999999999999999/end").status_code == 404
+    assert edda.get("/team/antopsis/suppressions/?address=a%00@b.example").status_code == 200

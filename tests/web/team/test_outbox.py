@@ -62,7 +62,9 @@ def test_nobody_sees_another_publishers_letters_nor_those_of_signing_in(two_team
     world.tick()
     folder: Path = world.wiring.outbox
     stray = folder / "20260930T080000.000000Z-sign-in.1@registry.example.eml"
-    stray.write_bytes(b"From: a@b.example\r\nTo: ola@antopsis.example\r\nSubject: Reset your password\r\n\r\nSECRET\r\n")
+    stray.write_bytes(
+        b"From: a@b.example\r\nTo: ola@antopsis.example\r\nSubject: Reset your password\r\n\r\nSECRET\r\n"
+    )
     edda, zoe = two_teams.sign_in(EDDA), two_teams.sign_in(ZOE)
     paths = numbers(edda.get(OUTBOX).text)
     assert "Reset your password" not in edda.get(OUTBOX).text

@@ -159,7 +159,7 @@ def test_at_most_three_letters_a_day_go_to_one_address_and_nobody_can_tell(light
 def test_a_mail_server_that_takes_nothing_tells_nobody_who_is_known(
     light_team: Team, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(OutboxChannel, "send", lambda self, envelope: TemporaryFailure("451 later"))
+    monkeypatch.setattr(OutboxChannel, "send", lambda self, envelope: TemporaryFailure(451, "later"))
     assert "a letter with a link is on its way" in ask_for_letter(light_team, EDDA.email)
     assert "A letter of the sign-in was not sent" in caplog.text
     assert EDDA.email not in caplog.text

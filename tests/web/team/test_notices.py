@@ -1,0 +1,228 @@
+"""The list of notices and the page of one: what they say, to whom, and in how many queries."""
+
+from __future__ import annotations
+
+import re
+
+from registry.queries.notice_holds import count_holding
+from registry.queries.notice_page import list_authors, load_customers
+from registry.steps.lookup import get_notice, get_publisher
+from registry.steps.record import Actor
+from registry.steps.revise_draft import find_authors
+from registry.steps.take_effect import find_holds
+from registry.tables import Customer, NoticeCustomer
+from tests.steps.path_cast import HETZNER, STRIPE, TWO_PLACES, decide, edit, object_to, resolve
+from tests.web.colleagues import ARNO, EDDA, VERA, ZOE, Team
+from tests.web.site import links_of, words_of
+from tests.web.team.counting import queries
+from tests.web.team.notice_cast import (
+    BY_EDDA,
+    NOTICES,
+    do,
+    draft,
+    edit_places,
+    edit_purposes,
+    published,
+    require_approvals,
+)
+from tests.world import BREMEN, HANOI, World, antopsis, utc
+
+OSLO_AND_PORTO = """  - key: oslo
+    name: Oslo Hospital
+    time_zone: Europe/Oslo
+    notice: {authorisation: specific}
+    contacts: [dpo@oslo.example]
+  - key: porto
+    name: Porto Media
+    time_zone: Europe/Lisbon
+    notice: {objection: record}
+    contacts: [dpo@porto.example]
+"""
+
+
+def test_before_the_first_notice_the_list_says_how_one_comes_to_be(light_team: Team) -> None:
+    page = light_team.sign_in(EDDA).get(f"{NOTICES}/")
+    assert "It begins with an edit" in words_of(page.text)
+    assert "/team/antopsis/entries/" in links_of(page.text)
+
+
+def test_the_list_says_where_each_notice_stands_and_how_far_its_letters_are(team: Team) -> None:
+    first = published(team)
+    team.site.world.tick()
+    edit_purposes(team)
+    second = draft(team.sign_in(EDDA), changes=["stripe"])
+    page = words_of(team.sign_in(VERA).get(f"{NOTICES}/").text)
+    assert page.index(second) < page.index(first)
+    assert "2 reached" in page
+    assert "still waits for 2 customers" in page, "what goes to the outbox proves no receipt"
+    assert "not yet" in page
+
+
+def test_the_list_is_filtered_by_state_and_paged(light_team: Team) -> None:
+    number = published(light_team)
+    vera = light_team.sign_in(VERA)
+    assert number in vera.get(f"{NOTICES}/?state=pending").text
+    for state in ("open", "held", "in_effect", "withdrawn"):
+        assert "No notice is in this state" in vera.get(f"{NOTICES}/?state={state}").text
+    assert number in vera.get(f"{NOTICES}/?state=nonsense").text
+    assert number not in words_of(vera.get(f"{NOTICES}/?page=2").text)
+
+
+def test_the_page_says_what_changes_who_waits_and_what_comes_next(team: Team) -> None:
+    number = published(team)
+    page = team.sign_in(VERA).get(f"{NOTICES}/{number}").text
+    said = words_of(page)
+    for words in (
+        "It takes effect by itself on its day, unless a customer holds it.",
+        "Helsinki, Finland (processing)",
+        "2 customers would hold it on its day as things stand",
+        "nothing proves that it received the notice",
+        "1. Announcement",
+        "edda@antopsis.example",
+    ):
+        assert words in said
+    assert page.count('aria-current="step"') == 1
+    assert "/antopsis/notices/2026-001" in links_of(page)
+
+
+def test_a_held_notice_names_who_holds_it_and_why(team: Team) -> None:
+    world = team.site.world
+    number = published(team)
+    world.tick()
+    decide(world, number, "hanoi", "exempt", "Contract ended.")
+    object_to(world, number, "bremen")
+    world.at = utc("2026-11-16 08:00")
+    world.tick()
+    assert world.notice(number).state == "held"
+    vera = team.sign_in(VERA)
+    page = words_of(vera.get(f"{NOTICES}/{number}").text)
+    assert "On hold" in page
+    assert "1 customer holds it now" in page
+    assert "Holds it: its objection is open" in page
+    assert "Exempt (Contract ended.)" in page
+    assert page.index("Bremen Media") < page.index("Hanoi Streams")
+    assert "held by 1 customer" in words_of(vera.get(f"{NOTICES}/?state=held").text)
+
+
+def test_whom_a_draft_would_reach_is_told_before_it_goes(light_team: Team) -> None:
+    edit_places(light_team)
+    edda = light_team.sign_in(EDDA)
+    number = draft(edda)
+    path = f"{NOTICES}/{number}/audience"
+    assert f'hx-get="{path}"' in edda.get(f"{NOTICES}/{number}").text
+    piece = edda.get(path, headers={"HX-Request": "true"})
+    assert "2 letters go out" in words_of(piece.text)
+    assert "<html" not in piece.text
+    assert "Hanoi Streams Co. has 45 days of notice" in words_of(edda.get(path).text)
+
+
+def test_another_publishers_notice_is_not_there(two_teams: Team) -> None:
+    number = published(two_teams)
+    zoe = two_teams.sign_in(ZOE)
+    for act in ("", "/edit", "/submit", "/approve", "/publish", "/withdraw", "/postpone", "/correct", "/discard"):
+        assert zoe.get(f"/team/streams/notices/{number}{act}").status_code == 404, act
+        assert zoe.get(f"/team/antopsis/notices/{number}{act}").status_code == 404, act
+    for act in ("/edit", "/submit", "/publish", "/withdraw", "/postpone", "/correct", "/pin", "/discard"):
+        answer = zoe.post(f"/team/streams/notices/{number}{act}", {"understood": "1", "reason": "x"})
+        assert answer.status_code == 404, act
+    assert number not in zoe.get("/team/streams/notices/").text
+    assert two_teams.site.world.notice(number).state == "announced"
+
+
+def add_customers(team: Team, number: str, count: int) -> None:
+    """Put customers into a notice as the announcement would, without letters."""
+    with team.site.world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        notice = get_notice(session, publisher, number)
+        terms = session.query(NoticeCustomer).filter_by(notice_id=notice.id).first()
+        assert terms is not None
+        rows = [
+            Customer(publisher_id=publisher.id, key=f"c{n}", name=f"Company {n:04}", created_at=team.site.world.at)
+            for n in range(count)
+        ]
+        session.add_all(rows)
+        session.flush()
+        session.add_all(
+            NoticeCustomer(
+                notice_id=notice.id,
+                customer_id=row.id,
+                publisher_id=publisher.id,
+                terms=terms.terms,
+                state="waiting",
+            )
+            for row in rows
+        )
+
+
+def test_no_screen_asks_more_than_ten_questions_however_many_customers_and_notices(team: Team) -> None:
+    number = published(team)
+    team.site.world.tick()
+    add_customers(team, number, 500)
+    edit_purposes(team)
+    require_approvals(team)
+    edda, arno = team.sign_in(EDDA), team.sign_in(ARNO)
+    waiting = draft(edda, changes=["stripe"])
+    do(edda, waiting, "submit")
+    engine = team.site.app.extensions["registry"].engine
+    for path in ("/", f"/{number}", f"/{number}?page=3", f"/{waiting}", f"/{waiting}/audience"):
+        with queries(engine) as sent:
+            page = arno.get(f"{NOTICES}{path}")
+        assert page.status_code == 200
+        assert len(sent) <= 10, (path, len(sent), *sent)
+    last = words_of(arno.get(f"{NOTICES}/{number}?page=26").text)
+    assert "Hanoi Streams" in last, "of 502 customers the 2 whose names come last stand on the last page"
+
+
+def test_the_database_finds_the_same_holds_as_the_rule(team: Team) -> None:
+    world = team.site.world
+    world.apply(antopsis(customers=HANOI + BREMEN + OSLO_AND_PORTO))
+    number = published(team)
+    world.tick()
+    agree(world, number, {"bremen", "hanoi", "oslo", "porto"})
+    for key in ("bremen", "oslo", "porto"):
+        decide(world, number, key, "served", "By courier.")
+    agree(world, number, {"hanoi", "oslo"})
+    for key in ("bremen", "porto"):
+        object_to(world, number, key)
+    agree(world, number, {"bremen", "hanoi", "oslo"})
+    decide(world, number, "hanoi", "exempt", "Contract ended.")
+    world.at = utc("2026-11-20 08:00")
+    world.tick()
+    assert world.notice(number).state == "held"
+    agree(world, number, {"bremen", "oslo"})
+    decide(world, number, "oslo", "approved", "Their letter.")
+    resolve(world, number, "bremen")
+    agree(world, number, set())
+
+
+def agree(world: World, number: str, holding: set[str]) -> None:
+    """Compare who holds a notice by the query with who holds it by the rule, as things stand."""
+    with world.reading() as session:
+        notice = get_notice(session, get_publisher(session, "antopsis"), number)
+        by_rule = [(hold.customer_key, hold.reason) for hold in find_holds(session, world.at, notice)]
+        shown = load_customers(session, world.at, notice, offset=0, limit=100)
+        assert {key for key, _ in by_rule} == holding
+        assert sorted((hold.customer_key, hold.reason) for row in shown.rows for hold in row.holds) == sorted(by_rule)
+        assert shown.holding == len(holding) == count_holding(session, world.at, [notice.id]).get(notice.id, 0)
+        assert shown.total == sum(shown.by_state.values()) == 4
+
+
+def test_the_authors_are_found_in_one_query_as_the_step_finds_them(team: Team) -> None:
+    world = team.site.world
+    for name, content in (("carla", HETZNER | {"retention": "30 days"}), ("dora", TWO_PLACES), ("edda", HETZNER)):
+        edit(world, content, actor=Actor(f"{name}@antopsis.example", "web"))
+    edit(world, TWO_PLACES, actor=BY_EDDA)
+    edit(world, STRIPE | {"retention": "A year"}, "stripe", actor=Actor("felix@antopsis.example", "web"))
+    number = draft(team.sign_in(ARNO), changes=["hetzner-falkenstein", "stripe"])
+    with world.reading() as session:
+        notice = get_notice(session, get_publisher(session, "antopsis"), number)
+        found = list_authors(session, notice)
+        assert found == find_authors(session, notice)
+        assert {"arno@antopsis.example", "felix@antopsis.example", "carla@antopsis.example"} <= found
+
+
+def test_the_public_page_knows_nothing_of_a_draft(light_team: Team) -> None:
+    edit_places(light_team)
+    number = draft(light_team.sign_in(EDDA))
+    assert light_team.site.get(f"/antopsis/notices/{number}").status_code == 404
+    assert not re.search(number, light_team.site.get("/antopsis/").text)
