@@ -145,11 +145,21 @@ def _in_notice(notice: Notice, change: NoticeChange) -> InNotice:
 
 
 def _find_name(session: Session, publisher: Publisher, key: str | None) -> str | None:
-    return load_documents(session, publisher, key).get(key, {}).get("name", key) if key else None
+    """Return what an entry is or was called, whether or not it is on the list."""
+    if key is None:
+        return None
+    name = (
+        select(EntryVersion.document["name"].as_string())
+        .join(Entry, Entry.id == EntryVersion.entry_id)
+        .where(Entry.publisher_id == publisher.id, Entry.key == key, EntryVersion.document.is_not(None))
+        .order_by(EntryVersion.seq.desc())
+        .limit(1)
+    )
+    return session.scalar(name) or key
 
 
-def load_documents(session: Session, publisher: Publisher, key: str | None = None) -> dict[str, dict[str, Any]]:
-    """Return the document wanted of each entry that is on the list or waits for it, by key; of one alone by `key`."""
+def load_documents(session: Session, publisher: Publisher) -> dict[str, dict[str, Any]]:
+    """Return the document wanted of each entry that is on the list or waits for it, by key."""
     wanted = func.coalesce(PendingEdit.version_id, ListPeriod.version_id)
     rows = session.execute(
         select(Entry.key, EntryVersion.document)
@@ -157,7 +167,6 @@ def load_documents(session: Session, publisher: Publisher, key: str | None = Non
         .outerjoin(ListPeriod, and_(ListPeriod.entry_id == Entry.id, ListPeriod.to_at.is_(None)))
         .join(EntryVersion, EntryVersion.id == wanted)
         .where(Entry.publisher_id == publisher.id, EntryVersion.document.is_not(None))
-        .where(*([Entry.key == key] if key is not None else []))
         .order_by(Entry.position, Entry.key)
     )
     return {row.key: row.document for row in rows}

@@ -32,7 +32,7 @@ MACHINE_SUFFIXES: Final = (".json", ".csv", ".rss", ".atom", ".ics")
 
 def is_for_machines(path: str) -> bool:
     """Return whether an address is that of a file or feed, which any page of the web may load."""
-    return path.endswith(MACHINE_SUFFIXES)
+    return path.endswith(MACHINE_SUFFIXES) and not is_for_the_team(path)
 
 
 def is_for_the_team(path: str) -> bool:
@@ -50,10 +50,13 @@ def add_headers(app: Flask) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
+        is_of_the_team = is_for_the_team(request.path)
+        # What holds others' words (a letter, a document) comes with a policy of its own, which is tighter.
+        policy = response.headers.get("Content-Security-Policy")
         for name, value in HEADERS.items():
             response.headers[name] = value
-        if is_for_the_team(request.path):
-            response.headers["Content-Security-Policy"] = TEAM_POLICY.format(nonce=g.csp_nonce)
+        if is_of_the_team:
+            response.headers["Content-Security-Policy"] = policy or TEAM_POLICY.format(nonce=g.csp_nonce)
             response.headers["Referrer-Policy"] = "same-origin"
         if wiring().letterhead.base_url.startswith("https://"):
             response.headers["Strict-Transport-Security"] = HSTS

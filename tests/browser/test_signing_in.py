@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.browser.conftest import DESKTOP
 from tests.web.colleagues import ARNO, EDDA, OLA, VERA, Somebody, Team
 from tests.web.conftest import serving
 from tests.web.site import Site
+from tests.web.team.oidc_provider import CLIENT_ID, CLIENT_SECRET, issuer
 from tests.web.team.sign_in_browser import PASSWORD, code_of, give_password, letters_to, text_of
 from tests.world import antopsis
 
@@ -39,15 +41,14 @@ class Workbench:
     base: str
 
 
-@pytest.fixture(scope="module")
-def workbench(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+@contextmanager
+def at_a_name(sqlite_template: Path, folder: Path, **settings: str) -> Iterator[Workbench]:
     """Serve Antopsis and its team at localhost."""
-    folder = tmp_path_factory.mktemp("sign-in")
     url = databases.copied_sqlite_url(folder, sqlite_template)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         base = f"http://localhost:{port}"
-        with serving(url, folder / "instance", antopsis(), REGISTRY_BASE_URL=base) as site:
+        with serving(url, folder / "instance", antopsis(), REGISTRY_BASE_URL=base, **settings) as site:
             team = Team(site)
             for somebody in (OLA, ARNO, EDDA, VERA):
                 give_password(team, somebody.email)
@@ -58,6 +59,13 @@ def workbench(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -
             server.shutdown()
             thread.join(timeout=10)
             server.server_close()
+
+
+@pytest.fixture(scope="module")
+def workbench(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """The workbench of a team that signs in here."""
+    with at_a_name(sqlite_template, tmp_path_factory.mktemp("sign-in")) as workbench:
+        yield workbench
 
 
 @pytest.fixture
@@ -316,3 +324,52 @@ def test_the_other_pages_of_the_sign_in(page: Page) -> None:
     page.get_by_role("button", name="Change your password").click()
     expect(page.get_by_text("This is not what you typed above")).to_be_visible()
     seen(page)
+
+
+def test_the_sign_in_of_the_company(chromium: Browser, sqlite_template: Path, tmp_path: Path) -> None:
+    with issuer() as provider:
+        settings = {
+            "REGISTRY_OIDC_ISSUER": provider.base,
+            "REGISTRY_OIDC_CLIENT_ID": CLIENT_ID,
+            "REGISTRY_OIDC_CLIENT_SECRET": CLIENT_SECRET,
+            "REGISTRY_OIDC_NAME": "Antopsis ID",
+        }
+        provider.person = {"email": EDDA.email, "email_verified": True}
+        with at_a_name(sqlite_template, tmp_path, **settings) as workbench:
+            context = chromium.new_context(viewport=DESKTOP, base_url=workbench.base)
+            page = context.new_page()
+            said: list[str] = []
+            page.on("console", lambda message: said.append(message.text))
+            page.goto("/team/antopsis/people/")
+            seen(page)
+            # The issuer is another origin, and leads on by itself: no policy of ours stands in its way.
+            page.get_by_role("button", name="Sign in with Antopsis ID").click()
+            expect(page).to_have_url(re.compile("/team/antopsis/"))
+            expect(page.locator(".menu summary")).to_contain_text(EDDA.name)
+            page.goto("/team/account/verify")
+            seen(page)
+            assert said == []
+            context.close()
+
+
+def test_an_issuer_that_is_down_and_too_many_tries_are_pages_like_the_others(
+    chromium: Browser, sqlite_template: Path, tmp_path: Path
+) -> None:
+    settings = {
+        "REGISTRY_OIDC_ISSUER": "http://127.0.0.1:9",
+        "REGISTRY_OIDC_CLIENT_ID": CLIENT_ID,
+        "REGISTRY_OIDC_CLIENT_SECRET": CLIENT_SECRET,
+    }
+    with at_a_name(sqlite_template, tmp_path, **settings) as workbench:
+        context = chromium.new_context(viewport=DESKTOP, base_url=workbench.base)
+        page = context.new_page()
+        page.goto(LOGIN)
+        page.get_by_role("button", name="Sign in with 127.0.0.1").click()
+        expect(page.get_by_role("heading", name="127.0.0.1 does not answer")).to_be_visible()
+        seen(page)
+        for _ in range(12):
+            type_password(page, EDDA, "a wrong guess")
+        type_password(page, EDDA)
+        expect(page.get_by_role("heading", name="Too many tries")).to_be_visible()
+        seen(page)
+        context.close()

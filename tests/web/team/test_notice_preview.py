@@ -215,7 +215,7 @@ def test_a_test_goes_to_whoever_asks_and_says_what_it_is(team: Team) -> None:
     for body in (text, part.get_content()):
         said = " ".join(body.split())
         assert "This is a test of notice 2026-001, as Hanoi Streams Co. would get it." in said
-        assert "nobody else reads it" in said
+        assert "nobody else got it" in said
         assert "second site" in said
         assert not re.search(r"/(manage|unsubscribe|object|confirm)/", body)
         assert f"http://127.0.0.1:8000{PREVIEW}" in body
