@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import nh3
@@ -40,11 +41,15 @@ class TextBlock:
     is_apart: bool
 
 
+@lru_cache(maxsize=256)
 def to_html(source: str) -> Markup:
     """Return Markdown as HTML that is safe wherever it is put; empty for nothing.
 
-    Links carry `rel="noopener nofollow"`. Nothing in it is loaded from anywhere.
+    Links carry `rel="noopener nofollow"`. Nothing in it is loaded from anywhere. The last ones made are kept, since
+    page and feeds show the same words.
     """
+    if not source:
+        return Markup()
     tokens = _parse(source)
     rendered = _PARSER.renderer.render(tokens, _PARSER.options, {})
     cleaned = nh3.clean(

@@ -38,8 +38,15 @@ from registry.settings_reading import (
 )
 
 __all__ = [
-    *("DEFAULT_INSTANCE", "OUTBOX", "RESEND", "BadSettings", "CompanySignIn", "Environment", "Settings"),
-    *("UnsafeSettings", "masked"),
+    "DEFAULT_INSTANCE",
+    "OUTBOX",
+    "RESEND",
+    "BadSettings",
+    "CompanySignIn",
+    "Environment",
+    "Settings",
+    "UnsafeSettings",
+    "masked",
 ]
 
 LOOPBACK = ("127.0.0.1", "localhost")

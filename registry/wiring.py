@@ -28,7 +28,8 @@ from registry.domain.vocabulary import ChannelKind
 from registry.letters.render import LetterRenderer
 from registry.migrations import find_revision, known_revisions, newest_revision
 from registry.pages.render import PageRenderer
-from registry.settings import OUTBOX, RESEND, BadSettings, CompanySignIn, Settings, masked
+from registry.settings import OUTBOX, RESEND, BadSettings, Settings, masked
+from registry.settings import CompanySignIn as CompanySignIn
 from registry.steps.installation import bind_installation, fingerprint_of
 from registry.steps.keyring import Keyring, load_keyring, make_keyring
 from registry.steps.letterhead import Letterhead

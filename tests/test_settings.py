@@ -297,6 +297,11 @@ def test_an_empty_value_counts_as_not_set(embedded: dict[str, str]) -> None:
         ("RESEND_WEBHOOK_SECRET", "aHVzaGh1c2hodXNoaHVzaGh1c2g=", "no signing secret"),
         ("RESEND_WEBHOOK_SECRET", ",", "no signing secret"),
         ("METRICS_TOKEN", "hush", "16 characters or more"),
+        ("OIDC_ISSUER", "accounts.google.com", "not the address of an issuer"),
+        ("OIDC_ISSUER", "http://id.example", "encrypted connection"),
+        ("OIDC_ISSUER", "https://id.example/?tenant=1", "not the address of an issuer"),
+        ("OIDC_NAME", "Antopsis ID", "no sign-in that it could name"),
+        ("OIDC_NAME", "A" * 41, "room for 40 characters"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused(name: str, value: str, cause: str, embedded: dict[str, str]) -> None:
@@ -305,6 +310,50 @@ def test_a_value_that_cannot_be_used_is_refused(name: str, value: str, cause: st
     assert cause in problem
     assert "hush" not in problem
     assert "hu#sh" not in problem
+
+
+COMPANY = {
+    "REGISTRY_OIDC_ISSUER": "https://accounts.google.com",
+    "REGISTRY_OIDC_CLIENT_ID": "registry.apps.example",
+    "REGISTRY_OIDC_CLIENT_SECRET": "hush-hush",
+}
+
+
+def test_the_sign_in_of_a_company_needs_issuer_client_id_and_secret(embedded: dict[str, str], tmp_path: Path) -> None:
+    assert Settings.from_env(embedded).company_sign_in is None
+    for name in COMPANY:
+        alone = {**embedded, name: COMPANY[name]}
+        missing = sorted(problem.split()[0] for problem in refused(alone))
+        assert missing == sorted(other for other in COMPANY if other != name)
+    path = tmp_path / "secret"
+    path.write_text("hush-hush\n")
+    in_file = {**COMPANY, "REGISTRY_OIDC_CLIENT_SECRET_FILE": str(path)}
+    del in_file["REGISTRY_OIDC_CLIENT_SECRET"]
+    settings = Settings.from_env({**embedded, **in_file})
+    assert settings.company_sign_in == Settings.from_env({**embedded, **COMPANY}).company_sign_in
+    assert settings.company_sign_in is not None
+    assert settings.company_sign_in.client_secret == "hush-hush"
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "name", "shown", "asked"),
+    [
+        ("https://accounts.google.com", None, "Google", "https://accounts.google.com"),
+        ("https://id.antopsis.example/", None, "id.antopsis.example", "https://id.antopsis.example"),
+        ("https://id.example/t1/v2.0", "Antopsis ID", "Antopsis ID", "https://id.example/t1/v2.0"),
+        ("https://id.example/.well-known/openid-configuration", None, "id.example", "https://id.example"),
+        ("http://127.0.0.1:9000", None, "127.0.0.1", "http://127.0.0.1:9000"),
+    ],
+)
+def test_an_issuer_is_named_as_people_know_it(
+    issuer: str, name: str | None, shown: str, asked: str, embedded: dict[str, str]
+) -> None:
+    environ = {**embedded, **COMPANY, "REGISTRY_OIDC_ISSUER": issuer}
+    company = Settings.from_env(environ | ({"REGISTRY_OIDC_NAME": name} if name else {})).company_sign_in
+    assert company is not None
+    assert company.name == shown
+    assert company.discovery_url == f"{asked}/.well-known/openid-configuration"
 
 
 def test_a_mail_server_needs_a_sender(embedded: dict[str, str]) -> None:
@@ -422,6 +471,7 @@ def test_the_representation_of_settings_holds_no_secret() -> None:
         ("RESEND_API_KEY", "re_key", "*** (length 6)"),
         ("RESEND_WEBHOOK_SECRET", "whsec_x", "*** (length 7)"),
         ("METRICS_TOKEN", "abc", "*** (length 3)"),
+        ("OIDC_CLIENT_SECRET", "abc", "*** (length 3)"),
         ("BOUNCE_ADDRESS", "bounces@example.com", "'bounces@example.com'"),
         ("SECRET_KEY", "abc", "*** (length 3)"),
         ("ALERT_URL", "https://u:p@hooks.example/T/B", "'https://hooks.example/***'"),

@@ -75,7 +75,7 @@ class StatementShown:
 class NoticeShown:
     """One notice, ready for a template. Dates are local to the publisher; `countdown` is seen from the day shown.
 
-    `explanation` are the publisher's own words as safe HTML, empty for none.
+    `own_words` are the publisher's, in Markdown, empty for none.
     """
 
     number: str
@@ -96,7 +96,12 @@ class NoticeShown:
     changes: tuple[ChangeShown, ...]
     statements: tuple[StatementShown, ...]
     contact_url: str | None
-    explanation: Markup
+    own_words: str
+
+    @property
+    def explanation(self) -> Markup:
+        """The publisher's own words as safe HTML, empty for none; made when asked for, since most pages have no use."""
+        return to_html(self.own_words)
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,7 @@ def show_notice(notice: PublicNotice, public: PublicList, addresses: Addresses, 
         changes=tuple(show_change(change, addresses, names) for change in notice.changes),
         statements=_show_statements(notice, zone),
         contact_url=contact_url(public.publisher.contact, f"Notice {notice.number}: objection"),
-        explanation=to_html(notice.explanation),
+        own_words=notice.explanation,
     )
 
 

@@ -28,7 +28,7 @@ class OwnPasskey:
 
 @dataclass(frozen=True)
 class OpenSession:
-    """A session that is open: since when, when last seen (a quarter of an hour exactly), from where. Instants are UTC."""
+    """A session that is open: since when, when it was last seen (to a quarter of an hour), from where. All in UTC."""
 
     id: int
     address: str | None

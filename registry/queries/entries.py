@@ -85,8 +85,9 @@ class ListWish:
 class EntryRow:
     """One entry as a row of the list. `document` is what stands there now, or what waits to, or what stood there last.
 
-    All dates are of the publisher's zone: `listed_on` began its present stay, `removed_on` ended its last. `is_waiting`: an edit waits that no open notice carries; `is_leaving`: what is
-    wanted is that it leaves. `notice` is the open notice it stands in, with its state and the date last told.
+    All dates are of the publisher's zone: `listed_on` began its present stay, `removed_on` ended its last.
+    `is_waiting`: an edit waits that no open notice carries. `is_leaving`: it is wanted off the list. `notice` is the
+    open notice it stands in, with its state and the date last told.
     """
 
     key: str

@@ -52,8 +52,9 @@ class InNotice:
 class EntryPage:
     """An entry as it stands, what waits, and where it stands. `document` is as in `EntryRow`.
 
-    `base` is the version now wanted. `announced` is what the open notice changes, `waiting` what an edit changes beyond that, by `author` at `edited_at`
-    (UTC). `approvals` are those given of `approvals_required` for an editorial edit that waits for them, else None.
+    `base` is the version now wanted. `announced` is what the open notice changes, `waiting` what an edit changes
+    beyond that, by `author` at `edited_at` (UTC). `approvals` are those given of `approvals_required` for an editorial
+    edit that waits for them, else None.
     """
 
     key: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from registry.domain.changes import EntryChange, diff_entry
 from registry.domain.vocabulary import Weight
 from registry.steps.lookup import read_content
-from registry.tables import Entry, EntryVersion, Notice, NoticeChange, PendingEdit
+from registry.tables import Approval, Entry, EntryVersion, Notice, NoticeChange, PendingEdit
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,21 @@ def list_waiting_corrections(session: Session, notice: Notice) -> list[WaitingCo
         if change is not None:
             found.append(WaitingCorrection(key, change))
     return found
+
+
+def list_correction_approvals(session: Session, notice: Notice, since_at: datetime) -> list[str]:
+    """Return who approved a correction of the notice since it was proposed at `since_at` (UTC).
+
+    Whether these are approvals of just this correction is asked again when it is sent (R16).
+    """
+    rows = session.scalars(
+        select(Approval.actor)
+        .where(
+            Approval.publisher_id == notice.publisher_id,
+            Approval.subject == "correction",
+            Approval.subject_id == notice.id,
+            Approval.approved_at >= since_at,
+        )
+        .order_by(Approval.id)
+    )
+    return list(dict.fromkeys(rows))

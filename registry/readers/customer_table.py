@@ -101,6 +101,8 @@ def read_customer_table(data: bytes) -> CustomerTable:
         raise _refusal(None, "table-empty")
     delimiter = announced[1] if announced else _choose_delimiter(text)
     rows = _split(text, delimiter, skipped)
+    if not rows:
+        raise _refusal(None, "table-empty")
     header_line, header = rows[0]
     columns, ignored = _read_header(header, header_line)
     if len(rows) - 1 > MOST_ROWS:

@@ -42,7 +42,8 @@ from registry.web.sign_in_forms import (
 )
 from registry.web.sign_in_gate import guard_sign_in
 from registry.web.sign_in_limits import limit_sign_in
-from registry.web.sign_in_links import ACCOUNT, INVITATION_LINK_FOR
+from registry.web.sign_in_links import ACCOUNT as ACCOUNT
+from registry.web.sign_in_links import INVITATION_LINK_FOR
 from registry.web.sign_in_mail import SignInMail, send_after_answers
 from registry.web.sign_in_pages import render
 from registry.web.sign_in_words import MESSAGES, PASSWORD_LETTER

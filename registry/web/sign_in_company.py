@@ -11,22 +11,21 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.base_client.errors import OAuthError
-from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
+from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]  # it has no types
+from authlib.integrations.base_client.errors import OAuthError  # type: ignore[import-untyped]  # it has no types
+from authlib.integrations.flask_client import FlaskOAuth2App, OAuth  # type: ignore[import-untyped]  # it has no types
 from flask import Flask, Response, flash, redirect, request
 from flask_security import FsOAuthProvider, Security
-from flask_security.utils import get_message
 from joserfc.errors import JoseError
 from requests import RequestException
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as BaseResponse
 
 from registry import clock
-from registry.settings import CompanySignIn
 from registry.web.current import wiring
 from registry.web.sign_in_links import ACCOUNT
 from registry.web.sign_in_pages import answer
+from registry.wiring import CompanySignIn
 
 NAME: Final = "company"
 """What it is called in addresses: `…/login/oauthresponse/company` is to be registered with the issuer."""
@@ -48,13 +47,13 @@ class NotTheirs(OAuthError):  # type: ignore[misc]  # it has no types
 
 
 _REASONS: Final = {
-    "no-email": "{name} did not say which e-mail address you have. Whoever runs this service must ask it for the address.",
+    "no-email": "{name} did not say which e-mail address you have. Tell whoever runs this service.",
     "unverified": "{name} has not checked that your e-mail address is yours. Confirm the address there, and try again.",
-    "too-old": "{name} did not ask you to prove who you are just now. Prove it in another way, or sign out and in again.",
+    "too-old": "{name} did not ask you to prove who you are just now. Prove it in another way.",
     "access_denied": "You did not let {name} tell us who you are, so you are not signed in.",
     "mismatching_state": "That took too long, or was begun in another window. Try again.",
 }
-_OTHERWISE: Final = "{name} could not be understood, so you are not signed in. Try again; tell whoever runs this service."
+_OTHERWISE: Final = "{name} could not be understood, so nothing was done. Try again; tell whoever runs this service."
 
 
 class CompanyApp(FlaskOAuth2App):  # type: ignore[misc]  # it has no types

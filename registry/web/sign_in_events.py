@@ -46,13 +46,14 @@ def tell(user: Member, kind: str) -> None:
     """Write to somebody what happened to their account, of the kind that is on record."""
     notice = NOTICES[kind]
     given = {
+        "title": notice.subject,
         "said": notice.said,
         "at": now(),
         "address": request.remote_addr,
         "browser": describe_browser(request.user_agent.string),
         "is_guessing": kind == "person.codes_refused",
     }
-    text, html = (render(f"security/email/notice.{ending}", title=notice.subject, **given) for ending in ("txt", "html"))
+    text, html = (render(f"security/email/notice.{ending}", **given) for ending in ("txt", "html"))
     send_later(notice.subject, user.email, text, html)
 
 
@@ -121,7 +122,7 @@ def _make_codes_once(user: Member) -> None:
     session[NEW_CODES] = True
 
 
-def _note(user: Member, kind: str, *, tells: bool = True, **payload: object) -> None:
+def _note(user: Member, kind: str, *, tells: bool = True, **payload: Any) -> None:
     record_event(db.session(), now(), _actor(user), kind, subject=("person", str(user.id)), **payload)
     if tells:
         tell(user, kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_security import MfRecoveryCodesUtil, Totp, WebauthnUtil
-from passlib.totp import TokenError
+from passlib.totp import TokenError  # type: ignore[import-untyped]  # it has no types
 from sqlalchemy import select
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
@@ -68,13 +68,13 @@ class OneTimeCodes(Totp):
 class RecoveryCodes(MfRecoveryCodesUtil):
     """Recovery codes whose making and use stand on record."""
 
-    def create_recovery_codes(self, user: Member) -> list[str]:
+    def create_recovery_codes(self, user: Any) -> list[str]:
         """Make new codes, and return them to be shown this once."""
         codes = super().create_recovery_codes(user)
         note_codes_made(user)
         return codes
 
-    def check_recovery_code(self, user: Member, code: str) -> bool:
+    def check_recovery_code(self, user: Any, code: str) -> bool:
         """Return whether a code is one of those left, read anew and locked: of two browsers with it, one is let in."""
         db.session.refresh(user, ["mf_recovery_codes"], with_for_update=True)
         fits = super().check_recovery_code(user, code)
@@ -82,7 +82,7 @@ class RecoveryCodes(MfRecoveryCodesUtil):
             user.track_failed_authn("recovery code", True)
         return fits
 
-    def delete_recovery_code(self, user: Member, code: str) -> bool:
+    def delete_recovery_code(self, user: Any, code: str) -> bool:
         """Take a code away that was just used."""
         is_gone = super().delete_recovery_code(user, code)
         note_recovery_code_used(user)

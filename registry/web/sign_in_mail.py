@@ -1,8 +1,8 @@
 """The letters of the sign-in itself: invitations, links to choose a password, and what happened to an account.
 
-They leave by the one mail road. Those that somebody waits for on the screen are sent at once (`send_letter`). All others
-leave once the page is answered (`send_later`): how long a mail server takes would otherwise tell a stranger whose address
-is known here, and no transaction is held open while it thinks.
+They leave by the one mail road. Those that somebody waits for on the screen are sent at once (`send_letter`). All
+others leave once the page is answered (`send_later`): how long a mail server takes would otherwise tell a stranger
+whose address is known here, and a transaction would be held open while it thinks.
 """
 
 from __future__ import annotations

@@ -64,9 +64,7 @@ def test_it_is_nobody_elses_and_of_no_other_publisher(world: World, people: tupl
     assert (kept(world, arno, "stripe"), kept(world, edda, "stripe", "streams")) == ("Arno's", "At Streams")
 
 
-def test_new_entries_are_kept_apart_the_newest_first_and_not_without_end(
-    world: World, people: tuple[int, int]
-) -> None:
+def test_new_entries_are_kept_apart_the_newest_first_and_not_without_end(world: World, people: tuple[int, int]) -> None:
     edda, arno = people
     keep(world, edda, "stripe", "No new one")
     keep(world, arno, "new:ffffffff", "Arno's")

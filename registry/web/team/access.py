@@ -20,7 +20,7 @@ from flask_security.decorators import default_reauthn_handler
 from flask_security.utils import check_and_update_authn_fresh
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import Forbidden, NotFound
+from werkzeug.exceptions import BadRequest, Forbidden, NotFound
 from werkzeug.wrappers import Response
 
 from registry.domain.people import TeamRole
@@ -30,11 +30,14 @@ from registry.steps.record import Actor
 from registry.tables import Membership, Publisher, SignIn
 from registry.tables.engine import reading, writing
 from registry.web.current import now, wiring
+from registry.web.publishers import is_searchable
 from registry.web.sessions import is_of_this_request, note_seen
 from registry.web.sign_in import ACCOUNT, FRESH_FOR, csrf
 
 team = Blueprint("team", __name__, url_prefix="/team")
 
+LARGEST_NUMBER: Final = 2**63 - 1
+"""No row has a greater number."""
 LONGEST_FORM: Final = 256 * 1024
 """Bytes. The longest form without a file is that of an entry with all its places."""
 SIGN_IN: Final = f"{ACCOUNT}/login"
@@ -192,6 +195,7 @@ def _let_in() -> Response | None:
         abort(403)
     if not current_user.is_authenticated:
         return _to_sign_in()
+    _refuse_impossible()
     with reading(wiring().engine) as session:
         sign_in, places = _find_places(session)
     if sign_in is None:
@@ -208,6 +212,17 @@ def _let_in() -> Response | None:
         return answer
     note_seen(sign_in)
     return None
+
+
+def _refuse_impossible() -> None:
+    """Answer as not found what no row can be called: neither database takes such a number, and one no such text."""
+    for value in (request.view_args or {}).values():
+        if isinstance(value, int) and value > LARGEST_NUMBER:
+            raise NotFound
+        if isinstance(value, str) and not is_searchable(value):
+            raise NotFound
+    if any("\0" in value for values in request.args.to_dict(flat=False).values() for value in values):
+        raise BadRequest
 
 
 def _find_places(session: Session) -> tuple[SignIn | None, tuple[Place, ...]]:

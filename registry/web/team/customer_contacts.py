@@ -20,7 +20,7 @@ from registry.steps.keyring import load_keyring
 from registry.steps.lookup import get_customer, read_customer_terms
 from registry.tables import Address, Customer, Publisher
 from registry.web.team.access import Desk, screen
-from registry.web.team.customers import ROW, get_page, show_customer
+from registry.web.team.customers import get_page, show_customer
 from registry.web.team.frame import errors_of, go, show, status_of
 
 
@@ -55,7 +55,7 @@ def add_customer_contact(desk: Desk, key: str) -> Any:
     return go("customer", said=said, key=key)
 
 
-@screen(f"/customers/<key>/contacts/<{ROW}:contact>", TeamRole.EDITOR, post=True)
+@screen("/customers/<key>/contacts/<int:contact>", TeamRole.EDITOR, post=True)
 def customer_contact(desk: Desk, key: str, contact: int) -> Any:
     """Change what is known of a contact."""
     if request.method == "GET":
@@ -77,7 +77,7 @@ def customer_contact(desk: Desk, key: str, contact: int) -> Any:
     return go("customer", said="The contact is changed." if changed else "Nothing changed.", key=key)
 
 
-@screen(f"/customers/<key>/contacts/<{ROW}:contact>/raise", TeamRole.EDITOR, get=False)
+@screen("/customers/<key>/contacts/<int:contact>/raise", TeamRole.EDITOR, get=False)
 def raise_customer_contact(desk: Desk, key: str, contact: int) -> Any:
     """Put a contact before the one above it."""
     try:
@@ -88,7 +88,7 @@ def raise_customer_contact(desk: Desk, key: str, contact: int) -> Any:
     return go("customer", said="The order is changed.", key=key)
 
 
-@screen(f"/customers/<key>/contacts/<{ROW}:contact>/end", TeamRole.EDITOR, get=False)
+@screen("/customers/<key>/contacts/<int:contact>/end", TeamRole.EDITOR, get=False)
 def end_customer_contact(desk: Desk, key: str, contact: int) -> Any:
     """End a contact, where another one stands that can be written to."""
     try:
@@ -99,7 +99,7 @@ def end_customer_contact(desk: Desk, key: str, contact: int) -> Any:
     return go("customer", said="The contact is ended, and what waited for it is not sent.", key=key)
 
 
-@screen(f"/customers/<key>/contacts/<{ROW}:contact>/move", TeamRole.EDITOR, get=False)
+@screen("/customers/<key>/contacts/<int:contact>/move", TeamRole.EDITOR, get=False)
 def move_customer_contact(desk: Desk, key: str, contact: int) -> Any:
     """Make a contact one of another customer."""
     other = request.form.get("other", "").strip()

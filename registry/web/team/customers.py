@@ -28,8 +28,6 @@ from registry.web.team.customer_words import describe_terms, describe_versions, 
 from registry.web.team.frame import PAGE_SIZE, cut_page, page_number, show
 
 LONGEST_SEARCH: Final = 200
-ROW: Final = f"int(max={2**63 - 1})"
-"""How a row's number stands in an address: one that no database can count to leads nowhere."""
 AUTHORISATIONS: Final = ("general", "specific")
 
 

@@ -83,7 +83,7 @@ class EntryForm:
             data |= {name: members} if members else {}
         data |= {"products": list(self.products)} if self.products else {}
         data |= {group: [_read_row(row) for row in rows] for group, rows in self.rows.items() if rows}
-        return {"name": "", **data}
+        return data
 
     def read(self) -> tuple[EntryContent, EntryInternals]:
         """Return the content and the private facts. Raises `InvalidInput` with every problem of both."""

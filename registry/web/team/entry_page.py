@@ -108,6 +108,7 @@ def show_form(
         "team/entries/form.html",
         status=400 if errors else 200,
         errors=errors or {},
+        labels={field: _label(field) for field in errors or {}},
         values=form.values,
         key=own_key,
         name=form.words.get("name") or own_key,
@@ -153,7 +154,7 @@ def explain_typed(
         content, _ = form.read()
     except InvalidInput as error:
         problems = [(_label(field), sentence) for field, sentence in place_problems(error).items()]
-        if not typed["name"].strip():
+        if not typed.get("name"):
             return _piece(Meaning("Give it a name first.", "calm", ()), alike, proposed)
         return _piece(Meaning("Not complete yet.", "calm", ()), alike, proposed, problems)
     key = own_key or form.key or proposed
@@ -161,7 +162,7 @@ def explain_typed(
         assess_edit(session, desk.now, publisher, key, present, content), is_new=present is None
     )
     if content.role is Role.CATEGORY:
-        warning = "A category names nobody: Clause 9 of the SCCs and Art. 28(2) GDPR ask who is engaged."
+        warning = "A category names nobody, which is not enough under Clause 9 of the SCCs."
         meaning = replace(meaning, sentences=(*meaning.sentences, warning))
     return _piece(meaning, alike, proposed)
 
@@ -178,6 +179,8 @@ def _piece(
 
 def _label(field: str) -> str:
     head, _, rest = field.partition(".")
+    if field in {"key", "form"}:
+        return "Key" if field == "key" else "The entry"
     if head == "internals":
         return PRIVATE_LABELS.get(rest, rest)
     if head in {"locations", "transfers"}:

@@ -93,7 +93,7 @@ def tell_fate(fate: EditFate, change: EntryChange | None, notice: StandsIn | Non
             return f"Saved. The change is editorial, and is on the list once {_colleagues(required)} approved it."
         case EditFate.WAITS:
             number = notice.number if notice else ""
-            return f"Saved. The edit waits until notice {number} has ended, since it touches what that one announced."
+            return f"Saved. The edit waits until notice {number} has ended, whose content is fixed."
     if notice is not None:
         return f"Saved. The draft of notice {notice.number} holds this now; approvals it had are void."
     kinds = name_kinds(change) if change else "a change"

@@ -22,7 +22,6 @@ from registry.steps.erase_person import erase_person
 from registry.steps.keyring import load_keyring
 from registry.tables import Address, Publisher, Subscription
 from registry.web.team.access import Desk, screen
-from registry.web.team.customers import ROW
 from registry.web.team.frame import PAGE_SIZE, errors_of, go, show, status_of
 
 ANY_STATE = "any"
@@ -58,13 +57,13 @@ def followers(desk: Desk) -> Any:
         )
 
 
-@screen(f"/followers/<{ROW}:follower>", TeamRole.EDITOR)
+@screen("/followers/<int:follower>", TeamRole.EDITOR)
 def follower(desk: Desk, follower: int) -> Any:
     """Show one follower, and what can be done at their request."""
     return _show(desk, follower)
 
 
-@screen(f"/followers/<{ROW}:follower>/end", TeamRole.EDITOR, get=False)
+@screen("/followers/<int:follower>/end", TeamRole.EDITOR, get=False)
 def end_follower(desk: Desk, follower: int) -> Any:
     """End a subscription because whoever it is asked for that."""
     try:

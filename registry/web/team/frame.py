@@ -39,10 +39,18 @@ def show(template_name: str, /, status: int = 200, **values: Any) -> Response:
     The template takes `values`, and besides what the frame shows: `desk`, `errors` (field -> sentence) and `values`
     (field -> what was given), both empty unless given.
     """
-    given: dict[str, Any] = {"errors": {}, "values": {}, "desk": g.get("desk")} | values
+    given: dict[str, Any] = {"errors": {}, "desk": g.get("desk")} | values
+    given["values"] = _Given(given.get("values", {}).items())
     template = _environment().get_template(template_name)
     current_app.update_template_context(given)
     return private(template.render(given), status)
+
+
+class _Given(dict[str, Any]):
+    """What was typed into a form. A box that was not ticked and a field that was not sent are empty, and no error."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
 
 
 def private(body: str | bytes, status: int = 200, content_type: str = HTML) -> Response:

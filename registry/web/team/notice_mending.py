@@ -14,7 +14,7 @@ from registry.domain.notice_life import EDITABLE_STATES, PENDING_STATES
 from registry.domain.people import TeamRole
 from registry.domain.vocabulary import StatementKind, Weight
 from registry.pages.entry_facts import Names
-from registry.queries.notice_corrections import list_waiting_corrections
+from registry.queries.notice_corrections import list_correction_approvals, list_waiting_corrections
 from registry.queries.notice_page import is_author, list_authors, load_changes
 from registry.queries.pending_changes import product_names
 from registry.steps.correct_notice import approve_correction as approve_words
@@ -147,6 +147,7 @@ def _show_correction(desk: Desk, number: str, error: RegistryError | None) -> An
             if earliest is not None and moves and (told_on is None or earliest.effective_on > told_on)
             else None,
             "proposal": proposal,
+            "approved_by": list_correction_approvals(session, found, proposal.proposed_at) if proposal else [],
             "required": facts.approvals_required,
             "wrote_it": is_author(desk.email, authors),
             "more_values": dict(request.form) if request.method == "POST" else values,

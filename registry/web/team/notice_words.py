@@ -11,9 +11,11 @@ from registry.domain.effect import Hold, HoldReason
 from registry.domain.notice_life import NoticeState
 from registry.domain.notices import EarliestEffect
 from registry.domain.vocabulary import Weight
-from registry.pages.wording import STATEMENTS, count_of, short_date
-from registry.queries.notice_page import ApprovalGiven, Approver
+from registry.pages.wording import count_of, short_date
+from registry.queries.notice_page import ApprovalGiven, Approver, EventRow
 from registry.tables import Notice
+from registry.web.team.record_rows import show_value, split_actor
+from registry.web.team.record_sentences import say_act
 
 STATE_NAMES: Final = {
     NoticeState.DRAFT: "Draft",
@@ -60,41 +62,6 @@ _HOLDS: Final = {
     HoldReason.OBJECTION_OPEN: "its objection is open",
     HoldReason.APPROVAL_MISSING: "its contract asks for its approval, which is missing",
 }
-EVENTS: Final = {
-    "notice.drafted": "Drafted",
-    "notice.revised": "Revised; earlier approvals are void",
-    "notice.emptied": "Withdrawn, since no change was left in it",
-    "notice.changes_picked": "Changes taken in or out",
-    "notice.weighed": "A change was given another weight",
-    "notice.submitted": "Submitted for approval",
-    "notice.approved": "Approved",
-    "notice.sent_back": "Sent back to its authors",
-    "notice.published": "Published",
-    "notice.announced": "Announced",
-    "notice.announce_refused": "Could not be announced at its hour",
-    "notice.corrected": "Corrected",
-    "notice.target_corrected": "A detail of the target was corrected",
-    "notice.postponed": "Postponed",
-    "notice.held": "Put on hold",
-    "notice.redated": "The date of the hold moved",
-    "notice.released": "Released from hold",
-    "notice.took_effect": "Took effect",
-    "notice.withdrawn": "Withdrawn",
-    "notice.edits_kept": "Its edits were kept for another notice",
-    "correction.proposed": "A correction was proposed",
-    "correction.approved": "A correction was approved",
-    "customer.received": "A customer received it",
-    "customer.receipt_revoked": "A receipt was revoked by a bounce",
-    "customer.deemed": "A customer is deemed to have received it",
-    "customer.served": "A customer was served by other means",
-    "customer.exempted": "A customer was exempted",
-    "customer.approved": "A customer approved",
-    "customer.overridden": "A customer’s hold was set aside",
-    "customer.dropped": "A customer dropped out, its contract having ended",
-    "customer.added_to_notice": "A forgotten customer was added",
-    "customer.decision_lapsed": "A decision about a customer lapsed with the correction",
-    "objection.moot": "An objection ended with the notice",
-}
 
 
 def say_state(state: str) -> str:
@@ -107,11 +74,15 @@ def tone_of(state: str) -> str:
     return STATE_TONES.get(NoticeState(state), "calm")
 
 
-def say_event(kind: str) -> str:
-    """Return an act on record in words; one without words of its own as its code says it."""
-    if kind.startswith("statement."):
-        return f"Statement made: {STATEMENTS.get(kind.removeprefix('statement.'), kind).lower()}"
-    return EVENTS.get(kind, kind.replace("_", " ").replace(".", ": "))
+def say_event(event: EventRow) -> str:
+    """Return an act on record in words, as the record says it; which customer it was about stands there."""
+    return say_act(event.kind, {name: show_value(value) for name, value in event.payload.items()})
+
+
+def say_actor(event: EventRow) -> str:
+    """Return who did an act, without the road."""
+    name, via, _ = split_actor(event.actor)
+    return "the service itself" if via == "worker" else name
 
 
 def say_hold(hold: Hold) -> str:

@@ -18,7 +18,6 @@ from registry.steps.keyring import load_keyring
 from registry.steps.suppressions import AddedBecause, LiftedBecause, NotSuppressed, add_suppression, lift_suppression
 from registry.tables import Publisher
 from registry.web.team.access import Desk, screen
-from registry.web.team.customers import ROW
 from registry.web.team.frame import PAGE_SIZE, cut_page, errors_of, go, page_number, show, status_of
 
 REASONS: Final = {
@@ -97,7 +96,7 @@ def add_suppressed(desk: Desk) -> Any:
     )
 
 
-@screen(f"/suppressions/<{ROW}:number>", TeamRole.APPROVER, post=True)
+@screen("/suppressions/<int:number>", TeamRole.APPROVER, post=True)
 def suppression(desk: Desk, number: int) -> Any:
     """Show one address that is not written to, and lift that with a reason."""
     error: RegistryError | None = None

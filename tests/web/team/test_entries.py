@@ -174,9 +174,7 @@ def test_a_former_key_leads_to_the_present_one(light_team: Team) -> None:
     world = light_team.site.world
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
-        record_edit(
-            session, world.at, publisher, "stripe-payments", read_entry(STRIPE), ANNA, former_keys=("stripe",)
-        )
+        record_edit(session, world.at, publisher, "stripe-payments", read_entry(STRIPE), ANNA, former_keys=("stripe",))
     edda = light_team.sign_in(EDDA)
     for path in ("", "/edit"):
         answer = edda.get(f"{LIST}stripe{path}")
@@ -193,7 +191,7 @@ def test_a_removal_says_what_it_means_and_waits_for_a_notice(team: Team) -> None
     assert "The removal waits for a notice" in words
     assert "edda@antopsis.example asked for this" in words
     assert "Remove from the list" not in words
-    assert [name for name in names_on(edda.get(LIST))] == ["stripe", "hetzner-falkenstein"]
+    assert names_on(edda.get(LIST)) == ["stripe", "hetzner-falkenstein"]
     assert "leaves" in words_of(edda.get(LIST).text)
 
 
@@ -213,7 +211,7 @@ def test_dropping_the_last_edit_of_a_draft_withdraws_it(light_team: Team) -> Non
     number = light_team.site.world.draft()
     edda = light_team.sign_in(EDDA)
     page = edda.get(f"{HETZNER}/drop")
-    assert f"The draft of notice <a href=\"/team/antopsis/notices/{number}\">" in page.text or number in page.text
+    assert f'The draft of notice <a href="/team/antopsis/notices/{number}">' in page.text or number in page.text
     edda.post(f"{HETZNER}/drop", {"base": base_on(page.text)})
     assert light_team.site.world.notice(number).state == "withdrawn"
 

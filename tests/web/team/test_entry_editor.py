@@ -1,4 +1,4 @@
-"""The editor of an entry: adding, editing, what it means, what is kept, and two people at one entry."""
+"""The editor of an entry: adding, editing, what it means and what is kept."""
 
 from __future__ import annotations
 
@@ -8,68 +8,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from werkzeug.test import TestResponse
 
 from registry.domain.entries import read_entry
 from registry.steps.lookup import get_publisher
-from registry.steps.record import Actor
-from registry.steps.record_edit import record_edit
-from registry.steps.save_entry import load_present
-from registry.tables import EntryDraft, EntryVersion, Event
-from tests.web.colleagues import ARNO, EDDA, OLA, ZOE, Colleague, Team
+from registry.tables import EntryVersion, Event
+from tests.web.colleagues import ARNO, EDDA, ZOE, Team
 from tests.web.site import words_of
-from tests.world import World, antopsis
-
-LIST = "/team/antopsis/entries/"
-KEY = "hetzner-falkenstein"
-HETZNER = LIST + KEY
-HELSINKI = {"locations.1.country": "Finland", "locations.1.place": "Helsinki", "locations.1.function": "processing"}
-HIDDEN = ("base", "base_internals", "draft")
-
-
-def fields_on(page: str) -> dict[str, Any]:
-    """Return the entry's form as a browser would send it unchanged."""
-    form = page.partition('id="entry-form"')[2].partition("</form>")[0] or page.partition("<main")[2]
-    form = re.sub(r"(?s)<template>.*?</template>", "", form)
-    found: dict[str, Any] = {}
-    for tag in re.findall(r"<input\b[^>]*>", form):
-        attributes = {name: unescape(value) for name, value in re.findall(r'([\w-]+)="([^"]*)"', tag)}
-        if "name" not in attributes or attributes["name"] == "csrf_token":
-            continue
-        if attributes.get("type") in {"checkbox", "radio"}:
-            if " checked" in tag:
-                found.setdefault(attributes["name"], []).append(attributes["value"])
-        else:
-            found[attributes["name"]] = attributes.get("value", "")
-    for name, text in re.findall(r'(?s)<textarea[^>]* name="([^"]+)"[^>]*>(.*?)</textarea>', form):
-        found[name] = unescape(text)
-    for name, options in re.findall(r'(?s)<select[^>]* name="([^"]+)"[^>]*>(.*?)</select>', form):
-        chosen = re.search(r'<option value="([^"]*)" selected', options)
-        found[name] = chosen[1] if chosen else ""
-    return found
-
-
-def open_form(colleague: Colleague, path: str = f"{HETZNER}/edit") -> dict[str, Any]:
-    answer = colleague.get(path)
-    assert answer.status_code == 200, answer.text
-    return fields_on(answer.text)
-
-
-def said_after(colleague: Colleague, answer: TestResponse) -> str:
-    """Follow an act to where it leads, and return what is said there."""
-    assert answer.status_code == 303, words_of(answer.text)
-    return unescape(words_of(colleague.get(answer.headers["Location"]).text))
-
-
-def wanted(world: World, key: str = KEY) -> dict[str, Any] | None:
-    with world.reading() as session:
-        present = load_present(session, get_publisher(session, "antopsis"), key)
-        return present.document if present else None
-
-
-def drafts(world: World) -> list[str]:
-    with world.reading() as session:
-        return list(session.scalars(select(EntryDraft.subject).order_by(EntryDraft.id)))
+from tests.web.team.entry_forms import HELSINKI, HETZNER, KEY, LIST, drafts, fields_on, open_form, said_after, wanted
+from tests.world import antopsis
 
 
 def test_an_edit_is_saved_and_its_fate_told(team: Team) -> None:
@@ -144,7 +90,9 @@ def test_a_key_that_is_taken_is_refused_with_whose_it_is(light_team: Team) -> No
     answer = edda.post(f"{LIST}new", open_form(edda, f"{LIST}new") | {"name": "Strip", "key": "stripe"})
     assert answer.status_code == 400
     words = unescape(words_of(answer.text))
-    assert "“stripe” is the key of Stripe (stripe) already. Edit that entry, or take another, such as stripe-2." in words
+    assert (
+        "“stripe” is the key of Stripe (stripe) already. Edit that entry, or take another, such as stripe-2." in words
+    )
     assert 'aria-describedby="key-hint key-error"' in answer.text
     assert fields_on(answer.text)["name"] == "Strip"
 
@@ -155,7 +103,7 @@ def test_a_key_that_is_taken_is_refused_with_whose_it_is(light_team: Team) -> No
         ({"locations.0.country": "Atlantis"}, "locations.0.country", "no country code"),
         ({"transfers.0.mechanism": "my own"}, "transfers.0.mechanism", "no transfer mechanism"),
         ({"links.privacy": "hetzner"}, "links.privacy", "no web address"),
-        ({"name": ""}, "name", "Nothing stands here"),
+        ({"name": ""}, "name", "This field is missing"),
         ({"products": ["streaming", "radio"]}, "products", "is no product of this publisher"),
         ({"parent": "nobody"}, "parent", "is no entry of this list"),
         ({"internals.owner": "x\x07"}, "internals.owner", "U+0007"),
@@ -303,91 +251,6 @@ def test_new_entries_are_kept_each_by_itself(light_team: Team) -> None:
     assert drafts(light_team.site.world) == [f"new:{first['draft']}"]
     edda.post(f"{LIST}new/draft", {"act": "discard", "draft": first["draft"]})
     assert drafts(light_team.site.world) == []
-
-
-def test_the_second_of_two_is_told_and_shown_both(team: Team) -> None:
-    edda, arno = team.sign_in(EDDA), team.sign_in(ARNO)
-    of_edda, of_arno = open_form(edda), open_form(arno)
-    arno.post(f"{HETZNER}/edit", of_arno | {"retention": "30 days", "activity": "Runs servers"})
-    before = wanted(team.site.world)
-    answer = edda.post(f"{HETZNER}/edit", of_edda | HELSINKI | {"retention": "60 days"})
-    assert answer.status_code == 409
-    words = unescape(words_of(answer.text))
-    assert "arno@antopsis.example saved Hetzner, 30 September 2026, 10:00 Europe/Berlin" in words
-    assert "Theirs 30 days Yours 60 days" in words
-    assert "Theirs only they changed it Runs servers Yours not stated" in words
-    assert "Yours only you changed it Falkenstein, Germany (processing) Helsinki, Finland (processing)" in words
-    assert wanted(team.site.world) == before
-    assert drafts(team.site.world) == [KEY]
-
-    form = fields_on(answer.text)
-    assert (form["choice.activity"], form["choice.locations"]) == (["theirs"], ["mine"])
-    assert "choice.retention" not in form
-    asked_again = edda.post(f"{HETZNER}/edit", form | {"act": "resolve"})
-    assert asked_again.status_code == 400
-    assert '<a href="#choice.retention">' in asked_again.text
-    assert wanted(team.site.world) == before
-
-    form = fields_on(asked_again.text) | {"choice.retention": "mine", "act": "resolve"}
-    assert "Saved." in said_after(edda, edda.post(f"{HETZNER}/edit", form))
-    document = wanted(team.site.world)
-    assert document is not None
-    assert (document["activity"], document["retention"], len(document["locations"])) == ("Runs servers", "60 days", 2)
-    assert drafts(team.site.world) == []
-
-
-@pytest.mark.parametrize(("act", "retention"), [("mine", "60 days"), ("theirs", "30 days")])
-def test_the_second_of_two_takes_all_of_one_side(team: Team, act: str, retention: str) -> None:
-    edda, arno = team.sign_in(EDDA), team.sign_in(ARNO)
-    of_edda = open_form(edda)
-    arno.post(f"{HETZNER}/edit", open_form(arno) | {"retention": "30 days", "activity": "Runs servers"})
-    form = fields_on(edda.post(f"{HETZNER}/edit", of_edda | {"retention": "60 days"}).text)
-    assert edda.post(f"{HETZNER}/edit", form | {"act": act}).status_code == 303
-    document = wanted(team.site.world)
-    assert document is not None
-    assert document["retention"] == retention
-    assert ("activity" in document) is (act == "theirs")
-    assert drafts(team.site.world) == []
-
-
-def test_a_third_hand_meanwhile_is_shown_anew(light_team: Team) -> None:
-    edda, arno, ola = (light_team.sign_in(each) for each in (EDDA, ARNO, OLA))
-    of_edda = open_form(edda)
-    arno.post(f"{HETZNER}/edit", open_form(arno) | {"retention": "30 days"})
-    form = fields_on(edda.post(f"{HETZNER}/edit", of_edda | {"retention": "60 days"}).text)
-    ola.post(f"{HETZNER}/edit", open_form(ola) | {"retention": "90 days"})
-    for act in ("mine", "resolve"):
-        answer = edda.post(f"{HETZNER}/edit", form | {"choice.retention": "mine", "act": act})
-        assert answer.status_code == 409
-        assert "ola@antopsis.example saved Hetzner" in unescape(words_of(answer.text))
-        assert "Theirs 90 days Yours 60 days" in words_of(answer.text)
-
-
-def test_a_removal_meanwhile_is_shown_as_one(light_team: Team) -> None:
-    edda = light_team.sign_in(EDDA)
-    form = open_form(edda) | {"retention": "60 days"}
-    with light_team.site.world.writing() as session:
-        publisher = get_publisher(session, "antopsis")
-        record_edit(session, light_team.site.world.at, publisher, KEY, None, Actor(ARNO.email, "web"))
-    answer = edda.post(f"{HETZNER}/edit", form)
-    assert answer.status_code == 409
-    assert "What they want is that it leaves the list." in words_of(answer.text)
-    edda.post(f"{HETZNER}/edit", fields_on(answer.text) | {"act": "mine"})
-    document = wanted(light_team.site.world)
-    assert document is not None
-    assert document["retention"] == "60 days"
-
-
-def test_private_facts_of_two_people_are_chosen_between_too(team: Team) -> None:
-    edda, arno = team.sign_in(EDDA), team.sign_in(ARNO)
-    of_edda = open_form(edda)
-    arno.post(f"{HETZNER}/edit", open_form(arno) | {"internals.note": "Arno's note"})
-    answer = edda.post(f"{HETZNER}/edit", of_edda | {"internals.note": "Edda's note"})
-    assert answer.status_code == 409
-    assert "Note (private) Theirs Arno's note Yours Edda's note" in unescape(words_of(answer.text))
-    form = fields_on(answer.text) | {"choice.internals.note": "theirs", "act": "resolve"}
-    edda.post(f"{HETZNER}/edit", form)
-    assert "Arno's note" in unescape(edda.get(HETZNER).text)
 
 
 def test_every_save_stands_on_record_with_the_session_it_was_made_in(light_team: Team) -> None:

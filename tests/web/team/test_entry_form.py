@@ -122,7 +122,7 @@ def test_empty_rows_are_none_and_the_others_are_numbered_anew() -> None:
 @pytest.mark.parametrize(
     ("fields", "field", "words"),
     [
-        ({"name": " "}, "name", "Nothing stands here"),
+        ({"name": " "}, "name", "This field is missing"),
         ({"country": "Germoney"}, "country", "Did you mean DE (Germany)"),
         ({"purposes": "A\nA"}, "purposes", "“A” stands twice"),
         ({"purposes": "x" * 501}, "purposes", "too long"),
@@ -157,14 +157,23 @@ def test_rows_are_added_taken_out_and_moved() -> None:
     assert details("remove.transfers.0") == ["second"]
     assert details("up.transfers.1") == ["second", "first"]
     assert details("down.transfers.0") == ["second", "first"]
-    for act in ("up.transfers.0", "down.transfers.1", "remove.transfers.9", "remove.transfers.x", "add.purposes", "add."):
+    for act in (
+        "up.transfers.0",
+        "down.transfers.1",
+        "remove.transfers.9",
+        "remove.transfers.x",
+        "add.purposes",
+        "add.",
+    ):
         assert details(act) == ["first", "second"]
 
 
 @given(st.dictionaries(st.text(max_size=40), st.text(max_size=40), max_size=8))
 def test_whatever_is_posted_is_read_or_refused(fields: dict[str, Any]) -> None:
     form = read_form(MultiDict(fields), keeps_empty_rows=True)
+    said: dict[str, str] = {}
     try:
         form.read()
     except InvalidInput as error:
-        assert place_problems(error)
+        said = place_problems(error)
+    assert bool(said) is (not form.words["name"].strip())

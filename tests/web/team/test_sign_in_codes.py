@@ -1,4 +1,4 @@
-"""The second proof by codes: setting them up, signing in with them, recovery codes, and what a publisher may ask for."""
+"""The second proof by codes: setting up, signing in, recovery codes, and what a publisher may ask of everybody."""
 
 from __future__ import annotations
 

@@ -89,7 +89,9 @@ def test_five_wrong_codes_end_a_half_done_sign_in_and_its_owner_is_told(team: Te
     given = {"csrf_token": token_on(again.get(CODE).text), "code": code_of(key)}
     assert "Five codes did not fit" in said(again.follow(again.post_bare(CODE, given)))
     assert not again.is_in()
-    letters = [each for each in letters_to(team.site, EDDA.email) if each["Subject"] == "Somebody may know your password"]
+    letters = [
+        each for each in letters_to(team.site, EDDA.email) if each["Subject"] == "Somebody may know your password"
+    ]
     assert letters
     assert "They did not get in" in text_of(letters[0])
     assert "203.0.113.9" in text_of(letters[0])

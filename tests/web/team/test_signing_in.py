@@ -35,7 +35,10 @@ def test_an_address_is_known_however_it_is_typed(light_team: Team) -> None:
 def test_a_wrong_password_opens_nothing_and_says_no_more_than_an_unknown_address(team: Team) -> None:
     give_password(team, EDDA.email)
     wrong, unknown = Browser(team), Browser(team)
-    answers = [wrong.sign_in(EDDA.email, "something else"), unknown.sign_in("nobody@antopsis.example", "something else")]
+    answers = [
+        wrong.sign_in(EDDA.email, "something else"),
+        unknown.sign_in("nobody@antopsis.example", "something else"),
+    ]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert said(answers[0]) == said(answers[1])
     assert "do not go together" in said(answers[0])
