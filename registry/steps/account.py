@@ -50,6 +50,29 @@ def remove_passkey(session: Session, now: datetime, person_id: int, passkey_id: 
     return name
 
 
+def take_second_factors(session: Session, now: datetime, person_id: int, actor: Actor) -> bool:
+    """Have a person who lost phone and key sign in by password alone again; return whether there was anything to take.
+
+    For whoever runs the installation, after making sure who asks: codes, recovery codes and every passkey go, and all
+    sessions end.
+    """
+    person = session.get_one(Person, person_id)
+    passkeys = session.scalars(select(Passkey).where(Passkey.person_id == person_id)).all()
+    if person.tf_primary_method is None and not person.mf_recovery_codes and not passkeys:
+        return False
+    had_codes = person.tf_primary_method is not None
+    person.tf_primary_method = person.tf_totp_secret = person.tf_last_counter = person.mf_recovery_codes = None
+    for passkey in passkeys:
+        session.delete(passkey)
+    end_other_sessions(session, now, person_id, None, actor)
+    subject = ("person", str(person_id))
+    record_event(
+        session, now, actor, "person.second_factors_taken", subject=subject, codes=had_codes, passkeys=len(passkeys)
+    )
+    session.flush()
+    return True
+
+
 def find_passkey(session: Session, person_id: int, passkey_id: int) -> Passkey | None:
     """Return one passkey of a person, or None where they have no such passkey."""
     return session.scalar(select(Passkey).where(Passkey.id == passkey_id, Passkey.person_id == person_id))

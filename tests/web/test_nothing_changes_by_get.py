@@ -25,6 +25,9 @@ def list_addresses(site: Site, number: str) -> list[str]:
     }
     addresses = []
     for rule in site.app.url_map.iter_rules():
+        if rule.endpoint.startswith("team."):
+            # These lead to the sign-in; as somebody signed in they are walked in tests/web/team/test_access.py.
+            continue
         assert rule.arguments <= ARGUMENTS, f"{rule} has an argument this test does not know"
         word = rule.rule.rpartition("/<token>")[0].rpartition("/")[2]
         for token in tokens.get(word, [""]):

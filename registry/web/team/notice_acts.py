@@ -151,13 +151,14 @@ def submit_notice(desk: Desk, number: str) -> Any:
 @screen("/notices/<number>/approve", TeamRole.APPROVER, post=True)
 def approve_notice(desk: Desk, number: str) -> Any:
     """Approve exactly what the page shows; nobody approves what they wrote or last changed (R16)."""
-    states: States = frozenset({NoticeState.SUBMITTED})
+    # One that was approved may need more approvals by now, if the publisher asks for more.
+    states: States = frozenset({NoticeState.SUBMITTED, NoticeState.APPROVED})
 
     def again(error: RegistryError | None = None) -> Any:
         return show_act(desk, number, "team/notices/approve.html", states, reads_first=True, error=error)
 
     def do(session: Session, publisher: Publisher, found: Notice) -> str:
-        if found.state != NoticeState.SUBMITTED.value:
+        if NoticeState(found.state) not in states:
             # The step would submit a draft by itself; what is approved here was handed over by its authors.
             raise IllegalTransition(machine="notice", state=found.state, event="approve")
         refuse_unread(session, publisher, found)

@@ -8,7 +8,7 @@ from typing import Final
 
 from registry.domain.errors import InvalidInput, Problem
 from registry.domain.lawful_days import LAST_YEAR, MONTHS_OF_A_YEAR, CalendarDay, Month, WhyClosed, month_of, plan_month
-from registry.pages.wording import date_in_words, short_date
+from registry.pages.wording import date_in_words
 
 MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),
@@ -65,7 +65,7 @@ class Calendar:
             case WhyClosed.PAST:
                 return f"{said}: is over"
             case WhyClosed.TOO_EARLY:
-                return f"{said}: too early. {self.why} The first possible day is {short_date(self.open_from)}."
+                return f"{said}: too early. {self.why}"
             case WhyClosed.NO_SUCH_DAY:
                 return f"{said}: the calendar of {self.zone} leaves this day out"
 

@@ -156,7 +156,10 @@ def _later_days(desk: Desk, session: Session, publisher: Publisher, found: Notic
     zone = read_facts(session, publisher).time_zone
     told_on = find_last_told_on(session, found)
     first = find_first_later(desk.now, told_on, zone)
-    why = f"Customers were told {short_date(told_on)}, and a date told is never brought forward."
+    why = (
+        f"Customers were told {short_date(told_on)}, and a date told is never brought forward. The first possible day "
+        f"is {short_date(first)}."
+    )
     typed_on, picked = _day("effective_on"), _day("pick")
     refused = make_calendar(first, today_at(zone), first, zone, None, why).why_not(picked)
     on = (picked if picked and not refused else typed_on) or first

@@ -190,13 +190,13 @@ def say_next(notice: Notice, approvals: Approvals) -> str:
             return "An editor submits it. Then somebody who did not write it approves it."
         case NoticeState.DRAFT:
             return "An editor submits it, or an approver publishes it at once: no approval is required here."
-        case NoticeState.SUBMITTED if not approvals.is_complete and who:
+        case NoticeState.SUBMITTED | NoticeState.APPROVED if not approvals.is_complete and who:
             return (
                 f"It needs {missing} more. {who} can give it."
                 if approvals.counted
                 else f"It needs {missing}, which {who} can give."
             )
-        case NoticeState.SUBMITTED if not approvals.is_complete:
+        case NoticeState.SUBMITTED | NoticeState.APPROVED if not approvals.is_complete:
             return (
                 f"It needs {missing}, and nobody here can give one: everybody who may approve wrote it. An owner can "
                 "make somebody else an approver."

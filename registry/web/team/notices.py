@@ -171,7 +171,7 @@ def offer_acts(desk: Desk, found: Notice, approvals: Approvals) -> list[Act]:
     if state in EDITABLE_STATES:
         if decides and approvals.is_complete:
             acts.append(Act("publish_confirm", "Publish …"))
-        if state is NoticeState.SUBMITTED and may_approve and approvals.required:
+        if state is not NoticeState.DRAFT and may_approve and not approvals.is_complete:
             acts.append(Act("approve_notice", "Approve …"))
         if state is NoticeState.DRAFT and edits:
             acts.append(Act("submit_notice", "Submit …", "plain" if acts else ""))

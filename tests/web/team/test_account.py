@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from registry.steps.account import take_second_factors
+from registry.steps.record import Actor
 from registry.tables import Event, Passkey, Person, SignIn
 from registry.web.sign_in_browsers import describe_browser
 from tests.web.colleagues import EDDA, VERA, Team
@@ -146,6 +148,23 @@ def test_the_account_asks_few_questions_of_the_database_however_much_there_is(li
     assert "There are more than these" in said(page)
     assert few == []
     assert 0 < len(sent) <= 10, sent
+
+
+def test_whoever_lost_phone_and_key_can_be_let_in_by_password_again(team: Team) -> None:
+    give_password(team, EDDA.email)
+    browser = signed_in(team)
+    add_passkey(team, EDDA.email, usage="secondary")
+    assert Browser(team).sign_in(EDDA.email).headers["Location"].startswith("/team/account/wan-signin")
+    operator = Actor("operator", "cli", login="root")
+    with team.site.world.writing() as session:
+        person = session.scalars(select(Person).where(Person.email == EDDA.email)).one()
+        assert take_second_factors(session, team.site.world.at, person.id, operator)
+        assert not take_second_factors(session, team.site.world.at, person.id, operator)
+    assert not browser.is_in()
+    assert Browser(team).sign_in(EDDA.email).headers["Location"] == "/team/"
+    with team.site.world.reading() as session:
+        event = session.scalars(select(Event).where(Event.kind == "person.second_factors_taken")).one()
+        assert (event.actor, event.payload) == ("operator (cli, as root)", {"codes": False, "passkeys": 1})
 
 
 @pytest.mark.parametrize(

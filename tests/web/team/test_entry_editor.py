@@ -295,7 +295,7 @@ def test_nothing_that_can_be_posted_breaks_the_editor(team: Team, typed: dict[st
             assert edda.post(path, typed | act).status_code in {200, 303, 400, 409}
     for path in (f"{HETZNER}/assess", f"{LIST}new/assess", f"{HETZNER}/draft", f"{LIST}new/draft"):
         assert edda.post(path, typed).status_code in {200, 303, 400}
-    for path in (f"{HETZNER}/edit?take=1", f"{LIST}new?draft=%00", f"{LIST}new"):
+    for path in (f"{HETZNER}/edit?take=1", f"{LIST}new?draft=%07", f"{LIST}new"):
         assert edda.get(path).status_code == 200
     document = wanted(team.site.world)
     assert document is not None

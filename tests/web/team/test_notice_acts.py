@@ -85,6 +85,21 @@ def test_an_edit_after_approval_voids_it(team: Team) -> None:
     assert do(arno, number, "publish", understood="1").status_code == 409
 
 
+def test_what_was_approved_can_be_approved_by_more_when_more_are_asked_for(team: Team) -> None:
+    require_approvals(team)
+    edit_places(team)
+    edda, arno, ola = team.sign_in(EDDA), team.sign_in(ARNO), team.sign_in(OLA)
+    number = draft(edda)
+    do(edda, number, "submit")
+    do(arno, number, "approve")
+    require_approvals(team, 2)
+    page = ola.get(f"{NOTICES}/{number}").text
+    assert "1 of 2 approvals" in words_of(page)
+    assert f"{NOTICES}/{number}/publish" not in page
+    do(ola, number, "approve")
+    assert do(arno, number, "publish", understood="1").status_code == 303
+
+
 def test_an_approval_is_of_what_was_read_and_the_difference_is_shown(team: Team) -> None:
     require_approvals(team)
     edit_places(team)

@@ -1,0 +1,129 @@
+"""A workbench on a socket, its colleagues each at a browser of their own, and what may be wrong with a screen."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page
+from werkzeug.serving import make_server
+
+from registry.readers.registry_file import RegistryFile
+from tests.browser.axe import violations
+from tests.browser.conftest import DESKTOP
+from tests.web.colleagues import Somebody, Team
+from tests.web.conftest import serving
+from tests.web.site import Site
+
+WIDTHS = (320, 768, 1440)
+"""CSS pixels: a phone, a tablet, a desk."""
+
+# A page is as wide as its window; a table may be wider in a box that scrolls. Text is cut where a box hides what does
+# not fit in it: what is for screen readers alone is hidden on purpose, and a frame's content is its own.
+_CUT = """() => {
+    const edge = document.documentElement.clientWidth, said = [];
+    const name = each => each.tagName.toLowerCase() + (each.id ? '#' + each.id : '') +
+        [...each.classList].map(word => '.' + word).join('') + ' ' + each.textContent.trim().slice(0, 40);
+    if (document.documentElement.scrollWidth > edge) said.push('the page scrolls sideways');
+    for (const each of document.querySelectorAll('body *')) {
+        if (!each.checkVisibility({visibilityProperty: true}) || each.closest('.unseen, .skip, svg, thead')) continue;
+        const box = each.getBoundingClientRect(), style = getComputedStyle(each);
+        if (!each.closest('.scroll') && box.width && box.right > edge + 1) said.push('over the edge: ' + name(each));
+        const hides = [style.overflowX, style.overflowY].some(how => how === 'hidden' || how === 'clip');
+        const text = each.textContent.trim() && !each.matches('select, textarea, datalist, iframe');
+        const over = each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1;
+        if (text && hides && over) said.push('cut: ' + name(each));
+        // Letters that run out of their own box lie on what is beside it.
+        if (text && style.overflowX === 'visible' && style.display !== 'inline' && each.clientWidth
+            && each.scrollWidth > each.clientWidth + 2 && !each.closest('.scroll')) said.push('runs out: ' + name(each));
+    }
+    return said;
+}"""
+
+
+@dataclass
+class Workbench:
+    """An installation with its team on a socket: `base` is its address, which is also the one in its settings."""
+
+    site: Site
+    team: Team
+    base: str
+
+
+@dataclass
+class Seat:
+    """Somebody at a browser: the page before them, what its console said, and whom it asked for anything."""
+
+    page: Page
+    said: list[str] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
+
+    def overheard(self) -> list[str]:
+        """Return what the console said since this was last called, but Chromium's notes of answers from 400 to 409."""
+        told = [text for text in self.said if "status of 40" not in text]
+        self.said.clear()
+        return told
+
+
+@contextmanager
+def at_work(url: str, folder: Path, *files: RegistryFile, **settings: str) -> Iterator[Workbench]:
+    """Serve the database at `url`, with what these registry files say, and its team on a socket.
+
+    The address is localhost, since passkeys belong to names and an address of numbers is none.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        base = f"http://localhost:{port}"
+        with serving(url, folder / "instance", *files, REGISTRY_BASE_URL=base, **settings) as site:
+            server = make_server("127.0.0.1", port, site.app, threaded=True, fd=listening.fileno())
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread.start()
+            yield Workbench(site, Team(site), base)
+            server.shutdown()
+            thread.join(timeout=10)
+            server.server_close()
+
+
+@contextmanager
+def seat(browser: Browser, workbench: Workbench, somebody: Somebody | None) -> Iterator[Seat]:
+    """Sit somebody down at a browser of their own, signed in; nobody is a stranger.
+
+    At the end the page must have asked nobody but the server, have said nothing, and left no cookie but the one.
+    """
+    context = browser.new_context(viewport=DESKTOP, base_url=workbench.base)
+    if somebody is not None:
+        colleague = workbench.team.sign_in(somebody)
+        cookie = colleague.client.get_cookie("registry_team", "localhost", "/team")
+        assert cookie is not None
+        context.add_cookies([{"name": cookie.key, "value": cookie.value, "domain": "localhost", "path": "/team"}])
+    taken = Seat(context.new_page())
+    taken.page.on("console", lambda message: taken.said.append(f"{message.type}: {message.text}"))
+    taken.page.on("pageerror", lambda error: taken.said.append(str(error)))
+    taken.page.on("request", lambda request: taken.asked.add(urlsplit(request.url).netloc))
+    yield taken
+    cookies = {(cookie.get("name"), cookie.get("path")) for cookie in context.cookies()}
+    context.close()
+    assert taken.overheard() == []
+    assert taken.asked == {urlsplit(workbench.base).netloc}
+    assert cookies <= {("registry_team", "/team")}
+
+
+def faults(page: Page) -> list[str]:
+    """Return what is wrong with the page as it is: what does not fit, and what axe-core finds.
+
+    It is measured at each of `WIDTHS`, and judged as it stands on a phone in the dark and on a desk in the light: the
+    colours are the same at every width.
+    """
+    found = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        found += [f"{width} px: {each}" for each in page.evaluate(_CUT)]
+        for scheme in {WIDTHS[0]: ["dark"], WIDTHS[-1]: ["light"]}.get(width, []):
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            found += [f"{scheme}: {each}" for each in violations(page)]
+    return found
