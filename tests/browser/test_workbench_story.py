@@ -219,13 +219,13 @@ def test_a_change_from_the_first_word_to_its_effect(database_url: str, tmp_path:
         assert {len(letters_to(office_.mail, each)) for each in (HANOI, BREMEN)} == {1}
         assert "second data centre" in text_of(letters_to(office_.mail, BREMEN)[0])
         arno.goto("/team/antopsis/notices/2026-001/deliveries")
-        expect(arno.get_by_text("2 accepted").first).to_be_visible()
+        expect(arno.get_by_text("letters accepted by the recipients’ servers").first).to_be_visible()
 
         # A customer objects from the letter, without an account.
         dpo = office_.colleague().new_page()
         world.at = utc("2026-10-12 09:00")
         dpo.goto(office_.link_to(BREMEN, "object"))
-        dpo.get_by_label("Why you object").fill("Our own customers were promised that data stays in Germany.")
+        dpo.locator("#ground").fill("Our own customers were promised that data stays in Germany.")
         dpo.get_by_role("button", name="Send the objection").click()
         expect(dpo.get_by_text("received").first).to_be_visible()
         world.tick()
