@@ -26,8 +26,7 @@ def busy(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """A publisher in the middle of its life, with one of everything."""
     folder = tmp_path_factory.mktemp("busy")
     url = databases.copied_sqlite_url(folder, sqlite_template)
-    live_through(url, folder)
-    with at_work(url, folder) as workbench:
+    with at_work(url, folder, before=lambda base: live_through(url, folder, base)) as workbench:
         yield workbench, fill(workbench.team)
 
 

@@ -234,7 +234,8 @@ def test_a_change_from_the_first_word_to_its_effect(database_url: str, tmp_path:
         world.at = utc("2026-11-15 23:30")
         world.tick()
         arno.goto("/team/antopsis/notices/2026-001")
-        expect(arno.get_by_text("Held", exact=True).first).to_be_visible()
+        expect(arno.get_by_text("On hold").first).to_be_visible()
+        expect(arno.get_by_text("Bremen Media GmbH, its objection is open").first).to_be_visible()
         assert "Helsinki" not in office_.site.get("/antopsis/subprocessors.csv").text
         world.tick()
         assert "postponed" in str(letters_to(office_.mail, HANOI)[-1]["Subject"]).lower()
@@ -245,8 +246,8 @@ def test_a_change_from_the_first_word_to_its_effect(database_url: str, tmp_path:
         arno.get_by_role("button", name="Take it up").click()
         arno.get_by_role("link", name="Accommodated").click()
         arno.locator("#cure-accommodated").check()
-        arno.get_by_label("Words").fill("Bremen's data stays in Falkenstein; confirmed in writing on 17 November.")
-        arno.get_by_role("button", name=re.compile("Close")).click()
+        arno.get_by_label("Words for the record").fill("Bremen's data stays in Falkenstein; confirmed in writing on 17 November.")
+        arno.get_by_role("button", name="Close the objection").click()
         expect(arno.get_by_text("Accommodated").first).to_be_visible()
 
         # Nobody holds it any more: it takes effect at the next midnight.
@@ -263,4 +264,4 @@ def test_a_change_from_the_first_word_to_its_effect(database_url: str, tmp_path:
         # And all of it stands on record, with who did it.
         arno.goto("/team/antopsis/record/")
         for said in (EDITOR, APPROVER, "Published the notice", "Approved the notice"):
-            expect(arno.get_by_text(said).first).to_be_visible()
+            expect(arno.locator("main").get_by_text(said).first).to_be_visible()

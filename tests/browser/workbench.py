@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,14 +71,19 @@ class Seat:
 
 
 @contextmanager
-def at_work(url: str, folder: Path, *files: RegistryFile, **settings: str) -> Iterator[Workbench]:
+def at_work(
+    url: str, folder: Path, *files: RegistryFile, before: Callable[[str], None] | None = None, **settings: str
+) -> Iterator[Workbench]:
     """Serve the database at `url`, with what these registry files say, and its team on a socket.
 
-    The address is localhost, since passkeys belong to names and an address of numbers is none.
+    The address is localhost, since passkeys belong to names and an address of numbers is none. `before` is called with
+    it before anything is served: an installation sends nothing once its address has changed.
     """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         base = f"http://localhost:{port}"
+        if before is not None:
+            before(base)
         with serving(url, folder / "instance", *files, REGISTRY_BASE_URL=base, **settings) as site:
             server = make_server("127.0.0.1", port, site.app, threaded=True, fd=listening.fileno())
             thread = threading.Thread(target=server.serve_forever, daemon=True)

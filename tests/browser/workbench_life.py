@@ -50,12 +50,12 @@ MORE = (
 """Addresses besides one of each screen: other states of it, later pages, filters that leave nothing, an error."""
 
 
-def live_through(url: str, folder: Path) -> None:
+def live_through(url: str, folder: Path, base: str) -> None:
     """Announce a first notice whose letters go to a real mail server, with one mailbox gone, and let it be held."""
     with MailServer() as mail:
         mail.script("dpo@bremen.example", 550, "5.1.1 No such user dpo@bremen.example here")
         mail.script("law@radio7.example", 451, "4.3.0 Try again later")
-        with serving(url, folder / "instance", _file(), mail_url=f"{mail.url}?starttls=off") as site:
+        with serving(url, folder / "instance", _file(), mail_url=f"{mail.url}?starttls=off", REGISTRY_BASE_URL=base) as site:
             world = site.world
             number = world.announce(_file(OPENAI))
             assert number == HELD

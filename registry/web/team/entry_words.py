@@ -10,7 +10,7 @@ from registry.domain.changes import EntryChange
 from registry.domain.duplicates import Duplicate, Likeness
 from registry.domain.notices import EarliestEffect
 from registry.domain.vocabulary import ChangeKind, Weight
-from registry.pages.wording import CHANGE_KINDS, date_told, field_name, short_date
+from registry.pages.wording import date_told, field_name, short_date
 from registry.steps.assess_edit import Assessment, StandsIn
 from registry.steps.editorial import EditFate
 
@@ -178,8 +178,3 @@ def _is_whole(change: EntryChange) -> bool:
 
 def _colleagues(required: int) -> str:
     return "a colleague has" if required == 1 else f"{required} colleagues have"
-
-
-def kinds_on_the_list(change: EntryChange) -> str:
-    """Return what a change is about in few words, for a badge."""
-    return ", ".join(CHANGE_KINDS[kind] for kind in change.kinds)
