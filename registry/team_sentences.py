@@ -7,8 +7,8 @@ from typing import Final
 TEAM_SENTENCES: Final = {
     # People
     "last-owner": (
-        "{email} is the only owner of {publisher} who can sign in. Make somebody else an owner first, and let them sign "
-        "in once."
+        "{email} is the only owner of {publisher} who can sign in. Make somebody else an owner first, and let them "
+        "sign in once."
     ),
     "unknown-person": "{email} does not work for {publisher}. Invite them first.",
     "nobody-here": "Nobody signs in here as {email}.{hint}",
@@ -18,8 +18,8 @@ TEAM_SENTENCES: Final = {
         "{email} is shut out of this installation. Whoever runs it lets them in again: registry user let-in {email}."
     ),
     "still-works-here": (
-        "{email} works for {publisher}, so what they need for it stays. Remove them first: registry user remove {email} "
-        "--publisher {publisher}."
+        "{email} works for {publisher}, so what they need for it stays. Remove them first: registry user remove "
+        "{email} --publisher {publisher}."
     ),
     "unknown-role": "{value} is no role. Choose viewer, editor, approver or owner.",
     "not-a-kind": "{value} is no kind of act. Choose one of the list, or leave it out.",
@@ -30,7 +30,7 @@ TEAM_SENTENCES: Final = {
     ),
     # The list
     "entry-changed-meanwhile": "{author} changed {key} while you were at it. Nothing was overwritten: look at it anew.",
-    "key-taken": "{value} is the key of {name} ({taken_key}) already. Edit that entry, or take another, such as {free}.",
+    "key-taken": "{value} is the key of {name} ({taken_key}) already. Edit that one, or take another, such as {free}.",
     "reserved-key": "{value} is a word that addresses here need. Take another key, such as new-2.",
     "unknown-parent-entry": "{value} is no entry of this list, so it cannot have engaged another.{hint}",
     # Notices
@@ -65,7 +65,7 @@ TEAM_SENTENCES: Final = {
     "not-a-time": "{value} is no time of day. Write hours and minutes, such as 14:30.",
     "no-such-time": "No clock in {zone} showed {value}, since clocks were put forward then. Give the hour after.",
     "document-empty": "{value} holds nothing. Choose the file again, once it is saved.",
-    "document-too-large": "{value} is larger than {megabytes} MB, the most that is kept. Scan it smaller, or attach a part.",
+    "document-too-large": "{value} is larger than {megabytes} MB, the most. Scan it smaller, or attach a part.",
     "document-type-refused": "{value} is of a kind that is not kept here. Attach it as {taken}.",
     "document-not-what-it-says": (
         "{value} is called a file of the kind {called}, and its content is not one. Save it anew from the program it "
@@ -77,8 +77,8 @@ TEAM_SENTENCES: Final = {
     "not-a-change-of-notice": "{value} is not among the changes of this notice. Choose from those that are listed.",
     "nothing-written": "Nothing was written. Write at least a word.",
     "nobody-to-write-to": (
-        "No contact of the customer can be written to by e-mail. Add a contact to the customer, or answer by another road "
-        "and put a note here."
+        "No contact of the customer can be written to by e-mail. Add a contact to the customer, or answer by another "
+        "road and put a note here."
     ),
     "received-in-the-future": "{value} is still to come. Give the moment at which the objection reached you.",
     "received-before-told": "Nobody could object before the notice was announced, at {told_at}. Give a later moment.",
@@ -102,7 +102,7 @@ TEAM_SENTENCES: Final = {
     "table-too-long": "The table has {rows} rows, and {limit} are the most at once. Split it.",
     "table-broken": "The quotation marks of a row do not match, so that its cells cannot be told apart. Save it anew.",
     "table-repeated-column": "The column {value} stands twice. Leave one of them.",
-    "table-without-keys": "There is no column “key”, by which customers are known. Add it, as in the template.{hint}",
+    "table-without-keys": "There is no column “key”, by which customers go. Add it, as in the template.{hint}",
     "table-row-too-wide": "The row has more cells than there are headings ({columns}). Look for a stray delimiter.",
     "date-unclear": "{value} may be either of two days. Write year, month and day, such as 2026-11-21.",
     "import-shortens-terms": (

@@ -59,13 +59,13 @@ def tell(user: Member, kind: str) -> None:
 
 def note_recovery_code_used(user: Member) -> None:
     """Put on record that somebody signed in with a recovery code, and tell them how many are left."""
-    _note(user, "person.recovery_code_used", left=len(user.mf_recovery_codes or []))
+    _put_on_record(user, "person.recovery_code_used", left=len(user.mf_recovery_codes or []))
 
 
 def note_codes_made(user: Member) -> None:
     """Put on record that recovery codes were made; tell whoever asked for other ones."""
     is_asked_for = request.endpoint == "security.mf_recovery_codes"
-    _note(user, "person.recovery_codes_made", tells=is_asked_for)
+    _put_on_record(user, "person.recovery_codes_made", tells=is_asked_for)
 
 
 def note_codes_refused(uniquifier: str) -> None:
@@ -83,18 +83,18 @@ def note_codes_refused(uniquifier: str) -> None:
 def _password_reset(app: Flask, user: Member, **more: Any) -> None:
     del app, more
     end_other_sessions(db.session(), now(), user.id, None, _actor(user))
-    _note(user, "person.password_set" if user.joined_at is None else "person.password_reset")
+    _put_on_record(user, "person.password_set" if user.joined_at is None else "person.password_reset")
 
 
 def _password_changed(app: Flask, user: Member, **more: Any) -> None:
     del app, more
     end_other_sessions(db.session(), now(), user.id, _actor(user).sign_in, _actor(user))
-    _note(user, "person.password_changed")
+    _put_on_record(user, "person.password_changed")
 
 
 def _codes_on(app: Flask, user: Member, **more: Any) -> None:
     del app, more
-    _note(user, "person.second_factor_on", by="codes")
+    _put_on_record(user, "person.second_factor_on", by="codes")
     _make_codes_once(user)
 
 
@@ -103,13 +103,13 @@ def _codes_off(app: Flask, user: Member, **more: Any) -> None:
     user.tf_last_counter = None
     if not any(passkey.usage == "secondary" for passkey in user.webauthn):
         user.mf_recovery_codes = None
-    _note(user, "person.second_factor_off", by="codes")
+    _put_on_record(user, "person.second_factor_off", by="codes")
 
 
 def _passkey_added(app: Flask, user: Member, name: str, **more: Any) -> None:
     del app, more
     usage = next(passkey.usage for passkey in user.webauthn if passkey.name == name)
-    _note(user, "person.passkey_added", usage=usage)
+    _put_on_record(user, "person.passkey_added", usage=usage)
     if usage == "secondary":
         _make_codes_once(user)
 
@@ -122,7 +122,7 @@ def _make_codes_once(user: Member) -> None:
     session[NEW_CODES] = True
 
 
-def _note(user: Member, kind: str, *, tells: bool = True, **payload: Any) -> None:
+def _put_on_record(user: Member, kind: str, *, tells: bool = True, **payload: Any) -> None:
     record_event(db.session(), now(), _actor(user), kind, subject=("person", str(user.id)), **payload)
     if tells:
         tell(user, kind)

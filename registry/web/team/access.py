@@ -20,7 +20,7 @@ from flask_security.decorators import default_reauthn_handler
 from flask_security.utils import check_and_update_authn_fresh
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import BadRequest, Forbidden, NotFound
+from werkzeug.exceptions import Forbidden, NotFound
 from werkzeug.wrappers import Response
 
 from registry.domain.people import TeamRole
@@ -221,8 +221,6 @@ def _refuse_impossible() -> None:
             raise NotFound
         if isinstance(value, str) and not is_searchable(value):
             raise NotFound
-    if any("\0" in value for values in request.args.to_dict(flat=False).values() for value in values):
-        raise BadRequest
 
 
 def _find_places(session: Session) -> tuple[SignIn | None, tuple[Place, ...]]:

@@ -198,7 +198,7 @@ def test_a_withdrawal_is_told_to_whoever_was_told_with_its_reason(team: Team) ->
     assert "is withdrawn. Told of it: 2" in page
     assert statements(team.site.world, number)[-1][0] == "withdrawal"
     letter = team.site.letters_to("dpo@bremen.example")[-1]
-    assert "The contract was not signed." in letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "The contract was not signed." in letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]  # there is one, or the test fails
 
 
 def test_a_postponement_tells_the_new_day_and_never_an_earlier_one(team: Team) -> None:
@@ -214,9 +214,9 @@ def test_a_postponement_tells_the_new_day_and_never_an_earlier_one(team: Team) -
     assert "postponed to 1 December 2026. Told of it: 2" in said(
         arno, do(arno, number, "postpone", effective_on="2026-12-01", reason="More time.")
     )
-    assert team.site.world.notice(number).effective_on.isoformat() == "2026-12-01"  # type: ignore[union-attr]
+    assert team.site.world.notice(number).effective_on.isoformat() == "2026-12-01"  # type: ignore[union-attr]  # there is one, or the test fails
     letter = team.site.letters_to("dpo@bremen.example")[-1]
-    assert "More time." in letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "More time." in letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]  # there is one, or the test fails
 
 
 def test_the_calendar_of_a_postponement_works_without_and_with_htmx(light_team: Team) -> None:
@@ -232,7 +232,7 @@ def test_the_calendar_of_a_postponement_works_without_and_with_htmx(light_team: 
     assert "February 2027" in month.text
     assert "<html" not in month.text
     assert arno.post(f"{path}/days", {"month": "99999-77", "effective_on": "soon"}).status_code == 200
-    assert light_team.site.world.notice(number).effective_on.isoformat() == EARLIEST  # type: ignore[union-attr]
+    assert light_team.site.world.notice(number).effective_on.isoformat() == EARLIEST  # type: ignore[union-attr]  # there is one, or the test fails
 
 
 def test_an_emergency_takes_effect_without_clocks_and_is_marked(team: Team) -> None:
@@ -335,7 +335,7 @@ def test_a_correction_is_proposed_approved_by_another_and_restarts_clocks(team: 
     assert arno.post(f"{NOTICES}/{number}/correct/approve", proposed).status_code == 303
     assert "is corrected. Told of it: 2" in said(ola, ola.post(f"{NOTICES}/{number}/correct/send", proposed))
     assert [kind for kind, _ in statements(world, number)] == ["announcement", "correction"]
-    assert world.notice(number).effective_on.isoformat() == "2026-11-18"  # type: ignore[union-attr]
+    assert world.notice(number).effective_on.isoformat() == "2026-11-18"  # type: ignore[union-attr]  # there is one, or the test fails
     with world.reading() as session:
         last = session.query(Statement).order_by(Statement.id.desc()).first()
         assert last is not None
