@@ -15,13 +15,15 @@ from benchmarks.places import POSTGRESQL, Place
 from registry.domain.changes import diff_entry
 from registry.domain.entries import EntryContent, Location, Transfer, digest_of
 from registry.domain.vocabulary import LocationFunction
-from registry.steps.lookup import get_notice, get_publisher, read_facts
+from registry.steps.lookup import find_current_version, get_entry, get_notice, get_publisher, read_content, read_facts
 from registry.steps.publish_notice import submit_notice
+from registry.steps.record_edit import record_edit
 from registry.tables import (
     Address,
     Attempt,
     Base,
     Customer,
+    CustomerTerms,
     Delivery,
     Entry,
     EntryKey,
@@ -37,7 +39,7 @@ from registry.tables import (
     Statement,
     Subscription,
 )
-from tests.world import ANNA, antopsis
+from tests.world import ANNA
 
 BEGAN = datetime(2024, 1, 2, 8, 0, tzinfo=UTC)
 
@@ -66,32 +68,43 @@ def fill(place: Place, size: Size) -> None:
         contacts = _add_customers(session, publisher, size.customers)
         _add_past(session, publisher, entries, contacts, size)
         _add_events(session, publisher, size.events)
-    world.apply(antopsis(customers="", helsinki=True))
-    world.publish(world.draft())
+    helsinki = Location(country="FI", place="Helsinki", function=LocationFunction.PROCESSING)
+    world.publish(_draft(place, "hetzner-falkenstein", helsinki))
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
         notice = session.scalars(select(Notice).where(Notice.state == "announced")).one()
         keys = session.scalars(select(NoticeCustomer.customer_id).where(NoticeCustomer.notice_id == notice.id)).all()
         _add_objections(session, publisher, notice.id, keys[:40], state="received")
-    text = ""
-    for name in ("alpha", "beta"):
-        text += f"  - key: {name}\n    name: {name.title()}\n    purposes: [Mail]\n"
-        world.apply(antopsis(customers="", helsinki=True, more_entries=text))
-        number = world.draft()
-        if name == "alpha":
-            with world.writing() as session:
-                publisher = get_publisher(session, "antopsis")
-                submit_notice(session, world.at, publisher, get_notice(session, publisher, number), ANNA)
+    submitted = _draft(place, "entry-11", helsinki)
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        submit_notice(session, world.at, publisher, get_notice(session, publisher, submitted), ANNA)
+    _draft(place, "entry-12", helsinki)
+    _edit(place, "entry-13", helsinki)
     if place.engine == POSTGRESQL:
         with closing(psycopg.connect(place.address, autocommit=True)) as connection:
             connection.execute("VACUUM ANALYZE")
+
+
+def _edit(place: Place, key: str, location: Location) -> None:
+    with place.world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        content = read_content(find_current_version(session, get_entry(session, publisher, key)))
+        assert content is not None
+        wanted = content.model_copy(update={"locations": (*content.locations, location)})
+        record_edit(session, place.world.at, publisher, key, wanted, ANNA)
+
+
+def _draft(place: Place, key: str, location: Location) -> str:
+    _edit(place, key, location)
+    return place.world.draft(entry_keys=(key,))
 
 
 def _add_entries(session: Session, publisher: Publisher, count: int) -> list[int]:
     first = session.scalars(select(func.max(Entry.id))).one() + 1
     version = session.scalars(select(func.max(EntryVersion.id))).one() + 1
     ids = list(range(first, first + count))
-    documents = [_content(n).model_dump(mode="json", exclude_defaults=True) for n in range(count)]
+    documents = [_content(n).as_document() for n in range(count)]
     same: dict[str, Any] = {"publisher_id": publisher.id}
     session.execute(
         insert(Entry),
@@ -159,6 +172,10 @@ def _add_customers(session: Session, publisher: Publisher, count: int) -> list[t
             | {"confirmed_at": BEGAN}
             for n in ids
         ],
+    )
+    session.execute(
+        insert(CustomerTerms),
+        [{"publisher_id": publisher.id, "customer_id": n, "version": 1, "document": {}, "from_at": BEGAN} for n in ids],
     )
     _move_on(session, Customer, Address, Subscription)
     return [(n, n) for n in ids]

@@ -49,7 +49,8 @@ TEAM_SENTENCES: Final = {
     "announced-in-the-past": "{value} is past at that hour. Choose a later hour, or announce it once it is published.",
     "nothing-to-tell": "No change is chosen, and a notice tells of one at least. Tick one.",
     "proposal-changed": (
-        "Somebody proposed other words since you read these, so nothing was done. Read what is proposed now."
+        "Somebody proposed other words, or edited an entry, since you read this, so nothing was done. Read what is "
+        "proposed now."
     ),
     # Delivery and documents
     "contact-told-already": (

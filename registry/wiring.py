@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -26,7 +26,7 @@ from registry.channels.webhook import WebhookChannel
 from registry.domain.errors import RegistryError
 from registry.domain.vocabulary import ChannelKind
 from registry.letters.render import LetterRenderer
-from registry.migrations import find_revision, known_revisions, newest_revision
+from registry.migrations import known_revisions, newest_revision, read_revision
 from registry.pages.render import PageRenderer
 from registry.settings import OUTBOX, RESEND, BadSettings, Settings, masked
 from registry.settings import CompanySignIn as CompanySignIn
@@ -141,7 +141,8 @@ class Wiring:
     def check_schema(self) -> None:
         """Refuse to work on a database whose schema is missing, older or newer than this release."""
         try:
-            found = find_revision(self.database_url)
+            with self.engine.connect() as connection:
+                found = read_revision(connection)
         except OperationalError as error:
             raise DatabaseUnreachable(why=str(error.orig).partition("\n")[0]) from error
         newest = newest_revision()
@@ -168,7 +169,6 @@ def wire(settings: Settings) -> Wiring:
         _read_mail_url(settings.mail_url)
     # It holds the embedded database, and with it customers' addresses.
     settings.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
-    build = build_id([*TEMPLATES.rglob("*"), *STATIC.rglob("*"), *(CHECKOUT / "registry").rglob("*.py")])
     stylesheet = STATIC / "registry.css"
     version = hashlib.sha256(stylesheet.read_bytes()).hexdigest()[:12]
     return Wiring(
@@ -182,7 +182,7 @@ def wire(settings: Settings) -> Wiring:
             settings.sender_domains,
         ),
         pages=PageRenderer(TEMPLATES, f"/static/registry.css?v={version}"),
-        build=build,
+        build=_build(),
         instance=settings.instance,
         fingerprint=fingerprint_of(settings.secret_key),
         mail_url=settings.mail_url,
@@ -214,6 +214,12 @@ def _read_mail_url(mail_url: str) -> SmtpAddress:
 
 def _bad_mail_url(mail_url: str, error: ValueError) -> BadSettings:
     return BadSettings([f"REGISTRY_MAIL_URL is {masked('MAIL_URL', mail_url)}: {error}."])
+
+
+# What a process runs was read when it began, whatever lies in the folder since.
+@cache
+def _build() -> str:
+    return build_id([*TEMPLATES.rglob("*"), *STATIC.rglob("*"), *(CHECKOUT / "registry").rglob("*.py")])
 
 
 def build_id(files: Iterable[Path]) -> str:

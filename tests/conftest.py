@@ -7,6 +7,8 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -50,23 +52,48 @@ def postgresql_server() -> Iterator[URL]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql_server: URL) -> Iterator[str]:
-    """The name of a migrated PostgreSQL database, to be copied."""
+def parts_made_once() -> Iterator[None]:
+    """Let all installations of this process share what depends on the code alone, and the engine of a database.
+
+    Thousands of tests make one: an engine keeps the SQL it has compiled, and renderers keep their templates.
+    """
+    from registry import wiring
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wiring, "make_engine", databases.make_reused_engine)
+        for name in ("LetterRenderer", "PageRenderer"):
+            patch.setattr(wiring, name, lru_cache(getattr(wiring, name)))
+        yield
+
+
+@pytest.fixture(scope="session")
+def sqlite_database(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, parts_made_once: None
+) -> databases.ReusedSqlite:
+    """The one SQLite database of this process's tests."""
+    return databases.ReusedSqlite(tmp_path_factory.mktemp("reused"), sqlite_template)
+
+
+@pytest.fixture(scope="session")
+def postgresql_database(postgresql_server: URL, parts_made_once: None) -> Iterator[databases.ReusedPostgresql]:
+    """The one PostgreSQL database of this process's tests."""
     with databases.migrated_postgresql_database(postgresql_server) as name:
-        yield name
+        with closing(databases.ReusedPostgresql(postgresql_server.set(database=name))) as database:
+            yield database
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
-    """A fresh, migrated SQLite database."""
-    return databases.copied_sqlite_url(tmp_path, sqlite_template)
+def sqlite_url(sqlite_database: databases.ReusedSqlite) -> str:
+    """A migrated SQLite database without rows, always in the same place."""
+    sqlite_database.put_back()
+    return sqlite_database.url
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: URL, postgresql_template: str) -> Iterator[str]:
-    """A fresh, migrated PostgreSQL database."""
-    with databases.postgresql_database(postgresql_server, postgresql_template) as url:
-        yield url.render_as_string(hide_password=False)
+def postgresql_url(postgresql_database: databases.ReusedPostgresql) -> str:
+    """A migrated PostgreSQL database without rows, always of the same name."""
+    postgresql_database.put_back()
+    return postgresql_database.url
 
 
 @pytest.fixture

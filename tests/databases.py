@@ -1,4 +1,9 @@
-"""Databases for tests, on both engines: each migrated once, then copied for every test that asks for one."""
+"""Databases for tests, on both engines: migrated once, and put back for every test to what it begins with.
+
+What is always at the same address can be met again by what is slow to make: an engine with the SQL it has compiled, an
+application with its routes and templates. `ReusedSqlite` and `ReusedPostgresql` are that: one database for a whole run
+of tests, without rows, or with those of a state that was kept when some test first built it.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +14,15 @@ import shutil
 import sqlite3
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import LiteralString, Protocol
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import Engine, event
 from sqlalchemy.engine import URL, make_url
 
 # A database server brought up for one test run has nothing to lose in a power cut.
@@ -99,6 +107,136 @@ def migrated_postgresql_database(server: URL) -> Iterator[str]:
         migrate(url.render_as_string(hide_password=False))
         assert url.database is not None
         yield url.database
+
+
+class ReusedDatabase(Protocol):
+    """A database at one address for all tests, on either engine."""
+
+    url: str
+
+    def has(self, state: str) -> bool:
+        """Whether a state of this name was kept."""
+
+    def keep(self, state: str) -> None:
+        """Keep what is in the database now under a name. Nobody may be connected."""
+
+    def put_back(self, state: str | None = None) -> None:
+        """Bring the database to a state that was kept, or empty it. Nobody may be connected."""
+
+
+class ReusedSqlite:
+    """One file, which a copy of another one replaces."""
+
+    def __init__(self, folder: Path, template: Path) -> None:
+        self._path = folder / "registry.db"
+        self._states: dict[str | None, Path] = {None: template}
+        self.url = f"sqlite:///{self._path}"
+
+    def has(self, state: str) -> bool:
+        return state in self._states
+
+    def keep(self, state: str) -> None:
+        with closing(sqlite3.connect(self._path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        kept = self._path.with_name(f"{len(self._states)}.kept")
+        shutil.copyfile(self._path, kept)
+        self._states[state] = kept
+
+    def put_back(self, state: str | None = None) -> None:
+        for path in self._path.parent.glob(f"{self._path.name}*"):
+            path.unlink()
+        shutil.copyfile(self._states[state], self._path)
+
+
+class ReusedPostgresql:
+    """One database, whose rows are deleted. Making a new one instead takes fifty times as long."""
+
+    def __init__(self, url: URL) -> None:
+        # Imported here for the same reason as in `migrate`.
+        from registry.tables import Base
+
+        self.url = url.render_as_string(hide_password=False)
+        self._address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._tables = [sql.Identifier(table.name) for table in Base.metadata.sorted_tables]
+        """What refers to others comes after them."""
+        self._kept: dict[str, tuple[list[tuple[sql.Identifier, bytes]], sql.Composed]] = {}
+        # One for all tests: the first look at fifty tables is what takes time, on every new connection.
+        self._connection = self._connect()
+        self._empty = self._how_to_empty()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._connection.close()
+
+    def has(self, state: str) -> bool:
+        return state in self._kept
+
+    def keep(self, state: str) -> None:
+        rows = []
+        for table in self._tables:
+            with self._connection.cursor().copy(sql.SQL("COPY {} TO STDOUT").format(table)) as copy:
+                lines = b"".join(bytes(line) for line in copy)
+            if lines:
+                rows.append((table, lines))
+        counters = self._connection.execute(
+            "SELECT quote_ident(sequencename), last_value FROM pg_sequences WHERE last_value IS NOT NULL"
+        )
+        self._kept[state] = (rows, _set_all("SELECT setval({}, {})", counters))
+
+    def put_back(self, state: str | None = None) -> None:
+        try:
+            self._connection.execute(self._empty)
+        except psycopg.OperationalError:
+            # A test cut every connection to this database.
+            self.close()
+            self._connection = self._connect()
+            self._connection.execute(self._empty)
+        if state is None:
+            return
+        rows, set_counters = self._kept[state]
+        for table, lines in rows:
+            with self._connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(table)) as copy:
+                copy.write(lines)
+        self._connection.execute(set_counters)
+
+    def _connect(self) -> psycopg.Connection:
+        connection = psycopg.connect(self._address, autocommit=True)
+        connection.execute("SET lock_timeout = '10s'")
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            # As a replica the database fires no trigger, and so lets go of the record and asks for no order of tables.
+            connection.execute("SET session_replication_role = replica")
+        return connection
+
+    def _how_to_empty(self) -> sql.Composed:
+        role = self._connection.execute("SHOW session_replication_role").fetchone()
+        if role != ("replica",):
+            return sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(self._tables))
+        delete = [sql.SQL("DELETE FROM {}").format(table) for table in self._tables]
+        counters = self._connection.execute("SELECT quote_ident(sequencename) FROM pg_sequences")
+        return sql.SQL("; ").join([*delete, _set_all("SELECT setval({}, 1, false)", counters)])
+
+
+def _set_all(how: LiteralString, counters: Iterable[Sequence[object]]) -> sql.Composed:
+    return sql.SQL("; ").join(sql.SQL(how).format(*map(sql.Literal, counter)) for counter in counters)
+
+
+def make_reused_engine(url: str) -> Engine:
+    """The product's own engine for `url`, the same one whenever it is asked for."""
+    from registry.tables import engine as engines
+
+    # The wait for a lock that holds at present: tests of impatience have an engine of their own.
+    return _make_forgetful_engine(url, engines.BUSY_SECONDS)
+
+
+@lru_cache(maxsize=32)
+def _make_forgetful_engine(url: str, busy_seconds: float) -> Engine:
+    """An engine that does not wait for the disk: what a test has written is lost in a power cut, and may be."""
+    from registry.tables import engine as engines
+
+    engine = engines.make_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", lambda connection, record: connection.execute("PRAGMA synchronous=OFF"))
+    return engine
 
 
 def _execute(server: URL, statement: sql.SQL | sql.Composed) -> None:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
@@ -104,9 +105,7 @@ class TimedSession(requests.Session):
         self.trust_env = False
         self.headers.clear()
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
-        if certificate_authority is not None:
-            context.load_verify_locations(cafile=certificate_authority)
+        context = _trusting(DEFAULT_CA_BUNDLE_PATH, certificate_authority)
         # The ones mounted by `requests` itself are made for any thread and know no deadline.
         self.adapters.clear()
         self.mount("https://", _TimedAdapter(context))
@@ -114,6 +113,15 @@ class TimedSession(requests.Session):
 
     def get_redirect_target(self, resp: Any) -> None:
         """Nowhere: even to say where a redirect would go, `requests` reads its whole body, however long."""
+
+
+# Every session of a process trusts the same: to read a hundred authorities takes longer than to open a database.
+@lru_cache(maxsize=8)
+def _trusting(bundle: str, certificate_authority: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=bundle)
+    if certificate_authority is not None:
+        context.load_verify_locations(cafile=certificate_authority)
+    return context
 
 
 def read_body(response: requests.Response, longest: int) -> tuple[bytes, bool]:

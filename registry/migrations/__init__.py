@@ -9,6 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 
 from registry.tables.engine import make_engine
 
@@ -53,6 +54,11 @@ def find_revision(url: str) -> str | None:
     engine = make_engine(url)
     try:
         with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            return read_revision(connection)
     finally:
         engine.dispose()
+
+
+def read_revision(connection: Connection) -> str | None:
+    """Return the revision the connected database stands at, or None where it has no schema yet."""
+    return MigrationContext.configure(connection).get_current_revision()

@@ -17,6 +17,7 @@ from registry.domain.vocabulary import Weight
 from registry.queries.entries import load_stays
 from registry.steps.approvals import count_approvals
 from registry.steps.lookup import read_content
+from registry.steps.revise_draft import find_edit_authors
 from registry.steps.save_entry import load_present
 from registry.tables import (
     Entry,
@@ -54,7 +55,7 @@ class EntryPage:
 
     `base` is the version now wanted. `announced` is what the open notice changes, `waiting` what an edit changes
     beyond that, by `author` at `edited_at` (UTC). `approvals` are those given of `approvals_required` for an editorial
-    edit that waits for them, else None.
+    edit that waits for them, else None; `authors` are all who had a hand in such an edit, and cannot approve it.
     """
 
     key: str
@@ -67,6 +68,7 @@ class EntryPage:
     waiting: EntryChange | None
     author: str | None
     edited_at: datetime | None
+    authors: frozenset[str]
     approvals: int | None
     approvals_required: int
     notices: Sequence[InNotice]
@@ -104,7 +106,9 @@ def find_entry_page(session: Session, publisher: Publisher, key: str) -> EntryPa
     base = stands[1] if stands is not None and not is_carried else current
     waiting = None if is_carried else diff_entry(entry.key, read_content(base), read_content(pending))
     required = int(publisher.facts.get("approvals_required") or 0)
-    needs_approval = waiting is not None and waiting.weight is Weight.EDITORIAL and required > 0
+    is_editorial = waiting is not None and waiting.weight is Weight.EDITORIAL
+    unapproved = pending if is_editorial and required > 0 else None
+    authors = find_edit_authors(session, unapproved) if unapproved else set()
     listed_at, removed_at = load_stays(session, publisher, [entry.id]).get(entry.id, (None, None))
     return EntryPage(
         key=entry.key,
@@ -117,15 +121,16 @@ def find_entry_page(session: Session, publisher: Publisher, key: str) -> EntryPa
         waiting=waiting,
         author=pending.author if pending is not None else None,
         edited_at=pending.created_at if pending is not None else None,
-        approvals=_count(session, publisher, pending) if needs_approval and pending is not None else None,
+        authors=frozenset(authors),
+        approvals=_count(session, publisher, unapproved, authors) if unapproved else None,
         approvals_required=required,
         notices=[_in_notice(notice, change) for notice, change, _ in found],
         parent_name=_find_name(session, publisher, shown.get("parent")),
     )
 
 
-def _count(session: Session, publisher: Publisher, pending: EntryVersion) -> int:
-    return count_approvals(session, publisher, "edit", pending.id, pending.digest, excluding={pending.author})
+def _count(session: Session, publisher: Publisher, pending: EntryVersion, authors: set[str]) -> int:
+    return count_approvals(session, publisher, "edit", pending.id, pending.digest, excluding=authors)
 
 
 def _load_notices(session: Session, entry: Entry) -> list[tuple[Notice, NoticeChange, EntryVersion]]:

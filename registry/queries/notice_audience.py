@@ -6,12 +6,13 @@ is loaded, only numbers of them; of customers those whose contract runs, since t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, Integer, case, func, literal, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from registry.domain import vocabulary
@@ -29,9 +30,10 @@ from registry.domain.notices import (
 from registry.domain.publishers import PublisherFacts
 from registry.domain.terms import Terms
 from registry.domain.vocabulary import ChannelKind, StatementKind, Weight
+from registry.queries.notice_page import ChangeOfNotice, load_changes
 from registry.steps.fan_out import find_skip_reason, select_addressed
 from registry.steps.lookup import list_running_customers, read_facts
-from registry.steps.revise_draft import list_changes, weigh_notice
+from registry.steps.revise_draft import weigh_notice
 from registry.steps.working_days import working_days_for
 from registry.tables import Address, Customer, Notice, Publisher, Subscription
 
@@ -139,6 +141,10 @@ class Audience:
         return self.customers - self.reached
 
 
+ByCustomer = Mapping[int, tuple[int, SkipReason | None]]
+"""How many of each customer's contacts would be told, and a reason why one of the others is not."""
+
+
 def load_audience(
     session: Session,
     now: datetime,
@@ -148,22 +154,25 @@ def load_audience(
     kind: StatementKind = StatementKind.ANNOUNCEMENT,
     page: int = 1,
     facts: PublisherFacts | None = None,
+    changes: Sequence[ChangeOfNotice] | None = None,
 ) -> Audience:
     """Return whom a statement of this kind would reach at `now` (UTC), or at the hour the notice is to be announced.
 
-    `page` counts from 1 and chooses among the customers' clocks. The publisher's `facts` are read unless given. The
-    number of queries does not depend on how many are told, nor does what is loaded; it grows with the customers alone.
+    `page` counts from 1 and chooses among the customers' clocks. The publisher's `facts` and
+    the notice's `changes` are read unless given. The number of queries does not depend on how many are told, nor does
+    what is loaded; it grows with the customers alone.
     """
     announced_at = max(now, notice.announce_at or now) if notice.announced_at is None else now
     facts = facts or read_facts(session, publisher)
-    changes = list_changes(session, notice)
+    changes = changes if changes is not None else load_changes(session, notice)
+    rows = [each.row for each in changes]
+    versions = {each.id: each for change in changes for each in (change.base, change.target) if each is not None}
     # The fan-out passes over whoever has not confirmed; here they are counted.
     reason = case(
         (Subscription.confirmed_at.is_(None), SkipReason.NOT_CONFIRMED.value),
-        else_=find_skip_reason(session, announced_at, notice, kind, changes),
+        else_=find_skip_reason(session, announced_at, notice, kind, rows, versions),
     )
-    letters, skipped = _count_subscriptions(session, notice, kind, reason)
-    by_customer = _count_by_customer(session, notice, kind, reason)
+    letters, skipped, by_customer = _count(session, notice, kind, reason)
     running = list_running_customers(session, publisher, facts.notice, announced_at)
     unreached = [
         Unreached(row.key, row.name, _contacts_of(row, by_customer)[1])
@@ -180,7 +189,7 @@ def load_audience(
         reached=len(running) - len(unreached),
         unreached=tuple(unreached[:UNREACHED_SHOWN]),
         earliest=_earliest(announced_at, facts, (terms for _, terms in running)),
-        waits=weigh_notice(changes) is Weight.BINDING and not notice.emergency_reason,
+        waits=weigh_notice(rows) is Weight.BINDING and not notice.emergency_reason,
         clocks=tuple(
             _show_clock(clock, row, terms, facts.time_zone, is_told=bool(_contacts_of(row, by_customer)[0]))
             for clock, row, terms in clocks[:CLOCKS_SHOWN]
@@ -189,64 +198,45 @@ def load_audience(
     )
 
 
-def _count_subscriptions(
+def _count(
     session: Session, notice: Notice, kind: StatementKind, reason: ColumnElement[str | None]
-) -> tuple[tuple[Letters, ...], tuple[Skipped, ...]]:
+) -> tuple[tuple[Letters, ...], tuple[Skipped, ...], ByCustomer]:
+    """Count those who would be told by channel, the others by reason, and both by customer, in one query."""
     each = (
         select_addressed(notice, kind)
         .with_only_columns(
-            Subscription.audience.label("audience"), Address.channel.label("channel"), reason.label("reason")
+            Subscription.audience.label("audience"),
+            Address.channel.label("channel"),
+            Subscription.customer_id.label("customer_id"),
+            reason.label("reason"),
         )
         .subquery()
     )
-    rows = session.execute(
-        select(each.c.audience, each.c.channel, each.c.reason, func.count()).group_by(
-            each.c.audience, each.c.channel, each.c.reason
-        )
-    )
-    told: dict[tuple[str, str], int] = {}
-    skipped: dict[tuple[str, str], int] = {}
-    for audience, channel, why, count in rows:
+    columns = (each.c.audience, each.c.channel, each.c.customer_id, each.c.reason)
+    told: Counter[tuple[str, str]] = Counter()
+    skipped: Counter[tuple[str, str]] = Counter()
+    by_customer: dict[int, tuple[int, SkipReason | None]] = {}
+    for audience, channel, customer, why, count in session.execute(select(*columns, func.count()).group_by(*columns)):
         if why is None:
-            told[channel, audience] = count
+            told[channel, audience] += count
         else:
-            skipped[audience, why] = skipped.get((audience, why), 0) + count
+            skipped[audience, why] += count
+        if customer is not None:
+            reached, because = by_customer.get(customer, (0, None))
+            worst = max([each for each in (because, why) if each is not None], default=None)
+            by_customer[customer] = (reached + (count if why is None else 0), SkipReason(worst) if worst else None)
     contact, follower = vocabulary.Audience.CUSTOMER.value, vocabulary.Audience.FOLLOWER.value
     letters = tuple(
-        Letters(channel, told.get((channel.value, contact), 0), told.get((channel.value, follower), 0))
+        Letters(channel, told[channel.value, contact], told[channel.value, follower])
         for channel in ChannelKind
         if (channel.value, contact) in told or (channel.value, follower) in told
     )
     ordered = sorted(skipped.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
-    return letters, tuple(
-        Skipped(vocabulary.Audience(audience), SkipReason(why), count) for (audience, why), count in ordered
-    )
+    named = tuple(Skipped(vocabulary.Audience(audience), SkipReason(why), count) for (audience, why), count in ordered)
+    return letters, named, by_customer
 
 
-def _count_by_customer(
-    session: Session, notice: Notice, kind: StatementKind, reason: ColumnElement[str | None]
-) -> Mapping[int, tuple[int, SkipReason | None]]:
-    """Return how many of each customer's contacts would be told, and a reason why one of the others is not."""
-    each = (
-        select_addressed(notice, kind)
-        .where(
-            Subscription.audience == vocabulary.Audience.CUSTOMER.value,
-            # Implied by the audience; said so that the database finds it by the index of contacts.
-            Subscription.customer_id.is_not(None),
-        )
-        .with_only_columns(Subscription.customer_id.label("customer_id"), reason.label("reason"))
-        .subquery()
-    )
-    is_told = case((each.c.reason.is_(None), literal(1, Integer)), else_=literal(0, Integer))
-    rows = session.execute(
-        select(each.c.customer_id, func.sum(is_told), func.max(each.c.reason)).group_by(each.c.customer_id)
-    )
-    return {customer: (int(told), SkipReason(why) if why else None) for customer, told, why in rows}
-
-
-def _contacts_of(
-    row: Customer, by_customer: Mapping[int, tuple[int, SkipReason | None]]
-) -> tuple[int, SkipReason | None]:
+def _contacts_of(row: Customer, by_customer: ByCustomer) -> tuple[int, SkipReason | None]:
     return by_customer.get(row.id, (0, None))
 
 

@@ -16,10 +16,15 @@ from registry.tables import Approval, Entry, EntryVersion, Notice, NoticeChange,
 
 @dataclass(frozen=True)
 class WaitingCorrection:
-    """One entry's edit since it was announced; `change` is what was told against what is meant."""
+    """One entry's edit since it was announced; `change` is what was told against what is meant.
+
+    `version_id` is the version meant, by `author`.
+    """
 
     key: str
     change: EntryChange
+    version_id: int
+    author: str
 
     @property
     def restarts_clocks(self) -> bool:
@@ -43,7 +48,7 @@ def list_waiting_corrections(session: Session, notice: Notice) -> list[WaitingCo
     for key, before, after in rows:
         change = diff_entry(key, read_content(before), read_content(after))
         if change is not None:
-            found.append(WaitingCorrection(key, change))
+            found.append(WaitingCorrection(key, change, after.id, after.author))
     return found
 
 

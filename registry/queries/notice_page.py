@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy import case, exists, func, or_, select
@@ -44,13 +44,23 @@ STANDINGS = ("waiting", "received", "deemed", "served", "exempt", "overridden", 
 
 @dataclass(frozen=True)
 class ChangeOfNotice:
-    """One entry's change, its weight in this notice, and why that is not the computed one where it is not (R3)."""
+    """One entry's change, its weight in this notice, and why that is not the computed one where it is not (R3).
+
+    `row` is it as it is stored, with the versions that it leads from, if there was one, and to.
+    """
 
     key: str
     change: EntryChange
     weight: Weight
     weight_reason: str | None
-    target_version_id: int
+    row: NoticeChange = field(repr=False, compare=False)
+    base: EntryVersion | None = field(repr=False, compare=False)
+    target: EntryVersion = field(repr=False, compare=False)
+
+    @property
+    def target_version_id(self) -> int:
+        """The version it leads to, by its row."""
+        return self.target.id
 
     @property
     def is_lowered(self) -> bool:
@@ -127,17 +137,20 @@ class EventRow:
 
 def load_changes(session: Session, notice: Notice) -> tuple[ChangeOfNotice, ...]:
     """Return the changes of a notice in the order of the list."""
+    base, target = aliased(EntryVersion), aliased(EntryVersion)
     rows = session.execute(
-        select(NoticeChange, Entry.key)
+        select(NoticeChange, Entry.key, base, target)
         .join(Entry, Entry.id == NoticeChange.entry_id)
+        .outerjoin(base, base.id == NoticeChange.base_version_id)
+        .join(target, target.id == NoticeChange.target_version_id)
         .where(NoticeChange.notice_id == notice.id)
         .order_by(Entry.position, Entry.key)
     )
     return tuple(
         ChangeOfNotice(
-            key, EntryChange.from_document(row.change), Weight(row.weight), row.weight_reason, row.target_version_id
+            key, EntryChange.from_document(row.change), Weight(row.weight), row.weight_reason, row, before, after
         )
-        for row, key in rows
+        for row, key, before, after in rows
     )
 
 
@@ -162,10 +175,14 @@ def list_authors(session: Session, notice: Notice) -> frozenset[str]:
     They are those of `registry.steps.revise_draft.find_authors`, which asks once for each entry.
     """
     target, version, told = aliased(EntryVersion), aliased(EntryVersion), aliased(EntryVersion)
-    closed = aliased(NoticeChange)
+    carries, announced = aliased(NoticeChange), aliased(Notice)
     was_told = or_(
         exists().where(ListPeriod.version_id == told.id),
-        exists().where(closed.target_version_id == told.id, ~closed.is_open),
+        exists().where(
+            carries.target_version_id == told.id,
+            carries.notice_id == announced.id,
+            announced.announced_at.is_not(None),
+        ),
     )
     last_told = (
         select(func.max(told.seq))

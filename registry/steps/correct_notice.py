@@ -22,9 +22,10 @@ from registry.steps.list_periods import touch
 from registry.steps.lookup import find_pending_version, lock_publisher, read_content, read_facts
 from registry.steps.make_statement import make_statement
 from registry.steps.plan_dates import find_earliest
+from registry.steps.propose import list_correction_proposers
 from registry.steps.receipts import start_clock
 from registry.steps.record import Actor, record_event
-from registry.steps.revise_draft import find_authors, list_changes, summarise
+from registry.steps.revise_draft import find_authors, find_edit_authors, list_changes, summarise
 from registry.steps.take_effect import NO_LONGER_HOLDING
 from registry.tables import Entry, EntryVersion, Notice, NoticeChange, NoticeCustomer, Publisher
 
@@ -76,7 +77,7 @@ def correct_notice(
     corrections = _find_corrections(session, publisher, notice, reason)
     facts, digest = read_facts(session, publisher), _digest(notice, corrections, reason, summary, words)
     given = count_approvals(
-        session, publisher, "correction", notice.id, digest, excluding=_authors(session, notice, corrections)
+        session, publisher, "correction", notice.id, digest, excluding=_authors(session, publisher, notice, corrections)
     )
     if given < facts.approvals_required:
         raise NotApproved(number=notice.number, required=facts.approvals_required, given=given)
@@ -133,7 +134,8 @@ def approve_correction(
 ) -> int:
     """Approve exactly the correction that waits, with exactly these words (R16); return how many people have.
 
-    Raises as `correct_notice` does, and `OwnApproval` for anyone who wrote or changed the notice or one of its edits.
+    Raises as `correct_notice` does, and `OwnApproval` for anyone who wrote or changed the notice or one of its edits,
+    or proposed words for the correction.
     """
     words = None if explanation is None else read_explanation(explanation)
     lock_publisher(session, publisher, notice)
@@ -145,7 +147,7 @@ def approve_correction(
         read_facts(session, publisher),
         ("correction", notice.id, notice.number),
         _digest(notice, corrections, reason, summary, words),
-        _authors(session, notice, corrections),
+        _authors(session, publisher, notice, corrections),
         actor,
     )
 
@@ -179,8 +181,9 @@ def _digest(notice: Notice, corrections: list[_Correction], reason: str, summary
     return digest_of([notice.id, targets, reason.strip(), (summary or "").strip(), *explained])
 
 
-def _authors(session: Session, notice: Notice, corrections: list[_Correction]) -> set[str]:
-    return find_authors(session, notice) | {correction.target.author for correction in corrections}
+def _authors(session: Session, publisher: Publisher, notice: Notice, corrections: list[_Correction]) -> set[str]:
+    authors = find_authors(session, notice) | list_correction_proposers(session, publisher, notice)
+    return authors.union(*(find_edit_authors(session, correction.target) for correction in corrections))
 
 
 def _restart_clocks(session: Session, now: datetime, publisher: Publisher, notice: Notice, actor: Actor) -> None:

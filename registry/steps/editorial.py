@@ -29,6 +29,7 @@ from registry.steps.lookup import (
     read_facts,
 )
 from registry.steps.record import Actor, record_event
+from registry.steps.revise_draft import find_edit_authors
 from registry.tables import Entry, EntryVersion, Notice, NoticeChange, PendingEdit, Publisher
 
 
@@ -84,7 +85,7 @@ def approve_edit(session: Session, now: datetime, publisher: Publisher, key: str
     """Approve the editorial edit of an entry that waits for approval; with enough of them it takes effect (R3, R16).
 
     The answer's fate is `unchanged` where no editorial edit waits: one that binds or informs is approved with its
-    notice. Raises `UnknownEntry`, `OwnApproval` for who wrote it, and `CommandLineMayNotApprove`.
+    notice. Raises `UnknownEntry`, `OwnApproval` for who had a hand in it, and `CommandLineMayNotApprove`.
     """
     lock_publisher(session, publisher)
     entry = get_entry(session, publisher, key)
@@ -94,7 +95,7 @@ def approve_edit(session: Session, now: datetime, publisher: Publisher, key: str
         return edit
     facts = read_facts(session, publisher)
     subject = ("edit", pending.id, entry.key)
-    give_approval(session, now, publisher, facts, subject, pending.digest, {pending.author}, actor)
+    give_approval(session, now, publisher, facts, subject, pending.digest, find_edit_authors(session, pending), actor)
     return take_editorial_effect(session, now, publisher, entry, actor)
 
 
@@ -241,8 +242,8 @@ def _merge(
 
 def _is_approved(session: Session, publisher: Publisher, pending: EntryVersion) -> bool:
     required = read_facts(session, publisher).approvals_required
-    given = count_approvals(session, publisher, "edit", pending.id, pending.digest, excluding={pending.author})
-    return given >= required
+    authors = find_edit_authors(session, pending)
+    return count_approvals(session, publisher, "edit", pending.id, pending.digest, excluding=authors) >= required
 
 
 def _record_correction(

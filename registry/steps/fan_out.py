@@ -6,7 +6,7 @@ compares the two. Contacts who are skipped get a row with the reason; followers 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import (
@@ -171,16 +171,18 @@ def find_skip_reason(
     notice: Notice,
     kind: StatementKind,
     changes: Sequence[NoticeChange] | None = None,
+    versions: Mapping[int, EntryVersion] | None = None,
 ) -> ColumnElement[str | None]:
     """Return why a subscription that `select_addressed` selects is not told by a statement of this kind, or NULL.
 
-    The notice's `changes` may be given, where they are at hand.
+    The notice's `changes` and the `versions` they lead from and to, by their rows, may be given where they are at hand.
     """
     rows = changes
     if rows is None:
         rows = session.scalars(select(NoticeChange).where(NoticeChange.notice_id == notice.id)).all()
-    ids = [row.target_version_id for row in rows] + [row.base_version_id for row in rows if row.base_version_id]
-    versions = {each.id: each for each in session.scalars(select(EntryVersion).where(EntryVersion.id.in_(ids)))}
+    if versions is None:
+        ids = [row.target_version_id for row in rows] + [row.base_version_id for row in rows if row.base_version_id]
+        versions = {each.id: each for each in session.scalars(select(EntryVersion).where(EntryVersion.id.in_(ids)))}
     products = [
         (
             EntryChange.from_document(row.change),

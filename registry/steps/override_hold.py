@@ -10,6 +10,7 @@ from registry.domain.entries import digest_of
 from registry.steps.approvals import count_approvals, give_approval
 from registry.steps.errors import ReasonMissing
 from registry.steps.lookup import read_facts
+from registry.steps.receipts import find_told_at
 from registry.steps.record import Actor, record_event
 from registry.steps.record_objection import get_standing, refuse_unless_pending
 from registry.tables import Notice, Publisher
@@ -30,13 +31,14 @@ def override_hold(
     """Set a customer's hold aside, with a reason and a second person (R23); return whether it is set aside now.
 
     The first person asks, the second says the same with the same reason; nothing happens before. It is neither receipt
-    nor consent, and stands on record as what it is.
+    nor consent, and stands on record as what it is. Where a correction lets the clocks begin anew it lapses, and takes
+    two people again.
     """
     standing = get_standing(session, publisher, notice, customer_key)
     refuse_unless_pending(notice, "override")
     if not reason.strip():
         raise ReasonMissing(what="reason")
-    digest = digest_of([notice.id, standing.customer_id, reason.strip()])
+    digest = digest_of([notice.id, standing.customer_id, reason.strip(), _clocks_began(session, notice)])
     facts = read_facts(session, publisher)
     name = f"{notice.number}/{customer_key}"
     subject = ("override", notice.id, name)
@@ -56,3 +58,8 @@ def override_hold(
     )
     session.flush()
     return True
+
+
+def _clocks_began(session: Session, notice: Notice) -> str | None:
+    told_at = find_told_at(session, notice.id)
+    return told_at.isoformat() if told_at else None

@@ -27,7 +27,9 @@ def find_earliest(
     With the `facts` and `customers` of a file, as things would stand once it is applied.
     """
     facts = facts or read_facts(session, publisher)
-    on_record = {row.key: row for row in session.scalars(select(Customer).where(Customer.publisher_id == publisher.id))}
+    customers = tuple(customers)
+    known = session.scalars(select(Customer).where(Customer.publisher_id == publisher.id)) if customers else ()
+    on_record = {row.key: row for row in known}
     terms = {value.key: value for _, value in list_running_customers(session, publisher, facts.notice, announced_at)}
     for customer in customers:
         terms.pop(customer.key, None)

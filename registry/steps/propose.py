@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry.steps.draft_notice import refuse_unclean
 from registry.steps.errors import ReasonMissing
 from registry.steps.lookup import lock_publisher
+from registry.steps.receipts import find_told_at
 from registry.steps.record import Actor, record_event
 from registry.tables import Event, Notice, Publisher
 
@@ -80,6 +81,17 @@ def find_proposed_correction(session: Session, publisher: Publisher, notice: Not
     return ProposedCorrection(str(said.get("reason", "")), str(said.get("summary", "")), event.actor, event.at)
 
 
+def list_correction_proposers(session: Session, publisher: Publisher, notice: Notice) -> set[str]:
+    """Return who proposed words for a correction since the last one was sent: these words are theirs too (R16)."""
+    about = (Event.publisher_id == publisher.id, Event.subject_kind == "notice", Event.subject == notice.number)
+    last_sent = select(func.max(Event.id)).where(*about, Event.kind == CORRECTED).scalar_subquery()
+    proposed = select(Event.actor).where(
+        *about, Event.kind == CORRECTION_PROPOSED, Event.id > func.coalesce(last_sent, 0)
+    )
+    # An actor stands on record with the road they came by.
+    return {actor.rpartition(" (")[0] for actor in session.scalars(proposed)}
+
+
 @dataclass(frozen=True)
 class ProposedOverride:
     """The reason somebody gives for setting a customer's hold aside."""
@@ -118,7 +130,11 @@ def propose_override(
 def find_proposed_override(
     session: Session, publisher: Publisher, notice: Notice, customer_key: str
 ) -> ProposedOverride | None:
-    """Return the newest reason given for setting a customer's hold on this notice aside, or None."""
+    """Return the newest reason given for setting a customer's hold on this notice aside, or None.
+
+    One that was given before the clocks began anew was about what was told until then, and counts no more (R20).
+    """
+    told_at = find_told_at(session, notice.id)
     event = session.scalar(
         select(Event)
         .where(
@@ -126,6 +142,7 @@ def find_proposed_override(
             Event.subject_kind == "override",
             Event.subject == f"{notice.number}/{customer_key}",
             Event.kind == OVERRIDE_PROPOSED,
+            Event.at >= told_at,
         )
         .order_by(Event.id.desc())
         .limit(1)

@@ -2,7 +2,8 @@
 
 What the original did after the backup was made is not known here. Letters that waited then may have gone out since, so
 they are marked, and none goes out before a person has looked (R32). Links that the original signed since must open
-nothing here, since the numbers in them will be given to other rows, so a new key signs from now on.
+nothing here, since the numbers in them will be given to other rows, so a new key signs from now on. A session that was
+ended since would be open again, so all are ended, and the team signs in anew.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from registry.letters.wording import say_instant
 from registry.steps.backup_file import BackupFile, Kind, Manifest, Progress, TableFacts, kind_of, sql_table
 from registry.steps.keyring import LINK
 from registry.steps.record import Actor
-from registry.tables import Base, Delivery, Event, Installation, Notice, RingKey
+from registry.tables import Base, Delivery, Event, Installation, Notice, RingKey, SignIn
 
 BATCH: Final = 500
 """Rows in memory at a time."""
@@ -123,12 +124,13 @@ class _Restoring:
         self.letters, self.notices = Letters(), Notices()
         self.same: tuple[bool, bool] | None = None
         self.newest_key = 0
-        # Rows are looked at as the backup's release wrote them; these columns are there from the first release on.
+        # Rows are looked at as the backup's release wrote them: these columns are as old as their tables.
         self.looks: Mapping[str, Callable[[dict[str, Any]], None]] = {
             Installation.__tablename__: self._pause,
             Delivery.__tablename__: self._look_at_delivery,
             Notice.__tablename__: self._look_at_notice,
             RingKey.__tablename__: self._look_at_key,
+            SignIn.__tablename__: self._end_session,
         }
 
     def run(self, actor: Actor) -> Restored:
@@ -213,6 +215,9 @@ class _Restoring:
     def _look_at_key(self, row: dict[str, Any]) -> None:
         if row["purpose"] == LINK:
             self.newest_key = max(self.newest_key, int(row["key_id"].removeprefix("k")))
+
+    def _end_session(self, row: dict[str, Any]) -> None:
+        row["ended_at"] = row["ended_at"] or self.now
 
     def _go_on_counting(self) -> None:
         """Let PostgreSQL give the next rows numbers after those that came with the backup; SQLite does by itself."""

@@ -122,22 +122,30 @@ def mark_revised(session: Session, now: datetime, publisher: Publisher, notice: 
 
 
 def find_authors(session: Session, notice: Notice) -> set[str]:
-    """Return everybody who wrote or changed the notice or an edit in it, so none of whom may approve it (R16).
-
-    Of an entry these are the authors of all its versions since the last one that was on the list or in a notice.
-    """
+    """Return everybody who wrote or changed the notice or an edit in it, so none of whom may approve it (R16)."""
     authors = {notice.author, *notice.authors}
     for row in list_changes(session, notice):
-        target = session.get_one(EntryVersion, row.target_version_id)
-        was_told = or_(
-            exists().where(ListPeriod.version_id == EntryVersion.id),
-            exists().where(NoticeChange.target_version_id == EntryVersion.id, ~NoticeChange.is_open),
-        )
-        earlier = (EntryVersion.entry_id == row.entry_id, EntryVersion.seq < target.seq)
-        last_told = session.scalar(select(func.max(EntryVersion.seq)).where(*earlier, was_told)) or 0
-        authors |= {target.author}
-        authors |= set(session.scalars(select(EntryVersion.author).where(*earlier, EntryVersion.seq > last_told)))
+        authors |= find_edit_authors(session, session.get_one(EntryVersion, row.target_version_id))
     return authors
+
+
+def find_edit_authors(session: Session, target: EntryVersion) -> set[str]:
+    """Return everybody who had a hand in an edit: the authors of all versions of its entry since the last one told.
+
+    Told is what was on the list, or in a notice that was announced. A draft that was discarded told nobody anything.
+    """
+    was_told = or_(
+        exists().where(ListPeriod.version_id == EntryVersion.id),
+        exists().where(
+            NoticeChange.target_version_id == EntryVersion.id,
+            NoticeChange.notice_id == Notice.id,
+            Notice.announced_at.is_not(None),
+        ),
+    )
+    earlier = (EntryVersion.entry_id == target.entry_id, EntryVersion.seq < target.seq)
+    last_told = session.scalar(select(func.max(EntryVersion.seq)).where(*earlier, was_told)) or 0
+    since = session.scalars(select(EntryVersion.author).where(*earlier, EntryVersion.seq > last_told))
+    return {target.author, *since}
 
 
 def summarise(session: Session, publisher: Publisher, changes: Iterable[NoticeChange]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -10,11 +11,15 @@ AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 """axe-core 4, as it is published, with its checksum beside it."""
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe-core finds wrong with the page as it is now: the rule, and where."""
+COLOURS = ("color-contrast", "link-in-text-block")
+"""The rules whose outcome depends on the colours."""
+
+
+def violations(page: Page, rules: Sequence[str] = ()) -> list[str]:
+    """Return what axe-core finds wrong with the page as it is now: the rule, and where. `rules` are the ones asked."""
     # Evaluated, and not added as a script: the page's own policy takes no foreign ones.
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    result = page.evaluate("async () => await axe.run()")
+    result = page.evaluate("async rules => await axe.run(rules.length ? {runOnly: rules} : {})", list(rules))
     return [
         f"{each['id']} ({each['impact']}): {each['help']}: {[node['target'] for node in each['nodes']]}"
         for each in result["violations"]

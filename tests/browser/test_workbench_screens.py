@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
+from registry.web.team.access import RULES
 from tests import databases
 from tests.browser.workbench import Seat, Workbench, at_work, faults, seat
-from tests.browser.workbench_life import MORE, fill, live_through
-from tests.web.colleagues import OLA, VERA
+from tests.browser.workbench_life import MORE, UNBROKEN, fill, live_through
+from tests.web.colleagues import OLA, VERA, ZOE
+from tests.web.site import streams_file
 from tests.web.team.addresses import Samples, screens
-from tests.world import antopsis
 
 pytestmark = pytest.mark.browser
 
 HERE = "/team/antopsis/"
+PIECES = {
+    *("deliveries_progress", "notice_preview_customers"),  # pieces of a screen, which htmx asks for
+    *("delivery_letter", "outbox_frame", "notice_preview_letter", "notice_preview_page"),  # what frames show
+    *("document", "import_template"),  # downloads
+}
+"""What is asked for by GET and is no screen."""
+AREAS = (
+    *("account", "compare", "customers", "deliveries", "entries", "followers", "notices", "objections", "outbox"),
+    *("people", "record", "settings", "suppressions", "today"),
+)
+"""The parts of the workbench, by the first word of their addresses."""
+WRONG = (
+    *("entries/new", "entries/openai/edit", "customers/new", "customers/bremen/edit", "customers/bremen/contract"),
+    *("notices/2026-003/edit", "notices/2026-002/withdraw", "notices/2026-002/postpone", "notices/2026-002/correct"),
+    *("objections/new", "objections/1/close", "settings/publisher", "settings/terms", "settings/approvals"),
+    *("settings/brand", "settings/retention", "settings/products", "people/invite", "suppressions/add"),
+    *("followers/erase", "customers/import"),
+)
+"""Screens whose form is sent with nonsense."""
+SENT_WRONG = """nonsense => {
+    const forms = [...document.querySelectorAll("main form[method=post]")];
+    const form = forms.sort((a, b) => b.elements.length - a.elements.length)[0];
+    for (const each of form.elements) {
+        if (each.type === "checkbox") each.checked = false;
+        if (["date", "time", "number", "email", "url", "color"].includes(each.type)) each.type = "text";
+        if (["text", "textarea"].includes(each.type)) { each.removeAttribute("maxlength"); each.value = nonsense; }
+    }
+    form.noValidate = true;
+    form.requestSubmit([...form.querySelectorAll(".actions button, button")].filter(each =>
+        each.type === "submit" && !each.dataset.row && !each.hasAttribute("data-day")
+        && !each.closest(".unseen, .calendar, .pick, aside")
+        && !each.matches(".unseen, .plain"))[0]);
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -37,25 +70,79 @@ def owner(chromium: Browser, busy: tuple[Workbench, Samples]) -> Iterator[Seat]:
         yield taken
 
 
-def test_x(owner: Seat, busy: tuple[Workbench, Samples]) -> None:
-    import time
+def addresses(busy: tuple[Workbench, Samples]) -> dict[str, list[str]]:
+    """Return the addresses of all screens, by area."""
     workbench, samples = busy
-    paths = {screen.endpoint: screen.path for screen in screens(workbench.site.app, samples) if "GET" in screen.methods}
-    paths |= {each: HERE + each for each in MORE}
-    for name, path in paths.items():
-        t = time.time()
-        try:
-            answer = owner.page.goto(path)
-        except Exception as e:
-            print("!!", name, path, str(e)[:100]); continue
-        t1 = time.time()
-        found = faults(owner.page)
-        print(f"{name} {path} {answer.status} {owner.page.evaluate('document.body.className')!r} load {t1-t:.2f} judge {time.time()-t1:.2f} {owner.page.url}")
-        owner.page.emulate_media(color_scheme="light")
-        import re
-        fn = re.sub(r"\W+", "-", name)
-        for w in (320, 768, 1440):
-            owner.page.set_viewport_size({"width": w, "height": 900})
-            owner.page.screenshot(path=f"/tmp/shots/scr-{fn}-{w}.png", full_page=True)
-        for f in found: print("     ", f[:300])
-        for f in owner.overheard(): print("   console", f)
+    found = [each.path for each in screens(workbench.site.app, samples) if "GET" in each.methods and each.endpoint not in PIECES]
+    by_area: dict[str, list[str]] = {}
+    for path in [*found, *(HERE + more for more in MORE)]:
+        area = path.removeprefix(HERE).removeprefix("/team/").partition("/")[0].partition("?")[0] or "today"
+        by_area.setdefault(area, []).append(path)
+    return by_area
+
+
+def judge(taken: Seat, path: str) -> list[str]:
+    """Open a screen and return what is wrong with it, and what the console said meanwhile."""
+    answer = taken.page.goto(path)
+    assert answer is not None
+    assert answer.status in {200, 404}, path
+    expect(taken.page.locator("body.team h1")).to_have_count(1)
+    return faults(taken.page) + taken.overheard()
+
+
+def listed(found: dict[str, list[str]]) -> str:
+    """Return what is wrong, screen by screen, to be read in full where an assertion fails."""
+    return "\n".join(f"{path}: {wrong}" for path, all_wrong in found.items() for wrong in all_wrong)
+
+
+def test_every_screen_belongs_to_an_area_that_is_judged(busy: tuple[Workbench, Samples]) -> None:
+    assert set(addresses(busy)) == {*AREAS, "no-such-screen"}
+
+
+@pytest.mark.parametrize("area", [*AREAS, "no-such-screen"])
+def test_every_screen_is_accessible_and_fits(area: str, owner: Seat, busy: tuple[Workbench, Samples]) -> None:
+    found = {path: judge(owner, path) for path in addresses(busy)[area]}
+    assert listed(found) == ""
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_a_form_that_was_refused_is_accessible_and_fits_and_has_the_focus_on_what_is_wrong(path: str, owner: Seat) -> None:
+    owner.page.goto(HERE + path)
+    with owner.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+        # Any word is a reason to withdraw, but none is not.
+        owner.page.evaluate(SENT_WRONG, "" if path.endswith("/withdraw") else UNBROKEN)
+    assert answered.value.status == 400
+    owner.page.wait_for_load_state()
+    expect(owner.page.locator(".problems")).to_be_focused()
+    assert listed({path: faults(owner.page)}) == ""
+
+
+def test_what_a_stranger_sees_is_accessible_and_fits(chromium: Browser, busy: tuple[Workbench, Samples]) -> None:
+    with seat(chromium, busy[0], None) as taken:
+        paths = ("login", "login?next=/team/antopsis/", "reset", "reset/nothing")
+        found = {path: judge(taken, f"/team/account/{path}") for path in paths}
+        assert listed(found) == ""
+
+
+def test_what_somebody_may_not_do_is_said_accessibly(chromium: Browser, busy: tuple[Workbench, Samples]) -> None:
+    with seat(chromium, busy[0], VERA) as taken:
+        answer = taken.page.goto(HERE + "people/invite")
+        assert answer is not None
+        assert answer.status == 403
+        assert faults(taken.page) == []
+
+
+def test_a_publisher_who_just_begins_is_taught_accessibly(
+    chromium: Browser, sqlite_template: Path, tmp_path: Path
+) -> None:
+    url = databases.copied_sqlite_url(tmp_path, sqlite_template)
+    with at_work(url, tmp_path, streams_file()) as workbench, seat(chromium, workbench, ZOE) as taken:
+        found = {}
+        for route in workbench.site.app.url_map.iter_rules():
+            name = route.endpoint.removeprefix("team.")
+            if route.endpoint in RULES and route.arguments == {"slug"} and "GET" in (route.methods or ()):
+                if name not in PIECES:
+                    path = route.rule.replace("<slug>", "streams")
+                    found[path] = judge(taken, path)
+        assert len(found) > 20
+        assert listed(found) == ""

@@ -21,29 +21,10 @@ from tests.faults.own_server import OwnServer, own_server
 from tests.faults.post import Post
 from tests.faults.table import Fault, Run, read_property, table_of
 from tests.faults.workers import Workers
-from tests.steps.conftest import (
-    mail_server,
-    parts_made_once,
-    postgresql_database,
-    postgresql_url,
-    receiver,
-    sqlite_file,
-    sqlite_url,
-    world,
-)
+from tests.steps.conftest import mail_server, receiver, world
 from tests.world import World, settings_for, utc
 
-__all__ = [
-    "mail_server",
-    "parts_made_once",
-    "postgresql_database",
-    "postgresql_url",
-    "receiver",
-    "sqlite_file",
-    "sqlite_url",
-    "workers",
-    "world",
-]
+__all__ = ["mail_server", "receiver", "workers", "world"]
 
 FIGURES = "fault_figures"
 

@@ -172,7 +172,9 @@ def test_a_postponement_without_a_date_lasts_until_further_notice(audience: Audi
     message = composed(facts, audience)
     read = squeezed(text_of(message))
     assert "New date: none yet, until further notice" in read
-    assert "We will tell you the new date before the change takes effect." in read
+    assert "takes effect with the beginning of the next day in Europe/Berlin" in read
+    # No statement tells a date that follows "until further notice", so no letter promises one (ADR 0009).
+    assert "The page of the notice shows that date as soon as it is set; we may not write to you again" in read
     assert squeezed(html_of(message)).count("until further notice") >= 2
     subject = RENDERER.render_statement(facts, audience, "en").subject
     assert subject == "Antopsis: change to the subprocessor list postponed until further notice (notice 2026-001)"

@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from registry.channels.base import Envelope
+from registry.migrations import upgrade
 from registry.steps.audience_errors import InstallationNotBound
 from registry.steps.back_up import BATCH, LEFT_OUT, BackupExists, BackupUnwritable, back_up, record_backup
 from registry.steps.backup_file import (
@@ -22,14 +23,14 @@ from registry.steps.backup_file import (
 )
 from registry.steps.installation import resume
 from registry.steps.lookup import get_publisher
-from registry.steps.restore import Restored
+from registry.steps.restore import Restored, restore
 from registry.steps.subscribe import request_subscription
 from registry.tables import (
     Base,
     Event,
     Publisher,
 )
-from registry.tables.engine import reading
+from registry.tables.engine import reading, writing
 from tests.backups import Rows, bring_back, contents, engine_of, make_backup, no_progress
 from tests.channels.smtp_server import MailServer
 from tests.steps.audience_cast import VISITOR
@@ -42,6 +43,7 @@ from tests.steps.post_office import (
     send,
     states_of,
 )
+from tests.tables.filling import AT, fill_every_table
 from tests.world import BORIS, BREMEN, HANOI, World, antopsis, settings_for, utc
 
 READERS = [f"reader{n}@followers.example" for n in range(6)]
@@ -188,6 +190,32 @@ def compare(here: dict[str, Rows], original: dict[str, Rows], restored: Restored
         # Only people who came after the snapshot are missing.
         if len(rows) < len(known):
             assert table in {"addresses", "subscriptions", "confirm_tokens", "letters", "deliveries", "events"}
+
+
+def test_two_rows_of_every_table_come_back_to_the_letter_on_either_database(
+    database_url: str, target_url: str, tmp_path: Path
+) -> None:
+    with engine_of(database_url) as engine:
+        fill_every_table(engine)
+        original = contents(engine)
+        with reading(engine) as session:
+            made = back_up(session, MORNING, tmp_path / "registry.zip", product="0.1.0")
+    assert {table for table, rows in original.items() if not rows} == set()
+    assert {"people", "passkeys", "sign_ins", "proposals", "attachments", "objection_notes"} < original.keys()
+    upgrade(target_url)
+    with open_backup(made.path) as opened, engine_of(target_url) as engine:
+        with writing(engine) as session:
+            restored = restore(session, MORNING, opened, BORIS, "another key", "https://elsewhere.example")
+        here = contents(engine)
+    assert not restored.is_same_key
+    assert (len(here["events"]), len(here["ring_keys"])) == (3, 3)
+    del here["events"][2]
+    here["ring_keys"] = [row for row in here["ring_keys"] if row["key_id"] != restored.link_key]
+    changed = {"installation": ("paused_at", "paused_because", "heartbeat_at"), "sign_ins": ("ended_at",)}
+    for table, rows in original.items():
+        same = [{name: value for name, value in row.items() if name not in changed.get(table, ())} for row in rows]
+        assert [{name: row[name] for name in same[0]} for row in here[table]] == same, table
+    assert [row["ended_at"] for row in here["sign_ins"]] == [AT, MORNING]
 
 
 def see_newcomers_whole(here: dict[str, Rows], came: int) -> None:

@@ -26,7 +26,9 @@ from registry.tables import (
     Delivery,
     Event,
     Installation,
+    Person,
     RingKey,
+    SignIn,
 )
 from registry.tables.engine import reading, writing
 from tests.backups import Rows, bring_back, contents, count_rows, engine_of, forge, make_backup
@@ -155,6 +157,25 @@ def test_links_of_letters_already_sent_go_on_and_a_new_key_signs(
     assert ring.verify("manage", old.sign("manage", 1)) == 1
     assert ring.lookup_secret == old.lookup_secret
     assert old.verify("manage", ring.sign("manage", 1)) is None
+
+
+def test_every_session_of_the_team_ends_since_the_original_may_have_ended_it(
+    sqlite_world: World, target_url: str, tmp_path: Path
+) -> None:
+    """A lost laptop was signed out after the backup was made; the restored installation cannot know that."""
+    at, yesterday = sqlite_world.at, sqlite_world.at - timedelta(days=1)
+    with sqlite_world.writing() as session:
+        person = Person(email="edda@antopsis.example", fs_uniquifier="uniquifier", created_at=at)
+        session.add(person)
+        session.flush()
+        for key, ended_at in (("laptop", None), ("phone", yesterday)):
+            session.add(SignIn(person_id=person.id, key=key, began_at=yesterday, seen_at=yesterday, ended_at=ended_at))
+    made = make_backup(sqlite_world, tmp_path / "registry.zip")
+    sqlite_world.at += timedelta(hours=2)
+    bring_back(made.path, target_url, sqlite_world)
+    with engine_of(target_url) as engine, reading(engine) as session:
+        ended = {row.key: row.ended_at for row in session.scalars(select(SignIn))}
+    assert ended == {"laptop": sqlite_world.at, "phone": yesterday}
 
 
 def test_what_was_due_by_the_restore_is_marked_and_what_was_not_is_not(

@@ -109,7 +109,7 @@ def _show_entry(
         links=links_of(content),
         announced=_shown(found.announced, names),
         waiting=_shown(found.waiting, names),
-        is_own_edit=found.author == desk.actor.name,
+        is_own_edit=desk.actor.name in found.authors,
         has_private=found.internals != EntryInternals(),
         zone=publisher.facts["time_zone"],
         today=today_at(publisher.facts["time_zone"]),

@@ -6,7 +6,7 @@ says by then, and nothing is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from flask import flash, request
@@ -17,8 +17,8 @@ from registry.domain.notice_life import EDITABLE_STATES, NoticeState
 from registry.domain.people import TeamRole
 from registry.domain.vocabulary import StatementKind
 from registry.markdown import to_html
-from registry.queries.notice_audience import load_audience
-from registry.queries.notice_page import load_changes
+from registry.queries.notice_audience import Audience, load_audience
+from registry.queries.notice_page import ChangeOfNotice, load_changes
 from registry.steps.discard_draft import discard_draft
 from registry.steps.errors import StaleBase
 from registry.steps.installation import dispatch_pause
@@ -54,6 +54,7 @@ def show_act(
     *,
     tells: StatementKind | None = None,
     reads_first: bool = False,
+    names_approvers: bool = False,
     error: RegistryError | None = None,
     errors: Mapping[str, str] | None = None,
     values: Mapping[str, Any] | None = None,
@@ -61,7 +62,7 @@ def show_act(
 ) -> Any:
     """Show the page of an act on a notice in one of `states`; in any other it leads to the notice and says so.
 
-    With `reads_first` the notice stands above the form. With `tells` the template takes the `audience` of such a
+    With `reads_first` the notice stands above the form, with `names_approvers` the page says who could approve. With `tells` the template takes the `audience` of such a
     statement. `error` is why the act was refused just now: what was read is compared with what the notice says. `more`
     loads what a template needs besides, with `more_errors` and `more_values` for its form.
     """
@@ -78,9 +79,13 @@ def show_act(
             "zone": facts.time_zone,
             "changes": [(each, show_one(each.change, names, desk.slug)) for each in changes],
             "explanation": to_html(found.explanation),
-            "approvals": load_approvals(session, publisher, found, changes, facts.approvals_required),
+            "approvals": load_approvals(
+                session, publisher, found, changes, facts.approvals_required, names_approvers=names_approvers
+            )
+            if EDITABLE_STATES & states
+            else None,
             "reading": write_reading(session, found, changes),
-            "audience": load_audience(session, desk.now, publisher, found, kind=tells, facts=facts) if tells else None,
+            "audience": _audience(session, desk, publisher, found, tells, changes) if tells else None,
             "paused": dispatch_pause(session) if tells else None,
             "difference": None,
             "stale": None,
@@ -97,6 +102,18 @@ def show_act(
     status = status_of(error) if error else 400 if said else 200
     kept = dict(values or {}) | given.pop("more_values", {})
     return show(template, status=status, errors=said, values=kept, **given)
+
+
+def _audience(
+    session: Session,
+    desk: Desk,
+    publisher: Publisher,
+    found: Notice,
+    kind: StatementKind,
+    changes: Sequence[ChangeOfNotice],
+) -> Audience:
+    facts = desk.facts(session, publisher)
+    return load_audience(session, desk.now, publisher, found, kind=kind, facts=facts, changes=changes)
 
 
 def errors_beside(error: RegistryError) -> dict[str, str]:
@@ -138,7 +155,7 @@ def submit_notice(desk: Desk, number: str) -> Any:
     states: States = frozenset({NoticeState.DRAFT})
 
     def again(error: RegistryError | None = None) -> Any:
-        return show_act(desk, number, "team/notices/submit.html", states, error=error)
+        return show_act(desk, number, "team/notices/submit.html", states, names_approvers=True, error=error)
 
     def do(session: Session, publisher: Publisher, found: Notice) -> str:
         refuse_unread(session, publisher, found)
@@ -155,7 +172,8 @@ def approve_notice(desk: Desk, number: str) -> Any:
     states: States = frozenset({NoticeState.SUBMITTED, NoticeState.APPROVED})
 
     def again(error: RegistryError | None = None) -> Any:
-        return show_act(desk, number, "team/notices/approve.html", states, reads_first=True, error=error)
+        template = "team/notices/approve.html"
+        return show_act(desk, number, template, states, reads_first=True, names_approvers=True, error=error)
 
     def do(session: Session, publisher: Publisher, found: Notice) -> str:
         if NoticeState(found.state) not in states:

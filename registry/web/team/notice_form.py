@@ -6,6 +6,7 @@ see another month of it. Where htmx is there, the last two and every choice that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -26,7 +27,7 @@ from registry.letters.rows import describe_change
 from registry.markdown import to_html
 from registry.pages.entry_facts import Names
 from registry.queries.lawful_days import LawfulDays, find_lawful_days
-from registry.queries.notice_page import ApprovalGiven, list_approvals, load_changes
+from registry.queries.notice_page import ApprovalGiven, ChangeOfNotice, list_approvals, load_changes
 from registry.queries.pending_changes import PendingChange, list_pending_changes, product_names
 from registry.steps.draft_notice import draft_notice
 from registry.steps.lookup import get_notice
@@ -140,7 +141,8 @@ def notice_days(desk: Desk) -> Any:
     """Show what the choices of the form mean for its dates: a piece of it, asked for while somebody types."""
     with desk.reading() as (session, publisher):
         number = request.form.get("number") or None
-        offered, weights = _offer(session, publisher, get_notice(session, publisher, number) if number else None)
+        notice = get_notice(session, publisher, number) if number else None
+        offered, weights = _offer(session, publisher, load_changes(session, notice) if notice else ())
         given = _dates(desk, session, publisher, offered, weights, _values())
     return show("team/notices/_dates.html", words=words, number=number, **given)
 
@@ -232,14 +234,12 @@ def _values_of(notice: Notice, keys: list[str], zone: str) -> dict[str, Any]:
 
 
 def _offer(
-    session: Session, publisher: Publisher, notice: Notice | None
+    session: Session, publisher: Publisher, changes: Sequence[ChangeOfNotice]
 ) -> tuple[list[PendingChange], dict[str, Weight]]:
     """Return the edits that wait, and the weight each has: in its draft where it stands in this one."""
     offered = list_pending_changes(session, publisher)
     weights = {each.key: each.change.weight for each in offered}
-    if notice is not None:
-        weights |= {each.key: each.weight for each in load_changes(session, notice)}
-    return offered, weights
+    return offered, weights | {each.key: each.weight for each in changes}
 
 
 def _dates(
@@ -318,7 +318,8 @@ def _show(desk: Desk, number: str | None, *, values: dict[str, Any], error: Regi
     with desk.reading() as (session, publisher):
         facts = desk.facts(session, publisher)
         notice = get_notice(session, publisher, number) if number else None
-        offered, weights = _offer(session, publisher, notice)
+        changes = load_changes(session, notice) if notice else ()
+        offered, weights = _offer(session, publisher, changes)
         free = [each.key for each in offered if each.taken_by in {None, number}]
         if values.get("changes") is None:
             informs = [each.key for each in offered if each.key in free and each.change.weight is not Weight.EDITORIAL]
@@ -332,7 +333,6 @@ def _show(desk: Desk, number: str | None, *, values: dict[str, Any], error: Regi
         reading = ""
         approvals: tuple[ApprovalGiven, ...] = ()
         if notice is not None:
-            changes = load_changes(session, notice)
             reading, approvals = write_reading(session, notice, changes), list_approvals(session, notice)
             if isinstance(error, NoticeChanged):
                 read = request.form.get("read", "")

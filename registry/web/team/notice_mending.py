@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from flask import request
@@ -14,7 +14,11 @@ from registry.domain.notice_life import EDITABLE_STATES, PENDING_STATES
 from registry.domain.people import TeamRole
 from registry.domain.vocabulary import StatementKind, Weight
 from registry.pages.entry_facts import Names
-from registry.queries.notice_corrections import list_correction_approvals, list_waiting_corrections
+from registry.queries.notice_corrections import (
+    WaitingCorrection,
+    list_correction_approvals,
+    list_waiting_corrections,
+)
 from registry.queries.notice_page import is_author, list_authors, load_changes
 from registry.queries.pending_changes import product_names
 from registry.steps.correct_notice import approve_correction as approve_words
@@ -26,6 +30,7 @@ from registry.steps.plan_dates import find_earliest
 from registry.steps.propose import (
     find_proposed_correction,
     find_proposed_override,
+    list_correction_proposers,
     propose_correction,
     propose_override,
 )
@@ -116,10 +121,17 @@ def send_correction(desk: Desk, number: str) -> Any:
 
 def _proposed(session: Session, publisher: Publisher, found: Notice) -> tuple[str, str]:
     proposal = find_proposed_correction(session, publisher, found)
-    read = (typed("proposed_reason"), typed("proposed_summary"))
-    if proposal is None or (proposal.reason, proposal.summary) != read:
+    reason, summary = typed("proposed_reason"), typed("proposed_summary")
+    read = (reason, summary, typed("edits"))
+    edits = _name_edits(list_waiting_corrections(session, found))
+    if proposal is None or (proposal.reason, proposal.summary, edits) != read:
         raise InvalidInput([Problem("form", None, "proposal-changed")])
-    return read
+    return reason, summary
+
+
+def _name_edits(waiting: Collection[WaitingCorrection]) -> str:
+    """Name the edits that a page shows, for a hidden field of its form: an approval is of what was read (R16)."""
+    return " ".join(str(each.version_id) for each in waiting)
 
 
 def _refuse_unless_pending(found: Notice, event: str) -> None:
@@ -136,11 +148,16 @@ def _show_correction(desk: Desk, number: str, error: RegistryError | None) -> An
         earliest = find_earliest(session, desk.now, publisher, facts) if restarts else None
         moves = earliest is not None and not found.emergency_reason
         told_on = found.effective_on
-        names = Names(product_names(session, publisher), {each.key: each.change.name for each in waiting})
-        authors = list_authors(session, found)
+        names_some = any(field.field == "products" for each in waiting for field in each.change.fields)
+        products = product_names(session, publisher) if names_some else {}
+        names = Names(products, {each.key: each.change.name for each in waiting})
         values = {"reason": proposal.reason, "summary": proposal.summary} if proposal else {}
+        authors = {each.author for each in waiting}
+        if proposal is not None:
+            authors |= list_authors(session, found) | list_correction_proposers(session, publisher, found)
         return {
             "waiting": [(each, show_one(each.change, names, desk.slug)) for each in waiting],
+            "edits": _name_edits(waiting),
             "restarts": restarts,
             "earliest": earliest,
             "moves_to": max(earliest.effective_on, found.planned_on)
@@ -149,7 +166,7 @@ def _show_correction(desk: Desk, number: str, error: RegistryError | None) -> An
             "proposal": proposal,
             "approved_by": list_correction_approvals(session, found, proposal.proposed_at) if proposal else [],
             "required": facts.approvals_required,
-            "wrote_it": is_author(desk.email, authors),
+            "wrote_it": proposal is not None and is_author(desk.email, authors),
             "more_values": dict(request.form) if request.method == "POST" else values,
         }
 

@@ -20,7 +20,6 @@ from registry.pages.notice_facts import ChangeShown
 from registry.pages.wording import NOT_STATED
 from registry.queries.notice_page import ChangeOfNotice
 from registry.steps.lookup import read_content
-from registry.steps.revise_draft import digest_notice
 from registry.tables import EntryVersion, Notice, Publisher
 from registry.web.team.notices import show_one
 
@@ -43,7 +42,7 @@ class Difference:
 
 def write_reading(session: Session, notice: Notice, changes: Collection[ChangeOfNotice]) -> str:
     """Return what a page shows of a notice, for a hidden field of its form."""
-    return json.dumps(_reading(notice, changes) | {"digest": digest_notice(session, notice)}, separators=(",", ":"))
+    return json.dumps(_reading(notice, changes) | {"digest": notice.digest}, separators=(",", ":"))
 
 
 def digest_read(text: str) -> str:

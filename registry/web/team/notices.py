@@ -125,7 +125,13 @@ def notice_audience(desk: Desk, number: str) -> Any:
 
 
 def load_approvals(
-    session: Session, publisher: Publisher, found: Notice, changes: Collection[ChangeOfNotice], required: int
+    session: Session,
+    publisher: Publisher,
+    found: Notice,
+    changes: Collection[ChangeOfNotice],
+    required: int,
+    *,
+    names_approvers: bool = True,
 ) -> Approvals:
     """Load how far a notice's approvals are; authors and approvers only while anybody could still approve."""
     given = list_approvals(session, found)
@@ -133,12 +139,15 @@ def load_approvals(
     if NoticeState(found.state) not in EDITABLE_STATES:
         return Approvals(needed, given, (), frozenset())
     authors = list_authors(session, found)
-    return Approvals(needed, given, list_approvers(session, publisher, authors), authors)
+    approvers = list_approvers(session, publisher, authors) if names_approvers else ()
+    return Approvals(needed, given, approvers, authors)
 
 
 def name_things(session: Session, publisher: Publisher, changes: Collection[ChangeOfNotice]) -> Names:
     """Return what products and the entries of these changes are called."""
-    return Names(product_names(session, publisher), {each.key: each.change.name for each in changes})
+    names_some = any(field.field == "products" for each in changes for field in each.change.fields)
+    products = product_names(session, publisher) if names_some else {}
+    return Names(products, {each.key: each.change.name for each in changes})
 
 
 def show_one(change: EntryChange, names: Names, slug: str) -> ChangeShown:

@@ -52,6 +52,14 @@ def reading(answer: TestResponse) -> str:
     return unescape(found[1])
 
 
+def correction_read(somebody: Colleague, number: str) -> dict[str, str]:
+    """Return what the page of a correction carries of the words and edits it shows."""
+    page = somebody.get(f"{NOTICES}/{number}/correct").text
+    names = ("proposed_reason", "proposed_summary", "edits")
+    found = {name: re.search(rf'name="{name}" value="([^"]*)"', page) for name in names}
+    return {name: unescape(each[1]) for name, each in found.items() if each is not None}
+
+
 def do(somebody: Colleague, number: str, act: str, **fields: Any) -> TestResponse:
     """Open the page of an act and send its form."""
     path = f"{NOTICES}/{number}/{act}"
