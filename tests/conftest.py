@@ -110,10 +110,17 @@ def empty_postgresql_url(postgresql_server: URL) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh, migrated database: the test runs once on SQLite and once on PostgreSQL (`-k postgresql` selects)."""
-    url: str = request.getfixturevalue(f"{request.param}_url")
-    return url
+def database(request: pytest.FixtureRequest) -> databases.ReusedDatabase:
+    """A migrated database without rows: the test runs once on SQLite, once on PostgreSQL (`-k postgresql` selects)."""
+    reused: databases.ReusedDatabase = request.getfixturevalue(f"{request.param}_database")
+    reused.put_back()
+    return reused
+
+
+@pytest.fixture
+def database_url(database: databases.ReusedDatabase) -> str:
+    """The URL of `database`."""
+    return database.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from email.policy import default
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,11 @@ def antopsis(
         customers=customers or "  []",
         more_entries=more_entries,
     )
+    return _read(text)
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> RegistryFile:
     return read_registry_file(text.encode(), "antopsis.yaml")
 
 

@@ -7,23 +7,29 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Text, and_, case, cast, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Text, and_, case, cast, exists, func, literal, null, or_, select, union_all
+from sqlalchemy.orm import Session, aliased
 
-from registry.domain.notice_life import NoticeState
+from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.objections import OPEN_OBJECTION_STATES
 from registry.domain.transfers import find_ground_end, grounds_that_end
+from registry.steps.propose import CORRECTED, CORRECTION_PROPOSED, OVERRIDE_PROPOSED
+from registry.steps.propose_terms import ANSWERS as TERMS_ANSWERS
+from registry.steps.propose_terms import PROPOSED as TERMS_PROPOSED
+from registry.steps.record_objection import HOLDING
 from registry.tables import (
     Customer,
     Entry,
     EntryInternal,
     EntryVersion,
+    Event,
     ListPeriod,
     Notice,
     NoticeChange,
     NoticeCustomer,
     Objection,
     PendingEdit,
+    Proposal,
     Publisher,
     Task,
 )
@@ -96,6 +102,18 @@ class DueEntry:
 
 
 @dataclass(frozen=True)
+class SecondYes:
+    """Something one person proposed that waits for another: `settings`, a customer's shorter `terms`, a `correction`
+    of a notice, or an `override` of a customer's hold on one. `subject` is its key, of an override `number/customer`.
+    """
+
+    kind: str
+    subject: str
+    proposed_by: str
+    proposed_at: datetime
+
+
+@dataclass(frozen=True)
 class Today:
     """Everything that needs a person now."""
 
@@ -103,6 +121,7 @@ class Today:
     pending: tuple[PendingNotice, ...]
     objections: tuple[OpenObjection, ...]
     tasks: tuple[OpenTask, ...]
+    second_yes: tuple[SecondYes, ...]
     loose_edits: int
     reviews: tuple[DueEntry, ...]
     grounds: tuple[DueEntry, ...]
@@ -110,12 +129,14 @@ class Today:
 
 def load_today(session: Session, now: datetime, today: date, publisher: Publisher) -> Today:
     """Load what needs a person at `now` (UTC), which is the date `today` in the publisher's zone."""
+    second_yes, loose_edits = _second_yes(session, publisher)
     return Today(
         waiting=_waiting(session, publisher),
         pending=_pending(session, now, publisher),
         objections=_objections(session, publisher),
         tasks=_tasks(session, publisher),
-        loose_edits=_count_loose_edits(session, publisher),
+        second_yes=second_yes,
+        loose_edits=loose_edits,
         reviews=_reviews(session, today, publisher),
         grounds=_grounds(session, today, publisher),
     )
@@ -212,11 +233,51 @@ def _tasks(session: Session, publisher: Publisher) -> tuple[OpenTask, ...]:
     )
 
 
-def _count_loose_edits(session: Session, publisher: Publisher) -> int:
-    """Count the edits that wait and stand in no open notice: nobody will ever hear of them."""
+def _second_yes(session: Session, publisher: Publisher) -> tuple[tuple[SecondYes, ...], int]:
+    """Find what waits for a second person, and count the edits no notice tells of, in one query."""
+    of_record = (Event.subject, Event.actor, Event.at)
+    customer = and_(
+        Event.subject == Notice.number + "/" + Customer.key,
+        NoticeCustomer.notice_id == Notice.id,
+        NoticeCustomer.customer_id == Customer.id,
+        NoticeCustomer.state.in_(HOLDING),
+    )
+    is_pending = and_(Notice.publisher_id == publisher.id, Notice.state.in_([state.value for state in PENDING_STATES]))
+    nobody: tuple[ColumnElement[Any], ...] = (null(), literal(publisher.created_at, Event.at.type))
     carried = exists().where(NoticeChange.entry_id == PendingEdit.entry_id, NoticeChange.is_open)
-    query = select(func.count()).select_from(PendingEdit).where(PendingEdit.publisher_id == publisher.id, ~carried)
-    return session.scalar(query) or 0
+    loose = (
+        select(cast(func.count(), Text))
+        .select_from(PendingEdit)
+        .where(PendingEdit.publisher_id == publisher.id, ~carried)
+    )
+    rows = session.execute(
+        union_all(
+            select(literal("settings"), Proposal.subject, Proposal.author, Proposal.made_at).where(
+                Proposal.publisher_id == publisher.id, Proposal.closed_at.is_(None)
+            ),
+            select(literal("terms"), *of_record).where(_last_of(publisher, TERMS_PROPOSED, *TERMS_ANSWERS)),
+            select(literal("correction"), *of_record)
+            .join(Notice, and_(is_pending, Notice.number == Event.subject))
+            .where(_last_of(publisher, CORRECTION_PROPOSED, CORRECTED)),
+            select(literal("override"), *of_record).where(_last_of(publisher, OVERRIDE_PROPOSED), is_pending, customer),
+            select(literal("loose"), loose.scalar_subquery(), *nobody),
+        )
+    ).all()
+    found = [SecondYes(kind, subject, actor.rpartition(" (")[0] or actor, at) for kind, subject, actor, at in rows[:-1]]
+    return tuple(sorted(found, key=lambda each: each.proposed_at)[:MOST]), int(rows[-1][1])
+
+
+def _last_of(publisher: Publisher, proposed: str, *answers: str) -> ColumnElement[bool]:
+    """On what an event is the last of its subject: somebody proposed it, and nobody proposed or did it since."""
+    later = aliased(Event)
+    answered = exists().where(
+        later.publisher_id == publisher.id,
+        later.subject_kind == Event.subject_kind,
+        later.subject == Event.subject,
+        later.kind.in_([proposed, *answers]),
+        later.id > Event.id,
+    )
+    return and_(Event.publisher_id == publisher.id, Event.kind == proposed, ~answered)
 
 
 def _reviews(session: Session, today: date, publisher: Publisher) -> tuple[DueEntry, ...]:

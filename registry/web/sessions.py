@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from flask import Flask, request, session
 from flask_login import user_logged_out
+from flask_security import logout_user
 from flask_security.signals import user_authenticated, user_failed_authn
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from registry.channels.base import clean_answer
-from registry.database import db
+from registry.database import db, may_write
 from registry.steps.record import Actor, record_event
 from registry.tables import SignIn
 from registry.tables.engine import writing
@@ -25,6 +26,8 @@ from registry.web.current import now, wiring
 from registry.web.people import Member
 
 KEY: Final = "sign_in"
+TWO_PROOFS: Final = "two_proofs"
+"""In the session: whether its person proved in two ways who they are, when it began or since."""
 SEEN_EVERY: Final = timedelta(minutes=15)
 """How much older than the last request of a session `seen_at` may be."""
 LONGEST_AGENT: Final = 300
@@ -47,6 +50,24 @@ def is_of_this_request(person_id: int) -> ColumnElement[bool]:
 def find_sign_in(session_: Session, person_id: int) -> SignIn | None:
     """Return the open session of this request, or None where it was ended, or belongs to somebody else."""
     return session_.scalar(select(SignIn).where(is_of_this_request(person_id)))
+
+
+def note_second_proof() -> None:
+    """Keep that this session's person has just proved in a second way who they are: by setting it up."""
+    session[TWO_PROOFS] = True
+
+
+def has_one_proof(person: Member) -> bool:
+    """Return whether this session began with one proof of two that its person has: by a password before, or a thief."""
+    return not session.get(TWO_PROOFS) and person.has_second_factor
+
+
+def end_this_session() -> None:
+    """End the session of this request, by whatever method it came, and have its person sign in anew."""
+    # What was read so far was read in a transaction that cannot write.
+    db.session.rollback()
+    may_write()
+    logout_user()
 
 
 def note_seen(sign_in: SignIn) -> None:
@@ -83,6 +104,8 @@ def _begin(app: Flask, user: Member, authn_via: list[str] | None = None, **more:
     db.session.commit()
     session.permanent = True
     session[KEY] = sign_in.key
+    # A passkey instead of the password verifies the person, and so is two.
+    session[TWO_PROOFS] = authn_via in (None, ["webauthn"])
 
 
 def _note_failure(app: Flask, user: Member, auth_type: str, tfa: bool, **more: Any) -> None:

@@ -22,7 +22,7 @@ from registry.steps.account import end_other_sessions
 from registry.steps.record import Actor, record_event
 from registry.web.current import now
 from registry.web.people import Member
-from registry.web.sessions import find_sign_in
+from registry.web.sessions import find_sign_in, note_second_proof
 from registry.web.sign_in_browsers import describe_browser
 from registry.web.sign_in_limits import may_write_to
 from registry.web.sign_in_mail import send_later
@@ -94,6 +94,7 @@ def _password_changed(app: Flask, user: Member, **more: Any) -> None:
 
 def _codes_on(app: Flask, user: Member, **more: Any) -> None:
     del app, more
+    _end_sessions_without(user)
     _put_on_record(user, "person.second_factor_on", by="codes")
     _make_codes_once(user)
 
@@ -111,7 +112,16 @@ def _passkey_added(app: Flask, user: Member, name: str, **more: Any) -> None:
     usage = next(passkey.usage for passkey in user.webauthn if passkey.name == name)
     _put_on_record(user, "person.passkey_added", usage=usage)
     if usage == "secondary":
+        _end_sessions_without(user)
         _make_codes_once(user)
+    else:
+        note_second_proof()
+
+
+def _end_sessions_without(user: Member) -> None:
+    """End all sessions but this one: they began without what is asked for from now on."""
+    note_second_proof()
+    end_other_sessions(db.session(), now(), user.id, _actor(user).sign_in, _actor(user))
 
 
 def _make_codes_once(user: Member) -> None:

@@ -15,7 +15,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from registry.database import db
-from registry.web.sessions import find_sign_in
+from registry.web.sessions import end_this_session, find_sign_in, has_one_proof
 from registry.web.sign_in_events import NEW_CODES
 from registry.web.sign_in_links import ACCOUNT, FORGOTTEN_LINK_FOR
 
@@ -52,6 +52,9 @@ def _guard() -> BaseResponse | None:
         return redirect(request.path)
     if current_user.is_authenticated and find_sign_in(db.session(), current_user.id) is None:
         logout_user()
+    if current_user.is_authenticated and has_one_proof(current_user) and current_user.check_tf_required_setup():
+        # Otherwise it could set up codes of its own, and so prove itself.
+        end_this_session()
     if request.endpoint == "security.oauthresponse":
         tf_clean_session()  # type: ignore[no-untyped-call]  # it has no types
     if request.endpoint == "security.two_factor_setup" and not current_user.is_authenticated:

@@ -66,7 +66,7 @@ class Seat:
 
     def overheard(self) -> list[str]:
         """Return what the console said since this was last called, but Chromium's notes of answers from 400 to 409."""
-        told = [text for text in self.said if "status of 40" not in text]
+        told = [text for text in self.said if "the server responded with a status of 40" not in text]
         self.said.clear()
         return told
 
@@ -116,7 +116,8 @@ def seat(browser: Browser, workbench: Workbench, somebody: Somebody | None) -> I
     yield taken
     cookies = {(cookie.get("name"), cookie.get("path")) for cookie in context.cookies()}
     context.close()
-    assert taken.overheard() == []
+    said = taken.overheard()
+    assert said == [], said
     assert taken.asked == {urlsplit(workbench.base).netloc}
     assert cookies <= {("registry_team", "/team")}
 

@@ -49,29 +49,29 @@ class Team:
 
     def __init__(self, site: Site) -> None:
         self.site = site
+        at = site.world.at
         with site.world.writing() as session:
-            for each in CAST:
-                publisher = session.scalar(select(Publisher).where(Publisher.slug == each.slug))
-                if publisher is None:
-                    continue
-                person = Person(
-                    email=each.email,
-                    name=each.name,
-                    fs_uniquifier=secrets.token_hex(16),
-                    created_at=site.world.at,
-                    joined_at=site.world.at,
+            publishers = {each.slug: each.id for each in session.scalars(select(Publisher))}
+            here = [each for each in CAST if each.slug in publishers]
+            people = [
+                Person(
+                    email=each.email, name=each.name, fs_uniquifier=secrets.token_hex(16), created_at=at, joined_at=at
                 )
-                session.add(person)
-                session.flush()
-                if each.role is not None:
-                    held = Membership(
-                        publisher_id=publisher.id,
-                        person_id=person.id,
-                        role=each.role.value,
-                        since_at=site.world.at,
-                        added_by="tests",
-                    )
-                    session.add(held)
+                for each in here
+            ]
+            session.add_all(people)
+            session.flush()
+            session.add_all(
+                Membership(
+                    publisher_id=publishers[each.slug],
+                    person_id=person.id,
+                    role=each.role.value,
+                    since_at=at,
+                    added_by="tests",
+                )
+                for each, person in zip(here, people, strict=True)
+                if each.role is not None
+            )
 
     def sign_in(self, somebody: Somebody, *, is_fresh: bool = True) -> Colleague:
         """Sit somebody down at a browser, signed in just now, or with `is_fresh=False` hours ago."""

@@ -1,7 +1,13 @@
-"""The site under test, once on either database."""
+"""The site under test, once on either database.
+
+Hundreds of these tests begin with the same installation. It is founded by the product's own steps the first time, and
+its rows are put back for every other test; the application that serves it is made once as well. `serving` makes
+everything anew, for a test that asks for more.
+"""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +15,12 @@ from pathlib import Path
 import pytest
 
 from registry.readers.registry_file import RegistryFile
+from tests.databases import ReusedDatabase
 from tests.web.colleagues import Team
-from tests.web.site import Site, streams_file
+from tests.web.site import Site, keep_app, streams_file
 from tests.world import World, antopsis, settings_for, utc
+
+FOUNDED = utc("2026-09-30 08:00")
 
 
 @pytest.fixture
@@ -23,7 +32,7 @@ def streams() -> RegistryFile:
 @contextmanager
 def serving(database_url: str, instance: Path, *files: RegistryFile, **more: str) -> Iterator[Site]:
     """Serve an installation that was founded on 30 September 2026 with these files."""
-    world = World(settings_for(database_url, instance, **more), utc("2026-09-30 08:00"))
+    world = World(settings_for(database_url, instance, **more), FOUNDED)
     for file in files:
         world.apply(file)
     site = Site(world)
@@ -34,38 +43,65 @@ def serving(database_url: str, instance: Path, *files: RegistryFile, **more: str
         world.close()
 
 
+@contextmanager
+def serving_again(database: ReusedDatabase, instance: Path, *files: RegistryFile, **more: str) -> Iterator[Site]:
+    """Serve what `serving` would: founded once, put back to that since, and by an application that is kept."""
+    state = repr((files, more))
+    shutil.rmtree(instance, ignore_errors=True)
+    if not database.has(state):
+        database.put_back()
+        with serving(database.url, instance, *files, **more):
+            pass
+        database.keep(state)
+    database.put_back(state)
+    settings = settings_for(database.url, instance, **more)
+    world = World(settings, FOUNDED)
+    site = Site(world, keep_app(settings))
+    try:
+        yield site
+    finally:
+        site.close()
+        world.close()
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of every installation that is served again."""
+    return tmp_path_factory.mktemp("web") / "instance"
+
+
 @pytest.fixture
-def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
+def site(database: ReusedDatabase, instance: Path) -> Iterator[Site]:
     """Antopsis alone, with two customers under contract."""
-    with serving(database_url, tmp_path / "instance", antopsis()) as site:
+    with serving_again(database, instance, antopsis()) as site:
         yield site
 
 
 @pytest.fixture
-def light_site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
+def light_site(sqlite_database: ReusedDatabase, instance: Path) -> Iterator[Site]:
     """The same on the embedded database, for what does not depend on one."""
-    with serving(sqlite_url, tmp_path / "instance", antopsis()) as site:
+    with serving_again(sqlite_database, instance, antopsis()) as site:
         yield site
 
 
 @pytest.fixture
-def empty_site(database_url: str, tmp_path: Path) -> Iterator[Site]:
+def empty_site(database: ReusedDatabase, instance: Path) -> Iterator[Site]:
     """An installation without any publisher."""
-    with serving(database_url, tmp_path / "instance") as site:
+    with serving_again(database, instance) as site:
         yield site
 
 
 @pytest.fixture
-def https_site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
+def https_site(sqlite_database: ReusedDatabase, instance: Path) -> Iterator[Site]:
     """Antopsis behind an https address."""
-    with serving(sqlite_url, tmp_path / "instance", antopsis(), REGISTRY_BASE_URL="https://lists.example") as site:
+    with serving_again(sqlite_database, instance, antopsis(), REGISTRY_BASE_URL="https://lists.example") as site:
         yield site
 
 
 @pytest.fixture
-def proxied_site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
+def proxied_site(sqlite_database: ReusedDatabase, instance: Path) -> Iterator[Site]:
     """Antopsis behind one trusted proxy."""
-    with serving(sqlite_url, tmp_path / "instance", antopsis(), REGISTRY_TRUSTED_PROXIES="1") as site:
+    with serving_again(sqlite_database, instance, antopsis(), REGISTRY_TRUSTED_PROXIES="1") as site:
         yield site
 
 
@@ -82,7 +118,7 @@ def light_team(light_site: Site) -> Team:
 
 
 @pytest.fixture
-def two_teams(sqlite_url: str, tmp_path: Path, streams: RegistryFile) -> Iterator[Team]:
+def two_teams(sqlite_database: ReusedDatabase, instance: Path, streams: RegistryFile) -> Iterator[Team]:
     """Antopsis and another publisher with a colleague each, to see that neither touches the other's."""
-    with serving(sqlite_url, tmp_path / "instance", antopsis(), streams) as site:
+    with serving_again(sqlite_database, instance, antopsis(), streams) as site:
         yield Team(site)

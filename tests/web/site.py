@@ -7,6 +7,7 @@ import json
 import re
 from email.message import EmailMessage
 from email.policy import default
+from functools import lru_cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,12 @@ from werkzeug.test import TestResponse
 
 from registry.app import create_app
 from registry.readers.registry_file import RegistryFile, read_registry_file
+from registry.settings import Settings
 from registry.tables import Base
+from registry.web.current import EXTENSION
+from registry.web.health import KEPT
+from registry.web.limits import limiter
+from registry.wiring import wire
 from tests.world import World, link_in
 
 STREAMS = """
@@ -42,9 +48,9 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 class Site:
     """An installation behind a web client, with the world's own clock."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, app: Flask | None = None) -> None:
         self.world = world
-        self.app: Flask = create_app(world.settings)
+        self.app: Flask = app or create_app(world.settings)
         self.app.config["REGISTRY_CLOCK"] = world.clock
         self.client: FlaskClient = self.app.test_client(use_cookies=False)
 
@@ -96,6 +102,20 @@ class Site:
                 table.name: sorted((tuple(row) for row in session.execute(select(table))), key=repr)
                 for table in Base.metadata.sorted_tables
             }
+
+
+def keep_app(settings: Settings) -> Flask:
+    """Return the application for these settings: made once for all tests, without what an earlier one left in it."""
+    app = _make_app(settings)
+    app.extensions[EXTENSION] = wire(settings)
+    app.extensions.pop(KEPT, None)
+    limiter.reset()
+    return app
+
+
+@lru_cache(maxsize=16)
+def _make_app(settings: Settings) -> Flask:
+    return create_app(settings)
 
 
 def example(name: str, *replacements: tuple[str, str]) -> RegistryFile:

@@ -31,7 +31,7 @@ from registry.tables import Membership, Publisher, SignIn
 from registry.tables.engine import reading, writing
 from registry.web.current import now, wiring
 from registry.web.publishers import is_searchable
-from registry.web.sessions import is_of_this_request, note_seen
+from registry.web.sessions import end_this_session, has_one_proof, is_of_this_request, note_seen
 from registry.web.sign_in import ACCOUNT, FRESH_FOR, csrf
 
 team = Blueprint("team", __name__, url_prefix="/team")
@@ -199,6 +199,10 @@ def _let_in() -> Response | None:
     with reading(wiring().engine) as session:
         sign_in, places = _find_places(session)
     if sign_in is None:
+        return _to_sign_in()
+    if any(place.row.requires_second_factor for place in places) and has_one_proof(current_user):
+        end_this_session()
+        flash("Two proofs of who you are have been asked for since you signed in here. Sign in anew, with both.")
         return _to_sign_in()
     g.desk = desk = _desk(sign_in, places, rule)
     if desk.place is not None and desk.place.row.requires_second_factor and not current_user.has_second_factor:

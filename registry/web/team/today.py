@@ -11,7 +11,7 @@ from registry.domain.notice_life import NoticeState
 from registry.domain.people import TeamRole
 from registry.domain.transfers import load_mechanisms
 from registry.pages.wording import count_of, local_date, short_date
-from registry.queries.today import DueEntry, OpenTask, PendingNotice, Today, WaitingNotice, load_today
+from registry.queries.today import DueEntry, OpenTask, PendingNotice, SecondYes, Today, WaitingNotice, load_today
 from registry.steps.task_words import say_task, say_time_left
 from registry.steps.tasks import TaskKind
 from registry.web.team.access import Desk, screen
@@ -73,6 +73,8 @@ def _rows(desk: Desk, found: Today, today_on: date, zone: str) -> Iterator[Row]:
         yield _of_waiting(waiting, desk)
     for pending in found.pending:
         yield _of_pending(pending, zone)
+    for waiting_yes in found.second_yes:
+        yield _of_second_yes(waiting_yes, desk, zone)
     for objection in found.objections:
         in_time = "in time" if objection.is_in_time else "late"
         yield Row(
@@ -158,6 +160,33 @@ def _of_pending(notice: PendingNotice, zone: str) -> Row:
     url = to_if_there("notice", number=notice.number)
     is_late = notice.state == NoticeState.HELD and notice.effective_on is None
     return Row(title, f"{notice.summary.rstrip('.')}. {detail}", due_on, "Follow it", url, is_late)
+
+
+def _of_second_yes(waiting: SecondYes, desk: Desk, zone: str) -> Row:
+    number, _, customer = waiting.subject.partition("/")
+    titles = {
+        "settings": ("New settings wait for a colleague’s yes", to_if_there("settings")),
+        "terms": (
+            f"Shorter terms of {waiting.subject} wait for a colleague’s yes",
+            to_if_there("customer", key=waiting.subject),
+        ),
+        "correction": (
+            f"The correction of notice {number} is proposed and not sent",
+            to_if_there("correct_notice" if desk.may(TeamRole.EDITOR) else "notice", number=number),
+        ),
+        "override": (
+            f"To set the hold of {customer} on notice {number} aside waits for a colleague’s yes",
+            to_if_there("override_notice", number=number, key=customer)
+            if desk.may(TeamRole.APPROVER)
+            else to_if_there("notice", number=number),
+        ),
+    }
+    title, url = titles[waiting.kind]
+    is_own = waiting.proposed_by == desk.email
+    proposed_on = short_date(local_date(waiting.proposed_at, zone))
+    detail = f"Proposed by {'you' if is_own else waiting.proposed_by} on {proposed_on}."
+    may = desk.may(TeamRole.APPROVER) and not is_own
+    return Row(title, detail, None, "Read and decide" if may else "Look", url)
 
 
 def _of_ground(ground: DueEntry, today_on: date) -> Row:

@@ -7,13 +7,16 @@ from datetime import date
 from sqlalchemy import select
 
 from registry.domain.entries import EntryInternals
-from registry.steps.lookup import get_entry, get_notice, get_publisher
+from registry.steps.lookup import get_entry, get_notice, get_publisher, read_facts
+from registry.steps.propose import propose_correction, propose_override
 from registry.steps.publish_notice import submit_notice
 from registry.steps.record import Actor
 from registry.steps.record_edit import record_internals
 from registry.steps.record_objection import record_objection
-from registry.tables import Task
-from tests.web.colleagues import ARNO, EDDA, VERA, Colleague, Team
+from registry.steps.withdraw_notice import withdraw_notice
+from registry.tables import Proposal, Task
+from registry.web.team.settings_forms import FORMS, form_values
+from tests.web.colleagues import ARNO, EDDA, OLA, VERA, Colleague, Team
 from tests.web.site import words_of
 from tests.web.team.counting import queries
 from tests.world import antopsis, utc
@@ -110,3 +113,45 @@ def test_today_asks_the_database_ten_times_at_most(team: Team) -> None:
     with queries(team.site.app.extensions["registry"].engine) as sent:
         assert vera.get("/team/antopsis/").status_code == 200
     assert len(sent) <= 10, "\n".join(sent)
+
+
+def test_what_one_person_proposed_waits_for_another_and_is_gone_once_decided(team: Team) -> None:
+    team.site.world.apply(antopsis(approvals=1))
+    ola, arno = team.sign_in(OLA), team.sign_in(ARNO)
+    with team.site.world.reading() as session:
+        values = form_values(read_facts(session, get_publisher(session, "antopsis")))
+    given = {field.name: values[field.name] for field in FORMS["terms"].fields if values.get(field.name)}
+    ola.post("/team/antopsis/settings/terms", given | {"notice.days": "14"})
+    assert "New settings wait for a colleague’s yes Proposed by you" in seen_by(ola)
+    seen = seen_by(arno)
+    assert "Proposed by ola@antopsis.example" in seen
+    assert "Read and decide" in seen
+    with team.site.world.reading() as session:
+        number = session.scalars(select(Proposal.id)).one()
+    arno.post(f"/team/antopsis/settings/proposals/{number}/approve")
+    assert "New settings" not in seen_by(arno)
+
+
+def test_a_correction_and_an_override_that_are_proposed_stand_until_they_are_done(team: Team) -> None:
+    world = team.site.world
+    number = world.announce(antopsis(helsinki=True))
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        notice = get_notice(session, publisher, number)
+        propose_correction(session, world.at, publisher, notice, BY_EDDA, reason="The place is Espoo.")
+        propose_override(session, world.at, publisher, notice, "bremen", BY_EDDA, reason="It moved away.")
+    seen = seen_by(team.sign_in(ARNO))
+    assert "The correction of notice 2026-001 is proposed and not sent" in seen
+    assert "To set the hold of bremen on notice 2026-001 aside waits" in seen
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        withdraw_notice(
+            session,
+            world.at,
+            publisher,
+            get_notice(session, publisher, number),
+            BY_EDDA,
+            world.wiring.letterhead,
+            "Off.",
+        )
+    assert "is proposed" not in seen_by(team.sign_in(ARNO))
