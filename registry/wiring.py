@@ -145,19 +145,26 @@ class Wiring:
                 found = read_revision(connection)
         except OperationalError as error:
             raise DatabaseUnreachable(why=str(error.orig).partition("\n")[0]) from error
-        newest = newest_revision()
-        if found is None:
-            raise SchemaMissing()
-        if found not in known_revisions():
-            raise SchemaNewer(found=found, newest=newest)
-        if found != newest:
-            raise SchemaOutdated(found=found, newest=newest)
+        try:
+            _refuse_other_schemas(found, newest_revision())
+        except RegistryError:
+            self.engine.dispose()
+            raise
 
     def bind(self, *, is_demo: bool = False) -> None:
         """Bind the database to this installation, or pause dispatch if it belongs to another (R32); make its keys."""
         with writing(self.engine) as session:
             make_keyring(session, clock.now())
             bind_installation(session, clock.now(), self.fingerprint, self.letterhead.base_url, is_demo=is_demo)
+
+
+def _refuse_other_schemas(found: str | None, newest: str | None) -> None:
+    if found is None:
+        raise SchemaMissing()
+    if found not in known_revisions():
+        raise SchemaNewer(found=found, newest=newest)
+    if found != newest:
+        raise SchemaOutdated(found=found, newest=newest)
 
 
 def wire(settings: Settings) -> Wiring:

@@ -52,6 +52,13 @@ def postgresql_server() -> Iterator[URL]:
 
 
 @pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: URL) -> Iterator[str]:
+    """The name of a migrated PostgreSQL database, to be copied."""
+    with databases.migrated_postgresql_database(postgresql_server) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
 def parts_made_once() -> Iterator[None]:
     """Let all installations of this process share what depends on the code alone, and the engine of a database.
 
@@ -75,11 +82,15 @@ def sqlite_database(
 
 
 @pytest.fixture(scope="session")
-def postgresql_database(postgresql_server: URL, parts_made_once: None) -> Iterator[databases.ReusedPostgresql]:
+def postgresql_database(
+    postgresql_server: URL, postgresql_template: str, parts_made_once: None
+) -> Iterator[databases.ReusedPostgresql]:
     """The one PostgreSQL database of this process's tests."""
-    with databases.migrated_postgresql_database(postgresql_server) as name:
-        with closing(databases.ReusedPostgresql(postgresql_server.set(database=name))) as database:
-            yield database
+    with (
+        databases.postgresql_database(postgresql_server, postgresql_template) as url,
+        closing(databases.ReusedPostgresql(url)) as database,
+    ):
+        yield database
 
 
 @pytest.fixture
@@ -94,6 +105,13 @@ def postgresql_url(postgresql_database: databases.ReusedPostgresql) -> str:
     """A migrated PostgreSQL database without rows, always of the same name."""
     postgresql_database.put_back()
     return postgresql_database.url
+
+
+@pytest.fixture
+def own_postgresql_url(postgresql_server: URL, postgresql_template: str) -> Iterator[str]:
+    """A migrated PostgreSQL database of the test's own: for what is done to a database as a whole."""
+    with databases.postgresql_database(postgresql_server, postgresql_template) as url:
+        yield url.render_as_string(hide_password=False)
 
 
 @pytest.fixture

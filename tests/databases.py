@@ -213,7 +213,14 @@ class ReusedPostgresql:
             return sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(self._tables))
         delete = [sql.SQL("DELETE FROM {}").format(table) for table in self._tables]
         counters = self._connection.execute("SELECT quote_ident(sequencename) FROM pg_sequences")
-        return sql.SQL("; ").join([*delete, _set_all("SELECT setval({}, 1, false)", counters)])
+        revision = self._connection.execute("SELECT version_num FROM alembic_version")
+        return sql.SQL("; ").join(
+            [
+                *delete,
+                _set_all("SELECT setval({}, 1, false)", counters),
+                _set_all("UPDATE alembic_version SET version_num = {}", revision),
+            ]
+        )
 
 
 def _set_all(how: LiteralString, counters: Iterable[Sequence[object]]) -> sql.Composed:

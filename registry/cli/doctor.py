@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from registry import clock
 from registry.cli.doctor_roads import examine_mail, examine_operators
+from registry.cli.doctor_team import examine_sign_in, examine_team
 from registry.cli.failures import explain_failure
 from registry.cli.findings import Finding, Grade
 from registry.cli.invocation import Command, Invocation, pass_invocation
@@ -82,6 +83,7 @@ def _examine(run: Invocation, selectors: Sequence[str], *, uses_network: bool) -
     yield from _settings(wiring)
     yield from examine_mail(wiring, selectors, uses_network=uses_network)
     yield from examine_operators(wiring)
+    yield from examine_sign_in(wiring, uses_network=uses_network)
     try:
         wiring.check_schema()
         with reading(wiring.engine) as session:
@@ -92,6 +94,7 @@ def _examine(run: Invocation, selectors: Sequence[str], *, uses_network: bool) -
             yield from _deliveries(session, run.now)
             yield from _customers(session, run.now)
             yield from _tasks(session)
+            yield from examine_team(session, wiring)
         if uses_network:
             yield from _own_addresses(wiring)
     except (RegistryError, SQLAlchemyError) as error:

@@ -14,6 +14,7 @@ from registry.domain.people import INVITATION_GOOD_FOR, ROLE_POWERS, TeamRole
 from registry.queries.people import Account, list_accounts
 from registry.settings import OUTBOX, Settings
 from registry.steps import people, people_access
+from registry.steps.account import take_second_factors
 from registry.steps.lookup import get_publisher
 from registry.steps.people import Invitation
 from registry.tables import Person
@@ -70,7 +71,7 @@ def add(
             "role": invitation.role,
             "link": link,
             "needs_password": invitation.needs_password,
-            "letter": "not_written" if was_sent is None else "sent" if was_sent else "not_sent",
+            "letter": _say_letter(was_sent),
         }
         print_json(document)
         return
@@ -258,3 +259,46 @@ def let_in(run: Invocation, email: str, acting_as: str | None) -> None:
         click.echo(f"{email} may sign in again, with the password and the second proof they had.")
     else:
         click.echo(f"Nothing changed: {email} was not shut out.")
+
+
+@user.command("reset-factors", examples=["registry user reset-factors edda@antopsis.example"])
+@click.argument("email")
+@as_option
+@pass_invocation
+def reset_factors(run: Invocation, email: str, acting_as: str | None) -> None:
+    """Take away every second proof of EMAIL, who lost phone, key and recovery codes. First make sure who asks.
+
+    Codes, recovery codes and passkeys go, and all sessions end; the password stays. It goes on record, and where mail
+    is really sent they are told by letter.
+    """
+    actor = run.actor(acting_as)
+    with writing(run.wiring.engine) as session:
+        person = people_access.get_person(session, email)
+        address, has_password = person.email, person.password is not None
+        is_new = take_second_factors(session, run.now, person.id, actor)
+    was_sent = _tell_factors_taken(run, address) if is_new else None
+    if run.as_json:
+        print_json({"email": address, "is_new": is_new, "has_password": has_password, "letter": _say_letter(was_sent)})
+    elif not is_new:
+        click.echo(f"Nothing changed: {address} has no second proof.")
+    else:
+        click.echo(f"{address} has no second proof any more, and every session has ended.")
+        if has_password:
+            click.echo("They sign in by their password, and set up another under Your account.")
+        else:
+            click.echo(f"They have no password either: `registry user link {address}` makes a link to choose one.")
+        if was_sent is False:
+            click.echo("The mail server did not take the letter that tells them so. Tell them in another way.")
+
+
+def _tell_factors_taken(run: Invocation, email: str) -> bool | None:
+    if run.wiring.mail_url == OUTBOX:
+        return None
+    with _workbench(run.settings):
+        from registry.web.sign_in_events import tell_factors_taken
+
+        return tell_factors_taken(email)
+
+
+def _say_letter(was_sent: bool | None) -> str:
+    return "not_written" if was_sent is None else "sent" if was_sent else "not_sent"

@@ -78,8 +78,9 @@ class Retention(Document):
     mail servers answered and reported, from the answer. `objections`: ground, cure, who objected and what was written
     about it, from the closing. `documents`: what was attached to a notice or an objection, from then. Of these five
     nothing is counted before the end of the notice they are about: its effect, or its withdrawal. `drafts`: what
-    somebody typed and did not send off, from their last touch. `sign_ins`: from where and with which browser a person
-    of the team signed in, from the session's end; of who works for several publishers the longest time counts.
+    somebody typed and did not send off, from their last touch, and settings that were proposed, from the decision.
+    `sign_ins`: from where and with which browser a person of the team signed in, from the session's end; of who works
+    for several publishers the longest time counts.
     """
 
     followers: RetentionDays = 365

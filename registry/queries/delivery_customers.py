@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from registry.domain.terms import Terms
+from registry.domain.terms import Deemed, Terms
+from registry.steps.record_objection import HOLDING
 from registry.tables import Customer, Notice, NoticeCustomer
 
 STANDINGS = ("waiting", "received", "deemed", "served", "exempt", "overridden", "dropped")
@@ -31,9 +32,19 @@ class Standing:
     basis: str | None
 
     @property
+    def may_hold(self) -> bool:
+        """Whether it can hold the notice: nobody took it out, and its contract runs (R17, R23)."""
+        return self.state in HOLDING
+
+    @property
+    def clause(self) -> str | None:
+        """The clause of its contract that deems receipt (R13), None where it has none."""
+        return self.terms.undeliverable.clause if isinstance(self.terms.undeliverable, Deemed) else None
+
+    @property
     def needs_own_approval(self) -> bool:
-        """Whether its terms ask for its own approval, and it has not come (R21)."""
-        return self.terms.authorisation == "specific" and self.approved_at is None
+        """Whether its terms ask for its own approval, which is waited for and has not come (R21)."""
+        return self.may_hold and self.terms.authorisation == "specific" and self.approved_at is None
 
 
 def count_standings(session: Session, notice: Notice) -> dict[str, int]:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.objections import OPEN_OBJECTION_STATES
 from registry.domain.vocabulary import Weight
-from registry.steps.take_effect import NO_LONGER_HOLDING
+from registry.steps.take_effect import NO_LONGER_HOLDING, count_open_objections
 from registry.tables import Notice, NoticeChange, NoticeCustomer, Objection
 
 DROPPED = "dropped"
@@ -42,22 +42,6 @@ def is_holding(now: datetime) -> ColumnElement[bool]:
             and_(NoticeCustomer.terms["objection"].as_string() == "hold", count_open_objections() > 0),
             and_(NoticeCustomer.terms["authorisation"].as_string() == "specific", NoticeCustomer.approved_at.is_(None)),
         ),
-    )
-
-
-def count_open_objections() -> ColumnElement[int]:
-    """Return how many open objections a customer (`NoticeCustomer`) made in time (R25)."""
-    return (
-        select(func.count())
-        .select_from(Objection)
-        .where(
-            Objection.notice_id == NoticeCustomer.notice_id,
-            Objection.customer_id == NoticeCustomer.customer_id,
-            Objection.is_in_time,
-            Objection.state.in_([state.value for state in OPEN_OBJECTION_STATES]),
-        )
-        .correlate(NoticeCustomer)
-        .scalar_subquery()
     )
 
 

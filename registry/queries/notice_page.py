@@ -108,6 +108,7 @@ class CustomerRow:
     state: str
     zone: str
     notice_days: int
+    counting: str
     received_at: datetime | None
     earliest_at: datetime | None
     objection_ends_at: datetime | None
@@ -170,7 +171,12 @@ def list_approvals(session: Session, notice: Notice) -> tuple[ApprovalGiven, ...
 
 
 def list_authors(session: Session, notice: Notice) -> frozenset[str]:
-    """Return everybody who wrote or changed the notice or an edit in it, in one query.
+    """Return everybody who wrote or changed the notice or an edit in it, in one query."""
+    return list_authors_of(session, [notice])[notice.id]
+
+
+def list_authors_of(session: Session, notices: Collection[Notice]) -> dict[int, frozenset[str]]:
+    """Return everybody who wrote or changed each of these notices or an edit in it, by its row, in one query.
 
     They are those of `registry.steps.revise_draft.find_authors`, which asks once for each entry.
     """
@@ -190,18 +196,21 @@ def list_authors(session: Session, notice: Notice) -> frozenset[str]:
         .correlate(version, target)
         .scalar_subquery()
     )
-    rows = session.scalars(
-        select(version.author)
+    rows = session.execute(
+        select(NoticeChange.notice_id, version.author)
         .join(NoticeChange, NoticeChange.entry_id == version.entry_id)
         .join(target, target.id == NoticeChange.target_version_id)
         .where(
-            NoticeChange.notice_id == notice.id,
+            NoticeChange.notice_id.in_([notice.id for notice in notices]),
             version.seq <= target.seq,
             or_(version.id == target.id, version.seq > func.coalesce(last_told, 0)),
         )
         .distinct()
     )
-    return frozenset({notice.author, *notice.authors, *rows})
+    authors = {notice.id: {notice.author, *notice.authors} for notice in notices}
+    for notice_id, author in rows:
+        authors[notice_id].add(author)
+    return {notice_id: frozenset(names) for notice_id, names in authors.items()}
 
 
 def list_approvers(session: Session, publisher: Publisher, authors: Collection[str]) -> tuple[Approver, ...]:
@@ -306,6 +315,7 @@ def _customer(
         state=standing.state,
         zone=terms.time_zone,
         notice_days=terms.days,
+        counting=terms.counting,
         received_at=standing.received_at,
         earliest_at=standing.earliest_at,
         objection_ends_at=standing.objection_ends_at,

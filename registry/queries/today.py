@@ -7,29 +7,26 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Text, and_, case, cast, exists, func, literal, null, or_, select, union_all
+from sqlalchemy import Text, and_, cast, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.domain.changes import diff_entry
 from registry.domain.objections import OPEN_OBJECTION_STATES
 from registry.domain.transfers import find_ground_end, grounds_that_end
-from registry.steps.propose import CORRECTED, CORRECTION_PROPOSED, OVERRIDE_PROPOSED
-from registry.steps.propose_terms import ANSWERS as TERMS_ANSWERS
-from registry.steps.propose_terms import PROPOSED as TERMS_PROPOSED
-from registry.steps.record_objection import HOLDING
+from registry.domain.vocabulary import Weight
+from registry.queries.open_notices import PendingNotice, WaitingNotice, load_open_notices
+from registry.queries.second_person import WaitingProposal, list_waiting_proposals
+from registry.steps.lookup import read_content
 from registry.tables import (
     Customer,
     Entry,
     EntryInternal,
     EntryVersion,
-    Event,
     ListPeriod,
     Notice,
     NoticeChange,
-    NoticeCustomer,
     Objection,
     PendingEdit,
-    Proposal,
     Publisher,
     Task,
 )
@@ -39,35 +36,13 @@ MOST: Final = 50
 LOOK_AHEAD: Final = timedelta(days=30)
 """How long before a review, a ground's end or an effect it is shown."""
 
-_OF_A_PERSON: Final = (NoticeState.DRAFT, NoticeState.SUBMITTED, NoticeState.APPROVED)
-_PENDING: Final = (NoticeState.PUBLISHED, NoticeState.ANNOUNCED, NoticeState.HELD)
-
 
 @dataclass(frozen=True)
-class WaitingNotice:
-    """A notice that a person moves on: draft, submitted or approved. `authors` are those who do not approve it."""
+class WaitingEdits:
+    """Edits in no open notice: `loose` ones, of which nobody will hear, and `editorial` ones to be approved."""
 
-    number: str
-    state: str
-    summary: str
-    planned_on: date
-    authors: frozenset[str]
-
-
-@dataclass(frozen=True)
-class PendingNotice:
-    """A published notice: how many of its customers have not received it, and whose clocks or objections hold it."""
-
-    number: str
-    state: str
-    summary: str
-    announce_at: datetime | None
-    effective_on: date | None
-    customers: int
-    not_received: int
-    clocks_running: int
-    clocks_end_at: datetime | None
-    open_objections: int
+    loose: int
+    editorial: int
 
 
 @dataclass(frozen=True)
@@ -102,18 +77,6 @@ class DueEntry:
 
 
 @dataclass(frozen=True)
-class SecondYes:
-    """Something one person proposed that waits for another: `settings`, a customer's shorter `terms`, a `correction`
-    of a notice, or an `override` of a customer's hold on one. `subject` is its key, of an override `number/customer`.
-    """
-
-    kind: str
-    subject: str
-    proposed_by: str
-    proposed_at: datetime
-
-
-@dataclass(frozen=True)
 class Today:
     """Everything that needs a person now."""
 
@@ -121,82 +84,25 @@ class Today:
     pending: tuple[PendingNotice, ...]
     objections: tuple[OpenObjection, ...]
     tasks: tuple[OpenTask, ...]
-    second_yes: tuple[SecondYes, ...]
-    loose_edits: int
+    proposals: tuple[WaitingProposal, ...]
+    edits: WaitingEdits
     reviews: tuple[DueEntry, ...]
     grounds: tuple[DueEntry, ...]
 
 
-def load_today(session: Session, now: datetime, today: date, publisher: Publisher) -> Today:
-    """Load what needs a person at `now` (UTC), which is the date `today` in the publisher's zone."""
-    second_yes, loose_edits = _second_yes(session, publisher)
+def load_today(session: Session, now: datetime, today: date, publisher: Publisher, me: str) -> Today:
+    """Load what needs a person at `now` (UTC), which is the date `today` in the publisher's zone, as `me` sees it."""
+    waiting, pending = load_open_notices(session, now, publisher, me, MOST)
+    reviews, grounds = _entries_due(session, today, publisher)
     return Today(
-        waiting=_waiting(session, publisher),
-        pending=_pending(session, now, publisher),
+        waiting=waiting,
+        pending=pending,
         objections=_objections(session, publisher),
         tasks=_tasks(session, publisher),
-        second_yes=second_yes,
-        loose_edits=loose_edits,
-        reviews=_reviews(session, today, publisher),
-        grounds=_grounds(session, today, publisher),
-    )
-
-
-def _waiting(session: Session, publisher: Publisher) -> tuple[WaitingNotice, ...]:
-    rows = session.scalars(
-        select(Notice)
-        .where(Notice.publisher_id == publisher.id, Notice.state.in_([state.value for state in _OF_A_PERSON]))
-        .order_by(Notice.planned_on, Notice.id)
-        .limit(MOST)
-    )
-    return tuple(
-        WaitingNotice(each.number, each.state, each.summary, each.planned_on, frozenset({each.author, *each.authors}))
-        for each in rows
-    )
-
-
-def _pending(session: Session, now: datetime, publisher: Publisher) -> tuple[PendingNotice, ...]:
-    holds = NoticeCustomer.state.not_in(["exempt", "dropped"])
-    runs = holds & NoticeCustomer.earliest_at.is_not(None) & (NoticeCustomer.earliest_at > now)
-    objections = (
-        select(func.count(Objection.id))
-        .where(
-            Objection.notice_id == Notice.id,
-            Objection.is_in_time,
-            Objection.state.in_([state.value for state in OPEN_OBJECTION_STATES]),
-        )
-        .correlate(Notice)
-        .scalar_subquery()
-    )
-    rows = session.execute(
-        select(
-            Notice,
-            func.count(NoticeCustomer.customer_id),
-            func.coalesce(func.sum(case((holds & NoticeCustomer.earliest_at.is_(None), 1), else_=0)), 0),
-            func.coalesce(func.sum(case((runs, 1), else_=0)), 0),
-            func.max(case((runs, NoticeCustomer.earliest_at))),
-            objections,
-        )
-        .outerjoin(NoticeCustomer, NoticeCustomer.notice_id == Notice.id)
-        .where(Notice.publisher_id == publisher.id, Notice.state.in_([state.value for state in _PENDING]))
-        .group_by(Notice.id)
-        .order_by(Notice.effective_at, Notice.id)
-        .limit(MOST)
-    )
-    return tuple(
-        PendingNotice(
-            notice.number,
-            notice.state,
-            notice.summary,
-            notice.announce_at if notice.announced_at is None else None,
-            notice.effective_on or (notice.planned_on if notice.announced_at is None else None),
-            customers,
-            not_received,
-            clocks_running,
-            clocks_end_at,
-            open_objections,
-        )
-        for notice, customers, not_received, clocks_running, clocks_end_at, open_objections in rows
+        proposals=list_waiting_proposals(session, publisher),
+        edits=_edits(session, publisher),
+        reviews=reviews,
+        grounds=grounds,
     )
 
 
@@ -233,86 +139,62 @@ def _tasks(session: Session, publisher: Publisher) -> tuple[OpenTask, ...]:
     )
 
 
-def _second_yes(session: Session, publisher: Publisher) -> tuple[tuple[SecondYes, ...], int]:
-    """Find what waits for a second person, and count the edits no notice tells of, in one query."""
-    of_record = (Event.subject, Event.actor, Event.at)
-    customer = and_(
-        Event.subject == Notice.number + "/" + Customer.key,
-        NoticeCustomer.notice_id == Notice.id,
-        NoticeCustomer.customer_id == Customer.id,
-        NoticeCustomer.state.in_(HOLDING),
-    )
-    is_pending = and_(Notice.publisher_id == publisher.id, Notice.state.in_([state.value for state in PENDING_STATES]))
-    nobody: tuple[ColumnElement[Any], ...] = (null(), literal(publisher.created_at, Event.at.type))
+def _edits(session: Session, publisher: Publisher) -> WaitingEdits:
+    """Count the edits that wait and stand in no open notice, those apart that only wait to be approved (R3)."""
+    wanted, current = aliased(EntryVersion), aliased(EntryVersion)
     carried = exists().where(NoticeChange.entry_id == PendingEdit.entry_id, NoticeChange.is_open)
-    loose = (
-        select(cast(func.count(), Text))
+    rows = session.execute(
+        select(wanted, current, func.count().over())
         .select_from(PendingEdit)
+        .join(wanted, wanted.id == PendingEdit.version_id)
+        .outerjoin(ListPeriod, and_(ListPeriod.entry_id == PendingEdit.entry_id, ListPeriod.to_at.is_(None)))
+        .outerjoin(current, current.id == ListPeriod.version_id)
         .where(PendingEdit.publisher_id == publisher.id, ~carried)
-    )
-    rows = session.execute(
-        union_all(
-            select(literal("settings"), Proposal.subject, Proposal.author, Proposal.made_at).where(
-                Proposal.publisher_id == publisher.id, Proposal.closed_at.is_(None)
-            ),
-            select(literal("terms"), *of_record).where(_last_of(publisher, TERMS_PROPOSED, *TERMS_ANSWERS)),
-            select(literal("correction"), *of_record)
-            .join(Notice, and_(is_pending, Notice.number == Event.subject))
-            .where(_last_of(publisher, CORRECTION_PROPOSED, CORRECTED)),
-            select(literal("override"), *of_record).where(_last_of(publisher, OVERRIDE_PROPOSED), is_pending, customer),
-            select(literal("loose"), loose.scalar_subquery(), *nobody),
-        )
-    ).all()
-    found = [SecondYes(kind, subject, actor.rpartition(" (")[0] or actor, at) for kind, subject, actor, at in rows[:-1]]
-    return tuple(sorted(found, key=lambda each: each.proposed_at)[:MOST]), int(rows[-1][1])
-
-
-def _last_of(publisher: Publisher, proposed: str, *answers: str) -> ColumnElement[bool]:
-    """On what an event is the last of its subject: somebody proposed it, and nobody proposed or did it since."""
-    later = aliased(Event)
-    answered = exists().where(
-        later.publisher_id == publisher.id,
-        later.subject_kind == Event.subject_kind,
-        later.subject == Event.subject,
-        later.kind.in_([proposed, *answers]),
-        later.id > Event.id,
-    )
-    return and_(Event.publisher_id == publisher.id, Event.kind == proposed, ~answered)
-
-
-def _reviews(session: Session, today: date, publisher: Publisher) -> tuple[DueEntry, ...]:
-    rows = session.execute(
-        select(Entry.key, EntryVersion.document, EntryInternal.review_due_on)
-        .join(EntryInternal, EntryInternal.entry_id == Entry.id)
-        .join(ListPeriod, ListPeriod.entry_id == Entry.id)
-        .join(EntryVersion, EntryVersion.id == ListPeriod.version_id)
-        .where(
-            Entry.publisher_id == publisher.id,
-            ListPeriod.to_at.is_(None),
-            EntryInternal.review_due_on <= today + LOOK_AHEAD,
-        )
-        .order_by(EntryInternal.review_due_on, Entry.key)
+        .order_by(PendingEdit.entry_id)
         .limit(MOST)
-    )
-    return tuple(DueEntry(key, document["name"], due_on) for key, document, due_on in rows)
+    ).all()
+    changes = [diff_entry("", read_content(before), read_content(after)) for after, before, _ in rows]
+    editorial = sum(change is not None and change.weight is Weight.EDITORIAL for change in changes)
+    if not publisher.facts.get("approvals_required"):
+        editorial = 0
+    return WaitingEdits(loose=(rows[0][2] if rows else 0) - editorial, editorial=editorial)
 
 
-def _grounds(session: Session, today: date, publisher: Publisher) -> tuple[DueEntry, ...]:
-    """Find the transfers on the list whose ground has ended, ends soon, or was never checked though it must be."""
+def _entries_due(
+    session: Session, today: date, publisher: Publisher
+) -> tuple[tuple[DueEntry, ...], tuple[DueEntry, ...]]:
+    """Find the entries on the list whose review is due, and the transfers whose ground is.
+
+    A ground is due that has ended, ends soon, or was never checked though it must be.
+    """
     document = cast(EntryVersion.document, Text)
     rests_on_one = or_(*(document.contains(json.dumps(mechanism)) for mechanism in grounds_that_end()))
     rows = session.execute(
-        select(Entry.key, EntryVersion.document)
+        select(Entry.key, EntryVersion.document, EntryInternal.review_due_on)
         .join(ListPeriod, ListPeriod.entry_id == Entry.id)
         .join(EntryVersion, EntryVersion.id == ListPeriod.version_id)
-        .where(Entry.publisher_id == publisher.id, ListPeriod.to_at.is_(None), rests_on_one)
-    )
-    found = [
+        .outerjoin(EntryInternal, EntryInternal.entry_id == Entry.id)
+        .where(
+            Entry.publisher_id == publisher.id,
+            ListPeriod.to_at.is_(None),
+            or_(EntryInternal.review_due_on <= today + LOOK_AHEAD, rests_on_one),
+        )
+    ).all()
+    reviews = [
+        DueEntry(key, content["name"], due_on)
+        for key, content, due_on in rows
+        if due_on is not None and due_on <= today + LOOK_AHEAD
+    ]
+    grounds = [
         DueEntry(key, content["name"], None if end == date.min else end, transfer["mechanism"])
-        for key, content in rows
+        for key, content, _ in rows
         for transfer in content.get("transfers") or ()
         if (end := _end_of(transfer)) is not None and end <= today + LOOK_AHEAD
     ]
+    return _soonest(reviews), _soonest(grounds)
+
+
+def _soonest(found: list[DueEntry]) -> tuple[DueEntry, ...]:
     return tuple(sorted(found, key=lambda each: (each.ends_on or date.min, each.key))[:MOST])
 
 

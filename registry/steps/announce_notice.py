@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from registry.domain.errors import RegistryError
 from registry.domain.notice_life import NoticeEvent, NoticeState, next_notice_state
+from registry.domain.publishers import PublisherFacts
 from registry.domain.vocabulary import StatementKind
-from registry.steps.draft_notice import set_planned_date
+from registry.steps.draft_notice import choose_date, set_planned_date
 from registry.steps.letterhead import Letterhead
 from registry.steps.list_periods import touch
 from registry.steps.lookup import list_running_customers, lock_notice, lock_publisher, read_facts
@@ -63,6 +64,19 @@ def announce_notice(
         effective_at=notice.effective_at.isoformat() if notice.effective_at else None,
         **counts,
     )
+
+
+def find_refusal(
+    session: Session, now: datetime, publisher: Publisher, notice: Notice, facts: PublisherFacts
+) -> RegistryError | None:
+    """Return why a published notice whose hour has come cannot be announced at `now` (UTC); None for any other."""
+    if notice.state != NoticeState.PUBLISHED.value or notice.announce_at is None or notice.announce_at > now:
+        return None
+    try:
+        choose_date(session, now, publisher, facts, notice, notice.planned_on)
+    except RegistryError as refusal:
+        return refusal
+    return None
 
 
 def announce_due_notices(

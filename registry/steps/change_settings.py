@@ -88,8 +88,9 @@ def approve_settings(
 
 
 def read_proposed(proposal: Proposal) -> tuple[PublisherFacts, tuple[ProductFacts, ...]]:
-    """Return the settings that are proposed."""
+    """Return the settings that are proposed, while the proposal is open."""
     document = proposal.document
+    assert document is not None  # noqa: S101 - retention empties closed ones alone
     products = tuple(read_model(ProductFacts, each, "products") for each in document["products"])
     return read_publisher(document["publisher"]), products
 

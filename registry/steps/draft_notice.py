@@ -161,9 +161,26 @@ def set_planned_date(
     notice: Notice,
     effective_on: date | None,
 ) -> None:
-    """Set the notice's date, or refuse it: too early for somebody's clock (R11), or in the past (R24).
+    """Set the notice's date, or refuse it as `choose_date` does."""
+    chosen, effective_at = choose_date(session, announced_at, publisher, facts, notice, effective_on)
+    notice.planned_on = chosen
+    notice.effective_on = chosen
+    notice.effective_at = effective_at
+    session.flush()
 
-    Clocks are asked only for binding changes, and not in an emergency (R19).
+
+def choose_date(
+    session: Session,
+    announced_at: datetime,
+    publisher: Publisher,
+    facts: PublisherFacts,
+    notice: Notice,
+    effective_on: date | None,
+) -> tuple[date, datetime]:
+    """Return the notice's date in the publisher's zone with its first instant (UTC), changing nothing.
+
+    None is the earliest lawful date. Clocks are asked only for binding changes, and not in an emergency (R19). Raises
+    `NoticePeriodTooShort` for a date too early for somebody's clock (R11), `DateInThePast` (R24), and `NoSuchDay`.
     """
     today = local_date(announced_at, facts.time_zone)
     is_bound = weigh_notice(list_changes(session, notice)) is Weight.BINDING and not notice.emergency_reason
@@ -173,11 +190,7 @@ def set_planned_date(
         raise DateInThePast(requested_on=chosen, today=today)
     if not is_a_day(chosen, facts.time_zone):
         raise NoSuchDay(on=chosen, zone=facts.time_zone)
-    effective_at = check_effective_on(chosen, earliest) if earliest else first_instant(chosen, facts.time_zone)
-    notice.planned_on = chosen
-    notice.effective_on = chosen
-    notice.effective_at = effective_at
-    session.flush()
+    return chosen, check_effective_on(chosen, earliest) if earliest else first_instant(chosen, facts.time_zone)
 
 
 def _choose_changes(session: Session, publisher: Publisher, keys: tuple[str, ...]) -> list[tuple[Entry, NoticeChange]]:

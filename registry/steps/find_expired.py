@@ -51,6 +51,7 @@ from registry.tables import (
     Objection,
     ObjectionNote,
     Outcome,
+    Proposal,
     SignIn,
     Statement,
     StoredMail,
@@ -163,6 +164,11 @@ def _find_drafts(query: Select[int], limits: Limits, cutoff: datetime) -> Select
     return query.where(EntryDraft.publisher_id == limits.publisher_id, EntryDraft.saved_at < cutoff)
 
 
+def _find_proposals(query: Select[int], limits: Limits, cutoff: datetime) -> Select[int]:
+    """Proposed settings that are decided: what came of them stands in the settings and on record."""
+    return query.where(Proposal.publisher_id == limits.publisher_id, Proposal.closed_at < cutoff)
+
+
 def _find_sign_ins(query: Select[int], limits: Limits, cutoff: datetime) -> Select[int]:
     """Sessions of people whom no publisher they work for needs them of any more; of who works for none, after the
     usual days. Nobody can say what a session will have to prove, so any hold of the installation keeps them all.
@@ -190,6 +196,7 @@ Table = (
     | type[ObjectionNote]
     | type[Attachment]
     | type[EntryDraft]
+    | type[Proposal]
     | type[SignIn]
 )
 
@@ -243,6 +250,7 @@ PLACES: Final = (
     Place(RetentionKind.OBJECTIONS, Objection, ("ground", "cure", "name", "company"), _find_objections),
     Place(RetentionKind.DOCUMENTS, Attachment, ("body",), _find_documents, named=("name",)),
     Place(RetentionKind.DRAFTS, EntryDraft, (), _find_drafts),
+    Place(RetentionKind.DRAFTS, Proposal, ("document",), _find_proposals),
     Place(RetentionKind.SIGN_INS, SignIn, ("address", "agent"), _find_sign_ins),
 )
 """Every place but names and addresses, which go by their subscriptions."""

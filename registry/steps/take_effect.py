@@ -107,12 +107,9 @@ def _lock_customers(session: Session, notice: Notice) -> None:
     session.scalars(locked.with_for_update(key_share=True).execution_options(populate_existing=True)).all()
 
 
-def find_holds(session: Session, now: datetime, notice: Notice) -> tuple[Hold, ...]:
-    """Return who keeps the notice from taking effect, each by name and reason.
-
-    Before its day this is the outlook for it as things stand, for a held notice who holds it now.
-    """
-    open_objections = (
+def count_open_objections() -> ColumnElement[int]:
+    """Return how many open objections a customer (`NoticeCustomer`) made in time (R25)."""
+    return (
         select(func.count())
         .select_from(Objection)
         .where(
@@ -121,10 +118,18 @@ def find_holds(session: Session, now: datetime, notice: Notice) -> tuple[Hold, .
             Objection.is_in_time,
             Objection.state.in_([state.value for state in OPEN_OBJECTION_STATES]),
         )
+        .correlate(NoticeCustomer)
         .scalar_subquery()
     )
+
+
+def find_holds(session: Session, now: datetime, notice: Notice) -> tuple[Hold, ...]:
+    """Return who keeps the notice from taking effect, each by name and reason.
+
+    Before its day this is the outlook for it as things stand, for a held notice who holds it now.
+    """
     rows = session.execute(
-        select(NoticeCustomer, Customer.key, Customer.name, open_objections)
+        select(NoticeCustomer, Customer.key, Customer.name, count_open_objections())
         .join(Customer, Customer.id == NoticeCustomer.customer_id)
         .where(NoticeCustomer.notice_id == notice.id)
     )

@@ -6,8 +6,10 @@ whatever the time-out, and a reader that began IMMEDIATE would wait for every wr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -32,12 +34,23 @@ def make_engine(url: str) -> Engine:
     if url.startswith("sqlite"):
         # isolation_level None takes the driver's own idea of transactions away; `begin` below emits ours.
         engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS})
+        event.listen(engine, "do_connect", _keep_to_its_owner)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     said = make_url(url).query
     arguments = {name: value for name, value in NOTICES_SILENCE.items() if name not in said}
     return create_engine(url, pool_pre_ping=True, connect_args=arguments)
+
+
+def _keep_to_its_owner(dialect: object, record: object, arguments: list[Any], named: object) -> None:
+    """Make the database's file, where there is none, readable by its owner alone: SQLite lets everybody read it.
+
+    It holds addresses, hashes of passwords and the keys of links. SQLite's own files beside it become like it.
+    """
+    path = Path(arguments[0])
+    if path.name != ":memory:" and not path.exists() and path.parent.is_dir():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

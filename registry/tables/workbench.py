@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.tables.base import Base, BigId, Code, Id, PublisherRef, Ref
@@ -35,7 +35,8 @@ class Proposal(Base):
 
     `kind` is `settings`, `subject` the key of what it is about. `document` is everything as it would be,
     `digest` covers it, and `base_digest` what it was made from: on anything else it is not applied. `outcome` is
-    applied, refused or withdrawn once it is closed.
+    applied, refused or withdrawn once it is closed. A closed one names the publisher's addresses for nothing, so
+    `document` is NULL once erased (R36); the digest stays.
     """
 
     __tablename__ = "proposals"
@@ -56,7 +57,7 @@ class Proposal(Base):
     publisher_id: Mapped[PublisherRef]
     kind: Mapped[Code]
     subject: Mapped[str]
-    document: Mapped[dict[str, Any]]
+    document: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     digest: Mapped[str]
     base_digest: Mapped[str]
     author: Mapped[str]

@@ -58,7 +58,7 @@ def note_second_proof() -> None:
 
 
 def has_one_proof(person: Member) -> bool:
-    """Return whether this session began with one proof of two that its person has: by a password before, or a thief."""
+    """Return whether this session rests on one proof of who its person is, while by now they have two."""
     return not session.get(TWO_PROOFS) and person.has_second_factor
 
 

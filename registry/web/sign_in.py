@@ -7,9 +7,6 @@ people change (`sign_in_events`), the sign-in at a company (`sign_in_company`), 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from datetime import timedelta
 from typing import Any, Final
 
@@ -41,6 +38,7 @@ from registry.web.sign_in_forms import (
     SetupForm,
 )
 from registry.web.sign_in_gate import guard_sign_in
+from registry.web.sign_in_keys import one_time_codes_key, recovery_codes_key
 from registry.web.sign_in_limits import limit_sign_in
 from registry.web.sign_in_links import ACCOUNT as ACCOUNT
 from registry.web.sign_in_links import INVITATION_LINK_FOR
@@ -177,11 +175,11 @@ def _factors(parts: Wiring) -> dict[str, Any]:
         # Seconds by which the clock of a phone may be wrong.
         "SECURITY_TWO_FACTOR_AUTHENTICATOR_VALIDITY": 30,
         "SECURITY_TWO_FACTOR_RESCUE_EMAIL": False,
-        "SECURITY_TOTP_SECRETS": {"1": _derive(parts.secret_key, "one-time codes")},
+        "SECURITY_TOTP_SECRETS": {"1": one_time_codes_key(parts.secret_key)},
         "SECURITY_TOTP_ISSUER": "Subprocessor registry",
         "SECURITY_MULTI_FACTOR_RECOVERY_CODES": True,
         "SECURITY_MULTI_FACTOR_RECOVERY_CODES_N": 8,
-        "SECURITY_MULTI_FACTOR_RECOVERY_CODES_KEYS": [_derive(parts.secret_key, "recovery codes")],
+        "SECURITY_MULTI_FACTOR_RECOVERY_CODES_KEYS": [recovery_codes_key(parts.secret_key)],
         "SECURITY_WEBAUTHN": True,
         "SECURITY_WAN_POST_REGISTER_VIEW": f"{ACCOUNT}/",
         "SECURITY_WAN_RP_NAME": "Subprocessor registry",
@@ -199,9 +197,3 @@ def _factors(parts: Wiring) -> dict[str, Any]:
 def _said() -> dict[str, Any]:
     said: dict[str, Any] = {f"SECURITY_MSG_{name}": message for name, message in MESSAGES.items()}
     return said | {"SECURITY_EMAIL_SUBJECT_PASSWORD_RESET": PASSWORD_LETTER}
-
-
-def _derive(secret_key: str, purpose: str) -> str:
-    """Return a key of its own for each purpose, as base64: what opens one thing opens no other."""
-    digest = hmac.new(secret_key.encode(), f"registry sign-in: {purpose}".encode(), hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(digest).decode()

@@ -25,7 +25,7 @@ from registry.web.people import Member
 from registry.web.sessions import find_sign_in, note_second_proof
 from registry.web.sign_in_browsers import describe_browser
 from registry.web.sign_in_limits import may_write_to
-from registry.web.sign_in_mail import send_later
+from registry.web.sign_in_mail import LetterNotSent, send_later, send_letter
 from registry.web.sign_in_pages import render
 from registry.web.sign_in_words import NOTICES
 
@@ -44,17 +44,28 @@ def follow_changes(app: Flask) -> None:
 
 def tell(user: Member, kind: str) -> None:
     """Write to somebody what happened to their account, of the kind that is on record."""
+    browser = describe_browser(request.user_agent.string)
+    is_guessing = kind == "person.codes_refused"
+    send_later(*_write(user.email, kind, address=request.remote_addr, browser=browser, is_guessing=is_guessing))
+
+
+def tell_factors_taken(email: str) -> bool:
+    """Write to somebody whose second proofs whoever runs the installation took away; return whether the letter went.
+
+    Needs an app context, and no request.
+    """
+    try:
+        send_letter(*_write(email, "person.second_factors_taken", address=None, browser=None, is_guessing=False))
+    except LetterNotSent:
+        return False
+    return True
+
+
+def _write(email: str, kind: str, **given: Any) -> tuple[str, str, str, str]:
     notice = NOTICES[kind]
-    given = {
-        "title": notice.subject,
-        "said": notice.said,
-        "at": now(),
-        "address": request.remote_addr,
-        "browser": describe_browser(request.user_agent.string),
-        "is_guessing": kind == "person.codes_refused",
-    }
+    given |= {"title": notice.subject, "said": notice.said, "at": now()}
     text, html = (render(f"security/email/notice.{ending}", **given) for ending in ("txt", "html"))
-    send_later(notice.subject, user.email, text, html)
+    return notice.subject, email, text, html
 
 
 def note_recovery_code_used(user: Member) -> None:

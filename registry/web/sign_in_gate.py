@@ -57,6 +57,9 @@ def _guard() -> BaseResponse | None:
         end_this_session()
     if request.endpoint == "security.oauthresponse":
         tf_clean_session()  # type: ignore[no-untyped-call]  # it has no types
+    if request.endpoint == "security.oauth_verify_response" and not current_user.is_authenticated:
+        # Flask-Security takes it for granted that the session is still there when they come back.
+        return redirect(f"{ACCOUNT}/login")
     if request.endpoint == "security.two_factor_setup" and not current_user.is_authenticated:
         return _lead_to_passkey()
     if request.endpoint == "security.two_factor_token_validation" and _comes_from_nowhere():

@@ -3,9 +3,11 @@
     60 in a quarter of an hour   from one client, whatever it tries
     12 in a quarter of an hour   for one account, from one neighbourhood of addresses
      5                           codes for one sign-in whose password was right; then it begins again
+    60 a day                    codes for one password, from wherever: whoever has many addresses guesses no code either
      3 letters a day             with a link to choose a password, to one address, whoever asks
 
-An account as such is never locked: from anywhere else its owner signs in as always.
+An account as such is never locked: from anywhere else its owner signs in as always. Codes alone can be used up, by
+somebody who knows the password; its owner chooses another one, and goes on.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from registry.web.sign_in_pages import answer
 PER_CLIENT: Final = "60 per 15 minutes"
 PER_ACCOUNT: Final = "12 per 15 minutes"
 CODES_PER_SIGN_IN: Final = "5 per hour"
+CODES_FROM_ANYWHERE: Final = "60 per day"
 LETTERS_PER_ADDRESS: Final = "3 per day"
 
 PASSWORDS: Final = frozenset({"security.login", "security.verify", "security.change_password"})
@@ -60,9 +63,13 @@ def limit_sign_in(app: Flask, refused: Refused) -> None:
             _count()
         except RateLimitExceeded:
             return _refuse()
-        if request.endpoint in CODES and "tf_user_id" in session and not _has_codes_left():
-            return _begin_again(refused)
-        return None
+        if request.endpoint not in CODES or "tf_user_id" not in session:
+            return None
+        try:
+            _count_codes_from_anywhere()
+        except RateLimitExceeded:
+            return _ask_for_new_password()
+        return None if _has_codes_left() else _begin_again(refused)
 
     @app.after_request
     def bound(response: Response) -> BaseResponse:
@@ -106,6 +113,14 @@ def _has_codes_left() -> bool:
     counted = limiter.current_limit
     g.codes_left = counted.remaining if counted else None
     return True
+
+
+def _ask_for_new_password() -> BaseResponse:
+    tf_clean_session()  # type: ignore[no-untyped-call]  # it has no types
+    session.pop(HALF, None)
+    said = "Too many wrong codes followed your password today, so somebody may know it. Choose another one, and go on."
+    flash(said, "error")
+    return redirect(f"{ACCOUNT}/reset")
 
 
 def _begin_again(refused: Refused) -> BaseResponse:
@@ -155,6 +170,11 @@ def _count_code() -> None: ...
 
 @limiter.shared_limit(CODES_PER_SIGN_IN, scope="sign-in-half-done", key_func=lambda: session.get(HALF, "none"))
 def _count_half_done() -> None: ...
+
+
+# Counted by the person's `fs_uniquifier`, which is another one once the password is.
+@limiter.shared_limit(CODES_FROM_ANYWHERE, scope="sign-in-code-anywhere", key_func=lambda: session["tf_user_id"])
+def _count_codes_from_anywhere() -> None: ...
 
 
 @limiter.shared_limit(LETTERS_PER_ADDRESS, scope="sign-in-letter", key_func=lambda: g.letter_to)

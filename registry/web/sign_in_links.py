@@ -34,11 +34,6 @@ def password_address(token: str) -> str:
     return f"{wiring().letterhead.base_url}{ACCOUNT}/reset/{token}"
 
 
-def sign_in_address() -> str:
-    """Return the full address of the page on which people sign in."""
-    return f"{wiring().letterhead.base_url}{ACCOUNT}/login"
-
-
 def account_address() -> str:
     """Return the full address of a person's own account."""
     return f"{wiring().letterhead.base_url}{ACCOUNT}/"

@@ -122,6 +122,11 @@ NOTICES: Final[dict[str, Notice]] = {
     "person.recovery_codes_made": Notice(
         "New recovery codes were made", "New recovery codes were made for your account. The old ones open nothing now."
     ),
+    "person.second_factors_taken": Notice(
+        "Your second proofs were taken away",
+        "Whoever runs this service took away your codes, recovery codes and passkeys, and ended all your sessions. You "
+        "sign in by your password now: do so, and set up a second proof anew.",
+    ),
     "person.codes_refused": Notice(
         "Somebody may know your password",
         "Somebody typed your password, and then five wrong codes. They did not get in.",

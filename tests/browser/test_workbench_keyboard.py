@@ -185,7 +185,7 @@ def test_the_stops_of_the_tab_key_follow_the_order_of_reading(edda: Seat) -> Non
     page = edda.page
     for path in ("", "entries/", "entries/new", "customers/new", "objections/", "record/", "settings/"):
         page.goto(HERE + path)
-        order = []
+        order: list[int] = []
         for _ in range(LONGEST_WAY):
             page.keyboard.press("Tab")
             place = page.evaluate(

@@ -43,8 +43,9 @@ SENT_WRONG = """nonsense => {
     const form = forms.sort((a, b) => b.elements.length - a.elements.length)[0];
     for (const each of form.elements) {
         if (each.type === "checkbox") each.checked = false;
-        if (["date", "time", "number", "email", "url", "color"].includes(each.type)) each.type = "text";
-        if (["text", "textarea"].includes(each.type)) { each.removeAttribute("maxlength"); each.value = nonsense; }
+        if (["date", "time"].includes(each.type)) each.value = "";
+        if (each.type === "number") each.value = "-1";
+        if (["text", "textarea", "email", "url"].includes(each.type)) each.value = nonsense;
     }
     form.noValidate = true;
     form.requestSubmit([...form.querySelectorAll(".actions button, button")].filter(each =>
@@ -73,7 +74,11 @@ def owner(chromium: Browser, busy: tuple[Workbench, Samples]) -> Iterator[Seat]:
 def addresses(busy: tuple[Workbench, Samples]) -> dict[str, list[str]]:
     """Return the addresses of all screens, by area."""
     workbench, samples = busy
-    found = [each.path for each in screens(workbench.site.app, samples) if "GET" in each.methods and each.endpoint not in PIECES]
+    found = [
+        each.path
+        for each in screens(workbench.site.app, samples)
+        if "GET" in each.methods and each.endpoint not in PIECES
+    ]
     by_area: dict[str, list[str]] = {}
     for path in [*found, *(HERE + more for more in MORE)]:
         area = path.removeprefix(HERE).removeprefix("/team/").partition("/")[0].partition("?")[0] or "today"
@@ -106,7 +111,9 @@ def test_every_screen_is_accessible_and_fits(area: str, owner: Seat, busy: tuple
 
 
 @pytest.mark.parametrize("path", WRONG)
-def test_a_form_that_was_refused_is_accessible_and_fits_and_has_the_focus_on_what_is_wrong(path: str, owner: Seat) -> None:
+def test_a_form_that_was_refused_is_accessible_and_fits_and_has_the_focus_on_what_is_wrong(
+    path: str, owner: Seat
+) -> None:
     owner.page.goto(HERE + path)
     with owner.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
         # Any word is a reason to withdraw, but none is not.
@@ -141,9 +148,9 @@ def test_a_publisher_who_just_begins_is_taught_accessibly(
         found = {}
         for route in workbench.site.app.url_map.iter_rules():
             name = route.endpoint.removeprefix("team.")
-            if route.endpoint in RULES and route.arguments == {"slug"} and "GET" in (route.methods or ()):
-                if name not in PIECES:
-                    path = route.rule.replace("<slug>", "streams")
-                    found[path] = judge(taken, path)
+            is_got = route.arguments == {"slug"} and "GET" in (route.methods or ())
+            if route.endpoint in RULES and is_got and name not in PIECES:
+                path = route.rule.replace("<slug>", "streams")
+                found[path] = judge(taken, path)
         assert len(found) > 20
         assert listed(found) == ""

@@ -27,8 +27,8 @@ WIDTHS = (320, 768, 1440)
 # not fit in it: what is for screen readers alone is hidden on purpose, and a frame's content is its own.
 _CUT = """() => {
     const edge = document.documentElement.clientWidth, said = [];
-    const name = each => each.tagName.toLowerCase() + (each.id ? '#' + each.id : '') +
-        [...each.classList].map(word => '.' + word).join('') + ' ' + each.textContent.trim().replace(/\\s+/g, ' ').slice(0, 40);
+    const name = each => [each.tagName.toLowerCase(), ...each.classList].join('.') + (each.id ? '#' + each.id : '')
+        + ' ' + each.textContent.trim().replace(/\\s+/g, ' ').slice(0, 40);
     if (document.documentElement.scrollWidth > edge) said.push('the page scrolls sideways');
     for (const each of document.querySelectorAll('body *')) {
         if (!each.checkVisibility({visibilityProperty: true}) || each.closest('.unseen, .skip, svg, thead')) continue;
@@ -44,6 +44,10 @@ _CUT = """() => {
             && each.clientWidth && each.scrollWidth > each.clientWidth + 2) said.push('runs out: ' + name(each));
     }
     return said;
+}"""
+
+_SHORTENED = """() => {
+    for (const each of document.querySelectorAll('tbody tr:nth-child(n+9), ol > li:nth-child(n+9)')) each.remove();
 }"""
 
 
@@ -132,7 +136,7 @@ def faults(page: Page) -> list[str]:
         page.set_viewport_size({"width": width, "height": 900})
         found += [f"{width} px: {each}" for each in page.evaluate(_CUT)]
     # Of a long list axe-core sees the first rows: the others are of the same making, and take their time.
-    page.evaluate("() => document.querySelectorAll('tbody tr:nth-child(n+9), ol > li:nth-child(n+9)').forEach(e => e.remove())")
+    page.evaluate(_SHORTENED)
     found += [f"light: {each}" for each in violations(page)]
     page.emulate_media(color_scheme="dark")
     found += [f"dark: {each}" for each in violations(page, COLOURS)]

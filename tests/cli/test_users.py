@@ -14,13 +14,14 @@ from registry.app import create_app
 from registry.cli.demo import SCENES, TEAM, find_ways_in, prepare_demo
 from registry.clock import now
 from registry.settings import Settings
-from registry.tables import Event, Membership, Person
+from registry.tables import Event, Membership, Passkey, Person, SignIn
 from registry.tables.engine import reading, writing
 from registry.web.current import EXTENSION
 from registry.wiring import wire
+from tests.backups import engine_of
 from tests.channels.smtp_server import MailServer
 from tests.cli.conftest import LIST, Terminal, environ_for
-from tests.world import letters_to
+from tests.world import letters_to, text_of
 
 OLA = "ola@antopsis.example"
 EDDA = "edda@antopsis.example"
@@ -173,6 +174,76 @@ class TestTheOthers:
         with reading(engine) as session:
             kinds = session.scalars(select(Event.kind).where(Event.kind == "person.link_made")).all()
         assert len(kinds) == 2
+
+
+class TestSecondProofs:
+    def lose_everything(self, terminal: Terminal, engine: Engine, *, has_password: bool = True) -> None:
+        """Let Ola have codes, recovery codes, a passkey and a session, none of which she has at hand any more."""
+        add(terminal, OLA, "owner")
+        with writing(engine) as session:
+            person = session.scalars(select(Person)).one()
+            person.password, person.joined_at = "argon2" if has_password else None, now()
+            person.tf_primary_method, person.tf_totp_secret, person.mf_recovery_codes = "authenticator", "sealed", ["x"]
+            passkey = {"name": "Laptop", "credential_id": b"1", "public_key": b"2", "usage": "first"}
+            facts = {"backup_state": False, "device_type": "single_device", "lastuse_datetime": now()}
+            session.add(Passkey(person_id=person.id, **passkey, **facts))
+            session.add(SignIn(person_id=person.id, key="k", began_at=now(), seen_at=now()))
+
+    def test_who_lost_phone_key_and_codes_signs_in_by_password_again_and_it_is_on_record(
+        self, founded: Terminal, engine: Engine
+    ) -> None:
+        self.lose_everything(founded, engine)
+        said = founded.run("user", "reset-factors", "Ola@antopsis.example", "--as", "root@antopsis.example").stdout
+        assert "ola@antopsis.example has no second proof any more, and every session has ended." in said
+        assert "sign in by their password" in said
+        with reading(engine) as session:
+            person = session.scalars(select(Person)).one()
+            assert (person.password, person.tf_primary_method, person.tf_totp_secret) == ("argon2", None, None)
+            assert person.mf_recovery_codes is None
+            assert session.scalars(select(Passkey)).all() == []
+            assert session.scalars(select(SignIn.ended_at)).one() is not None
+            event = session.scalars(select(Event).where(Event.kind == "person.second_factors_taken")).one()
+        assert event.actor.startswith("root@antopsis.example (command line, as ")
+        assert event.payload == {"codes": True, "passkeys": 1}
+        assert "Nothing changed: ola@antopsis.example has no second" in founded.run("user", "reset-factors", OLA).stdout
+        assert founded.ask("user", "reset-factors", OLA) == {
+            "email": OLA,
+            "is_new": False,
+            "has_password": True,
+            "letter": "not_written",
+        }
+
+    def test_who_has_no_password_either_is_named_the_command_that_gives_a_link(
+        self, founded: Terminal, engine: Engine
+    ) -> None:
+        self.lose_everything(founded, engine, has_password=False)
+        assert f"`registry user link {OLA}`" in founded.run("user", "reset-factors", OLA).stdout
+
+    def test_nobody_is_reset_by_a_mistyped_address(self, founded: Terminal, engine: Engine) -> None:
+        self.lose_everything(founded, engine)
+        refused = founded.run("user", "reset-factors", "olaf@antopsis.example", exit_code=2)
+        assert "Nobody signs in here as olaf@antopsis.example." in refused.stderr
+        with reading(engine) as session:
+            assert session.scalars(select(Person.tf_primary_method)).one() == "authenticator"
+
+    def test_the_person_is_told_by_letter_that_somebody_took_their_proofs(
+        self, sqlite_url: str, tmp_path: Path, mail_server: MailServer
+    ) -> None:
+        mail = {"REGISTRY_MAIL_URL": mail_server.url, "REGISTRY_MAIL_FROM": "notices@registry.example"}
+        terminal = Terminal(environ_for(sqlite_url, tmp_path / "instance", **mail), tmp_path)
+        terminal.apply(LIST)
+        with engine_of(sqlite_url) as engine:
+            self.lose_everything(terminal, engine)
+            assert terminal.ask("user", "reset-factors", OLA)["letter"] == "sent"
+            letter = letters_to(mail_server, OLA)[-1]
+            assert letter["Subject"] == "Your second proofs were taken away"
+            text = text_of(letter)
+            assert "If you asked for that, there is nothing to do." in text
+            assert "From:" not in text
+            with writing(engine) as session:
+                session.scalars(select(Person)).one().tf_primary_method = "authenticator"
+            mail_server.script(OLA, 550, "5.1.1 No such user here")
+            assert "Tell them in another way." in terminal.run("user", "reset-factors", OLA).stdout
 
 
 class TestTheDemonstration:

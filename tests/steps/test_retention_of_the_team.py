@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from registry.domain.people import TeamRole
-from registry.steps.lookup import get_publisher
+from registry.steps.change_settings import change_settings
+from registry.steps.lookup import get_publisher, read_facts
 from registry.steps.people import invite_person, remove_person
-from registry.tables import Attachment, EntryDraft, ObjectionNote, Person, SignIn
+from registry.steps.proposals import ProposalOutcome, close_proposal
+from registry.tables import Attachment, EntryDraft, ObjectionNote, Person, Proposal, SignIn
 from tests.steps.path_cast import events, object_to, resolve
 from tests.steps.retention_cast import (
     A_MOMENT,
@@ -169,6 +171,40 @@ class TestDrafts:
 
     def test_a_hold_on_the_publisher_keeps_it(self, world: World) -> None:
         self.draft(world)
+        hold(world)
+        assert erase(world, utc("2090-01-01 00:00")) == {}
+
+
+class TestProposals:
+    def propose(self, world: World) -> None:
+        world.apply(keeping("{drafts: 10}", approvals=1))
+        with world.writing() as session:
+            publisher = get_publisher(session, "antopsis")
+            facts = read_facts(session, publisher)
+            wanted = facts.model_copy(update={"approvals_required": 0, "contact": "jane@antopsis.example"})
+            assert change_settings(session, world.at, publisher, wanted, (), ANNA).proposal is not None
+
+    def close(self, world: World) -> None:
+        with world.writing() as session:
+            publisher = get_publisher(session, "antopsis")
+            proposal = session.scalars(select(Proposal)).one()
+            close_proposal(session, world.at, publisher, proposal, ANNA, ProposalOutcome.WITHDRAWN)
+
+    def test_proposed_settings_go_ten_days_after_the_decision_and_the_digest_stays(self, world: World) -> None:
+        self.propose(world)
+        world.at = utc("2027-01-01 08:00")
+        assert erase(world) == {}, "one that waits is needed"
+        self.close(world)
+        assert erase(world, midnight("2027-01-12") - A_MOMENT) == {}
+        assert erase(world, midnight("2027-01-12")) == {"drafts": 1}
+        with world.reading() as session:
+            left = session.scalars(select(Proposal)).one()
+        assert (left.document, len(left.digest), left.author) == (None, 64, "anna@antopsis.example")
+        assert erase(world) == {}
+
+    def test_a_hold_on_the_publisher_keeps_it(self, world: World) -> None:
+        self.propose(world)
+        self.close(world)
         hold(world)
         assert erase(world, utc("2090-01-01 00:00")) == {}
 

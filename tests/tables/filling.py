@@ -5,7 +5,6 @@ What stands in them means nothing to the registry. They are for what must carry 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -32,7 +31,7 @@ ROWS = (1, 2)
 """The numbers of the two rows. Each refers to the rows of its own number in other tables."""
 
 ONE_ROW_ALONE = {"installation"}
-CHECKED: Mapping[str, Mapping[str, object]] = {
+CHECKED: dict[str, dict[str, Any]] = {
     "deliveries": {"state": "leased", "skip_reason": None},
     "legal_holds": {"notice_id": None},
 }

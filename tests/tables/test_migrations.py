@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -68,6 +70,16 @@ def test_sqlite_is_durable_and_keeps_foreign_keys(sqlite_url: str) -> None:
         assert session.scalar(text("PRAGMA foreign_keys")) == 1
         assert session.scalar(text("PRAGMA synchronous")) == 2
     engine.dispose()
+
+
+def test_a_new_sqlite_file_is_its_owners_alone_with_all_that_lies_beside_it(empty_sqlite_url: str) -> None:
+    engine = make_engine(empty_sqlite_url)
+    with writing(engine) as session:
+        session.execute(text("CREATE TABLE tried (n INTEGER)"))
+        folder = Path(str(engine.url.database)).parent
+        modes = {path.suffix: path.stat().st_mode & 0o777 for path in folder.glob("registry.db*")}
+    engine.dispose()
+    assert modes == {".db": 0o600, ".db-wal": 0o600, ".db-shm": 0o600}
 
 
 def test_an_open_writer_blocks_no_reader_on_sqlite(sqlite_url: str) -> None:

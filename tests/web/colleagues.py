@@ -81,7 +81,7 @@ class Team:
             at = self.site.world.at
             sign_in = SignIn(person_id=person.id, key=key, address="192.0.2.7", agent="tests", began_at=at, seen_at=at)
             session.add(sign_in)
-            uniquifier = person.fs_uniquifier
+            uniquifier, has_codes = person.fs_uniquifier, person.tf_primary_method is not None
         client, token = self.site.app.test_client(), secrets.token_hex(20)
         with client.session_transaction("/team/", base_url=self.base_url) as cookie:
             cookie.update(
@@ -90,6 +90,7 @@ class Team:
                     "_fresh": True,
                     "fs_paa": time.time() - (0 if is_fresh else 7_200),
                     "sign_in": key,
+                    "two_proofs": has_codes,
                     "csrf_token": token,
                 }
             )

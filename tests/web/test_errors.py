@@ -107,21 +107,22 @@ def test_a_form_larger_than_any_form_is_refused_and_changes_nothing(light_site: 
 
 
 def test_a_mistake_of_the_service_shows_no_inside_and_logs_no_token(
-    light_site: Site, caplog: pytest.LogCaptureFixture
+    sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> str:
         raise ZeroDivisionError("an inside")
 
-    light_site.app.add_url_rule("/<slug>/broken/<token>", "broken", lambda slug, token: fail())
-    with caplog.at_level(logging.ERROR):
-        answer = light_site.get("/antopsis/broken/secret-token")
-    assert answer.status_code == 500
-    assert "an inside" not in answer.text
-    assert "Something went wrong here" in answer.text
-    assert "Content-Security-Policy" in answer.headers
-    assert "/<slug>/broken/<token>" in caplog.text
-    assert "secret-token" not in caplog.text
-    assert json_of(light_site.get("/antopsis/broken/x", headers=JSON))["error"]["code"] == "internal-error"
+    with serving(sqlite_url, tmp_path / "instance", antopsis()) as site:
+        site.app.add_url_rule("/<slug>/broken/<token>", "broken", lambda slug, token: fail())
+        with caplog.at_level(logging.ERROR):
+            answer = site.get("/antopsis/broken/secret-token")
+        assert answer.status_code == 500
+        assert "an inside" not in answer.text
+        assert "Something went wrong here" in answer.text
+        assert "Content-Security-Policy" in answer.headers
+        assert "/<slug>/broken/<token>" in caplog.text
+        assert "secret-token" not in caplog.text
+        assert json_of(site.get("/antopsis/broken/x", headers=JSON))["error"]["code"] == "internal-error"
 
 
 def test_a_locked_database_is_told_with_when_to_try_again_and_nothing_is_half_done(
@@ -167,8 +168,8 @@ def test_a_database_that_is_gone_is_503_everywhere_and_the_values_asked_for_are_
     assert json_of(light_site.get("/antopsis/feed.atom"))["error"]["code"] == "unavailable"
 
 
-def test_a_postgresql_database_that_cannot_be_reached_is_503(postgresql_url: str, tmp_path: Path) -> None:
-    url = make_url(postgresql_url)
+def test_a_postgresql_database_that_cannot_be_reached_is_503(own_postgresql_url: str, tmp_path: Path) -> None:
+    url = make_url(own_postgresql_url)
     address = url.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
 
     def rename(old: str, new: str) -> None:
@@ -178,7 +179,7 @@ def test_a_postgresql_database_that_cannot_be_reached_is_503(postgresql_url: str
         with closing(psycopg.connect(address, autocommit=True)) as connection:
             connection.execute(statement)
 
-    with serving(postgresql_url, tmp_path / "instance", antopsis()) as site:
+    with serving(own_postgresql_url, tmp_path / "instance", antopsis()) as site:
         assert site.get("/healthz").data == b"ok\n"
         name = str(url.database)
         rename(name, f"{name}_away")

@@ -114,7 +114,7 @@ def upgrade() -> None:
         sa.Column("publisher_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("document", sa.JSON(), nullable=False),
+        sa.Column("document", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("base_digest", sa.Text(), nullable=False),
         sa.Column("author", sa.Text(), nullable=False),

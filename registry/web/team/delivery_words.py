@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
@@ -14,7 +13,7 @@ from registry.queries.deliveries import ListedDelivery
 from registry.steps.receipts import OUTBOX
 from registry.steps.settle_delivery import DeliveryNote
 from registry.steps.unreached import WhyUnreached
-from registry.web.team.frame import show_day, show_moment
+from registry.web.team.frame import show_until
 
 STATES: Final = {
     DeliveryState.PENDING.value: ("waits to be sent", "busy"),
@@ -163,10 +162,7 @@ def say_span(span: timedelta) -> str:
 
 def say_until(at: datetime | None, zone: str) -> Markup:
     """Show when a period is over as it is told: by its last day, where it ends with a day of the zone."""
-    if at is not None and at.astimezone(ZoneInfo(zone)).time() == time(0):
-        last_on = (at - timedelta(seconds=1)).astimezone(ZoneInfo(zone)).date()
-        return Markup('end of {} <small class="zone">{}</small>').format(show_day(last_on), zone)
-    return show_moment(at, zone)
+    return show_until(at, zone)
 
 
 def say_last_answer(delivery: ListedDelivery) -> str | None:

@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
 from registry.domain.errors import InvalidInput, RegistryError
+from registry.domain.notices import SHORTEST_TIME, first_instant
 from registry.domain.people import ROLE_POWERS, TeamRole
 from registry.i18n import explain, say_problem
 from registry.pages import wording
@@ -142,6 +143,7 @@ def _environment() -> Environment:
             local_date=wording.local_date,
             moment=show_moment,
             day=show_day,
+            until=show_until,
             words=in_plain_words,
         )
         made.globals.update(
@@ -177,6 +179,17 @@ def show_moment(at: datetime | None, zone: str, otherwise: str = "–") -> Marku
     return Markup('<time datetime="{}" title="{}">{} <small class="zone">{}</small></time>').format(
         iso, iso, said, zone
     )
+
+
+def show_until(at: datetime | None, zone: str, otherwise: str = "–") -> Markup:
+    """Show when a period is over as it is told: by its last day in `zone`, which counts to its end (R9).
+
+    Where it does not end with a day of the zone its instant is shown.
+    """
+    if at is None or first_instant(wording.local_date(at, zone), zone) != at:
+        return show_moment(at, zone, otherwise)
+    last_on = wording.local_date(at - SHORTEST_TIME, zone)
+    return Markup('end of {} <small class="zone">{}</small>').format(show_day(last_on), zone)
 
 
 def show_day(on: date | None, otherwise: str = "–") -> Markup:

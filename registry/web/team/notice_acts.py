@@ -27,6 +27,7 @@ from registry.steps.publish_notice import approve_notice as approve
 from registry.steps.publish_notice import submit_notice as submit
 from registry.steps.send_back import NoticeChanged, refuse_changed
 from registry.steps.send_back import send_back_notice as send_back
+from registry.steps.weigh_change import count_approvals_required
 from registry.tables import Notice, Publisher
 from registry.web.current import wiring
 from registry.web.team import notice_words as words
@@ -160,6 +161,8 @@ def submit_notice(desk: Desk, number: str) -> Any:
     def do(session: Session, publisher: Publisher, found: Notice) -> str:
         refuse_unread(session, publisher, found)
         submit(session, desk.now, publisher, found, desk.actor)
+        if not count_approvals_required(session, publisher, found):
+            return f"Notice {number} is submitted. No approval is required: an approver can publish it."
         return f"Notice {number} waits for approval."
 
     return do_act(desk, number, do, again) if request.method == "POST" else again()

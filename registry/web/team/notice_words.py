@@ -19,7 +19,7 @@ from registry.web.team.record_sentences import say_act
 
 STATE_NAMES: Final = {
     NoticeState.DRAFT: "Draft",
-    NoticeState.SUBMITTED: "Waits for approval",
+    NoticeState.SUBMITTED: "Submitted",
     NoticeState.APPROVED: "Approved",
     NoticeState.PUBLISHED: "Published, not announced yet",
     NoticeState.ANNOUNCED: "Announced",
@@ -181,15 +181,24 @@ class Approvals:
         return tuple(each for each in self.approvers if each.wrote_it) if self.required else ()
 
 
-def say_next(notice: Notice, approvals: Approvals) -> str:
-    """Say what comes next for a notice that its team has in hand, and who does it."""
+def say_next(notice: Notice, approvals: Approvals, *, binds: bool, is_refused: bool) -> str:
+    """Say what comes next for a notice, and who does it.
+
+    `binds`: at least one of its changes does. `is_refused`: its hour has come, and it cannot be announced.
+    """
+    wanted = approvals.required - approvals.counted
     who = _names([each.name for each in approvals.open_to])
-    missing = count_of(approvals.required - approvals.counted, "approval", "approvals")
+    missing = count_of(wanted, "approval", "approvals")
     match NoticeState(notice.state):
         case NoticeState.DRAFT if approvals.required:
             return "An editor submits it. Then somebody who did not write it approves it."
         case NoticeState.DRAFT:
             return "An editor submits it, or an approver publishes it at once: no approval is required here."
+        case NoticeState.SUBMITTED | NoticeState.APPROVED if 0 < len(approvals.open_to) < wanted:
+            return (
+                f"It needs {missing}{' more' if approvals.counted else ''}, and only {who} can give one: the others "
+                "who may approve wrote it or have approved it. An owner can make somebody else an approver."
+            )
         case NoticeState.SUBMITTED | NoticeState.APPROVED if not approvals.is_complete and who:
             return (
                 f"It needs {missing} more. {who} can give it."
@@ -198,13 +207,22 @@ def say_next(notice: Notice, approvals: Approvals) -> str:
             )
         case NoticeState.SUBMITTED | NoticeState.APPROVED if not approvals.is_complete:
             return (
-                f"It needs {missing}, and nobody here can give one: everybody who may approve wrote it. An owner can "
-                "make somebody else an approver."
+                f"It needs {missing}{' more' if approvals.counted else ''}, and nobody here can give one: everybody "
+                "who may approve wrote it or has approved it. An owner can make somebody else an approver."
             )
         case NoticeState.SUBMITTED | NoticeState.APPROVED:
             return "An approver publishes it. Nobody outside has heard of it yet."
+        case NoticeState.PUBLISHED if is_refused:
+            return (
+                "Its hour has come, and it cannot be announced. Nobody was told of it. An approver takes it back, and "
+                "its edits wait for another notice with a later date."
+            )
         case NoticeState.PUBLISHED:
-            return "It is announced by itself at its hour. Until then an approver can withdraw it, and nobody is told."
+            return "It is announced by itself at its hour. Until then an approver can take it back, and nobody is told."
+        case NoticeState.ANNOUNCED if notice.emergency_reason:
+            return "It takes effect by itself on its day. It is an emergency, so no customer can hold it."
+        case NoticeState.ANNOUNCED if not binds:
+            return "It takes effect by itself on its day. Nothing in it binds, so no customer can hold it."
         case NoticeState.ANNOUNCED:
             return "It takes effect by itself on its day, unless a customer holds it."
         case NoticeState.HELD:

@@ -14,6 +14,7 @@ from registry.domain.errors import IllegalTransition
 from registry.domain.notice_life import EDITABLE_STATES, PENDING_STATES, NoticeState
 from registry.domain.people import TeamRole
 from registry.domain.vocabulary import Weight
+from registry.i18n import explain
 from registry.markdown import to_html
 from registry.pages.entry_facts import Names
 from registry.pages.notice_facts import ChangeShown, show_change
@@ -31,6 +32,7 @@ from registry.queries.notice_page import (
 )
 from registry.queries.notices import list_notices
 from registry.queries.pending_changes import product_names
+from registry.steps.announce_notice import find_refusal
 from registry.steps.lookup import get_notice
 from registry.tables import Notice, Publisher
 from registry.web.team import notice_words as words
@@ -86,6 +88,8 @@ def notice(desk: Desk, number: str) -> Any:
         )
         statements = list_statements(session, found) if is_told else ()
         events = list_events(session, publisher, found)
+        refusal = find_refusal(session, desk.now, publisher, found, facts)
+    binds = any(each.weight is Weight.BINDING for each in changes)
     submitted_at = next((event.at for event in events if event.kind == "notice.submitted"), None)
     return show(
         "team/notices/notice.html",
@@ -96,11 +100,12 @@ def notice(desk: Desk, number: str) -> Any:
         is_pending=state in PENDING_STATES,
         is_told=is_told,
         stations=words.list_stations(found, submitted_at, approvals),
-        next_step=words.say_next(found, approvals),
+        next_step=words.say_next(found, approvals, binds=binds, is_refused=refusal is not None),
+        refusal=explain(refusal) if refusal else None,
         acts=offer_acts(desk, found, approvals),
         approvals=approvals,
         changes=[(each, show_one(each.change, names, desk.slug)) for each in changes],
-        binds=any(each.weight is Weight.BINDING for each in changes),
+        binds=binds,
         explanation=to_html(found.explanation),
         customers=customers,
         customers_page=cut_page(customers.rows, at, CUSTOMERS_SHOWN) if customers else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask import abort, flash, redirect, request
 
@@ -11,6 +11,7 @@ from registry.domain.people import INVITATION_GOOD_FOR, TeamRole, UnknownPerson
 from registry.pages.wording import count_of
 from registry.queries.people import count_second_factors, get_colleague, list_colleagues
 from registry.steps import people as steps
+from registry.web.sign_in_limits import LETTERS_PER_ADDRESS, may_write_to
 from registry.web.team.access import Desk, screen
 from registry.web.team.frame import PAGE_SIZE, cut_page, errors_of, go, page_number, show, status_of
 from registry.web.team.invitations import send_invitation
@@ -18,6 +19,10 @@ from registry.web.team.invitations import send_invitation
 _NOT_SENT = (
     "{email} is invited as {role}, and nothing is lost. But the mail server did not take the letter: "
     "send the invitation again in a few minutes."
+)
+_WRITTEN_TO: Final = (
+    "{email} is invited as {role}, and nothing is lost. But {letters} letters to this address were asked for today, "
+    "which is the most. The link in each is good for {days} days."
 )
 
 
@@ -71,6 +76,15 @@ def _show_invitation(values: Any, errors: dict[str, str] | None = None) -> Any:
 
 
 def _send(desk: Desk, invitation: steps.Invitation) -> Any:
+    if not may_write_to(f"invitation: {invitation.email}"):
+        said = _WRITTEN_TO.format(
+            email=invitation.email,
+            role=invitation.role.value,
+            letters=LETTERS_PER_ADDRESS.split()[0],
+            days=INVITATION_GOOD_FOR.days,
+        )
+        flash(said, "error")
+        return go("colleague", number=invitation.person_id)
     invited_by = f"{desk.name} ({desk.email})" if desk.name else desk.email
     if not send_invitation(invitation, desk.slug, desk.here.name, invited_by):
         flash(_NOT_SENT.format(email=invitation.email, role=invitation.role.value), "error")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ _ROADS: Final = {
     "public page": "Public page or link in a letter",
 }
 _SHOWN_OTHERWISE: Final = {"before", "after", "changes", "customer_id"}
+_CODE: Final = re.compile(r"[a-z]+(?:_[a-z]+)+")
 LONGEST_SHOWN: Final = 300
 
 _SCREENS: Final = {
@@ -131,11 +131,17 @@ def show_value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        text = value
+        # A code of the registry's own, such as `objection_open`; what people wrote holds no such word alone.
+        text = value.replace("_", " ") if _CODE.fullmatch(value) else value
+    elif isinstance(value, Mapping):
+        text = "; ".join(f"{_words(str(name))}: {show_value(member)}" for name, member in value.items()) or "nothing"
     elif isinstance(value, Sequence) and all(isinstance(member, str | int) for member in value):
-        text = ", ".join(str(member) for member in value) or "nothing"
+        text = ", ".join(show_value(member) for member in value) or "nothing"
+    elif isinstance(value, Sequence):
+        # Pairs, such as who holds a notice and why.
+        text = "; ".join(show_value(member) for member in value)
     else:
-        text = json.dumps(value, ensure_ascii=False)
+        text = str(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 

@@ -11,9 +11,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     "notice.revised": "Changed the draft",
     "notice.emptied": "Emptied the draft: its changes were taken back",
     "notice.changes_picked": "Chose which changes the draft holds",
-    "notice.edits_kept": "Left changes out of the draft, to wait for another notice",
+    "notice.edits_kept": "Kept the edits of the notice that was taken back, to wait for another one",
     "notice.weighed": "Weighed the change of {entry}: {weight}, where {computed} was computed",
-    "notice.submitted": "Submitted the notice for approval",
+    "notice.submitted": "Submitted the notice",
     "notice.test_sent": "Sent a letter of the notice to oneself, as a test",
     "notice.sent_back": "Sent the notice back to its author",
     "notice.approved": "Approved the notice",
@@ -24,6 +24,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "notice.redated": "Moved the date of the held notice",
     "notice.released": "Let the notice go on: nothing holds it any more",
     "notice.postponed": "Postponed the notice",
+    "correction.proposed": "Proposed the words of a correction of the notice",
+    "correction.approved": "Approved the words of a correction of the notice",
     "notice.corrected": "Corrected the notice",
     "notice.target_corrected": "Carried a correction of {entry} into the notice",
     "notice.withdrawn": "Withdrew the notice",
@@ -39,7 +41,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "entry.edited": "Edited the entry",
     "entry.corrected": "Corrected details of the entry, at once and without a letter",
     "entry.edit_dropped": "Took back the waiting edit of the entry",
-    "entry.approved": "Approved the edit of the entry",
+    "edit.approved": "Approved the edit of the entry",
     "entry.internals": "Changed the private facts of the entry",
     "entry.moved": "Gave the entry another key; it was {former_key}",
     # Customers
@@ -52,7 +54,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "customer.added_to_notice": "Added {customer} to the notice",
     "customer.received": "{customer} received the notice: its clock runs",
     "customer.receipt_revoked": "Took back the receipt of {customer}: its letter came back",
-    "customer.deemed": "Deemed {customer} told, by its contract",
+    "customer.deemed": "Deemed {customer} to have received the notice, by a clause of its contract",
     "customer.served": "Recorded that {customer} was served by other means",
     "customer.exempted": "Recorded that {customer} holds the notice no more",
     "customer.overridden": "Set the hold of {customer} aside",
@@ -86,6 +88,18 @@ SENTENCES: Final[Mapping[str, str]] = {
     "delivery.skipped": "Left the letter out",
     "delivery.needs_attention": "The letter needs a person",
     "delivery.receipt_not_counted": "The receipt of the letter does not count",
+    "delivery.reported_sent": "The provider has the letter and will try",
+    "delivery.reported_relayed": "The letter went on to a server that reports no deliveries",
+    "delivery.reported_expanded": "The letter went on to a list of further recipients",
+    "delivery.reported_delayed": "The letter is delayed on its way",
+    "delivery.reported_bounced_transient": "Something came back, and nobody says that the letter is lost",
+    "delivery.reported_delivered": "The letter was reported as delivered",
+    "delivery.reported_complained": "The letter was reported as unwanted",
+    "delivery.reported_gave_up": "The letter was reported as lost, for a reason that passes",
+    "delivery.reported_refused": "The letter was reported as refused",
+    "delivery.reported_bounced": "The letter was reported as lost, for nobody is written to at its address",
+    "delivery.reported_failed": "The provider took the letter and could not send it",
+    "delivery.reported_suppressed": "The provider did not try: the address had failed before",
     "delivery.lease_lapsed": "Took the letter over from a worker that ended",
     "delivery.called_in": "Wrote to a contact that stands by",
     "delivery.requeued": "Made letters due again that needed a person",
@@ -127,6 +141,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "person.password_changed": "{person} changed the password",
     "person.second_factor_on": "{person} set up a second proof",
     "person.second_factor_off": "{person} gave up a second proof",
+    "person.second_factors_taken": "Took every second proof of {person} away",
     "person.passkey_added": "{person} added a passkey",
     "person.passkey_removed": "{person} removed a passkey",
     "person.recovery_codes_made": "{person} had recovery codes made",
@@ -145,6 +160,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "publisher.second_factor": "Changed whether everybody needs a second proof of who they are",
     "terms.approved": "Approved other terms",
     "customer_terms.approved": "Approved other terms of a customer",
+    "override.proposed": "Proposed that a customer’s hold is set aside",
     "override.approved": "Approved that a customer’s hold is set aside",
     "task.opened": "A task arose for a person",
     "task.closed": "The task is done",
@@ -155,16 +171,33 @@ SENTENCES: Final[Mapping[str, str]] = {
     "record.exported": "Exported the record",
 }
 
+_OTHERWISE: Final[Mapping[str, tuple[str, str, str]]] = {
+    "notice.withdrawn": ("was_told", "no", "Took the notice back before anybody was told of it"),
+    "customer.receipt_revoked": (
+        "after_effect",
+        "yes",
+        "A letter to {customer} came back after the notice had taken effect, which stays as it was",
+    ),
+}
+"""What is said instead where a value of the payload says so: its name, what it is, and the sentence."""
+
 AREAS: Final = (
     ("notice", "Notices"),
+    ("correction", "Corrections that are proposed"),
+    ("override", "Holds set aside"),
     ("statement", "What notices said"),
     ("entry", "The list"),
+    ("edit", "Edits that are approved"),
     ("customer", "Customers"),
     ("customers", "Customers by file"),
+    ("customer_terms", "Shorter terms of customers"),
+    ("terms", "Shorter terms of the publisher"),
     ("contact", "Contacts of customers"),
     ("objection", "Objections"),
     ("delivery", "Letters"),
     ("deliveries", "Letters as a file"),
+    ("reconcile", "Letters that were missing"),
+    ("address_check", "Checks of the publisher’s own address"),
     ("document", "Documents"),
     ("subscription", "Followers and subscriptions"),
     ("suppression", "Addresses not written to"),
@@ -208,6 +241,9 @@ class _Values(dict[str, str]):
 def say_act(kind: str, values: Mapping[str, str]) -> str:
     """Return what an act was, in words; of a kind without a sentence its code in plain words."""
     sentence = SENTENCES.get(kind)
+    name, value, otherwise = _OTHERWISE.get(kind, ("", "", ""))
+    if otherwise and values.get(name) == value:
+        sentence = otherwise
     if sentence is None:
         return kind.replace("_", " ").replace(".", ": ").capitalize()
     said = sentence.format_map(_Values(values))

@@ -163,7 +163,14 @@ _RETENTION = SettingsForm(
         Field("retention.contacts", "Contacts of customers", "From their end or that of the contract."),
         Field("retention.letters", "Words of letters", "From the end of the notice they are about."),
         Field("retention.answers", "Answers of mail servers", "From the answer and the end of the notice."),
-        Field("retention.objections", "Objections", "Ground and cure, from the closing and the end of the notice."),
+        Field(
+            "retention.objections",
+            "Objections",
+            "Who objected, why, and what was written about it, from the closing and the end of the notice.",
+        ),
+        Field("retention.documents", "Documents", "Attached to a notice or an objection; from then, and from its end."),
+        Field("retention.drafts", "Drafts", "From their last touch; of settings proposed, from the decision."),
+        Field("retention.sign_ins", "Sign-ins", "From where and with which browser, from the session’s end."),
     ),
 )
 FORMS: Final = {form.part: form for form in (_PUBLISHER, _TERMS, _APPROVALS, _BRAND, _RETENTION)}

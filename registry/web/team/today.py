@@ -8,14 +8,19 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from registry.domain.notice_life import NoticeState
+from registry.domain.notices import SHORTEST_TIME
 from registry.domain.people import TeamRole
 from registry.domain.transfers import load_mechanisms
 from registry.pages.wording import count_of, local_date, short_date
-from registry.queries.today import DueEntry, OpenTask, PendingNotice, SecondYes, Today, WaitingNotice, load_today
+from registry.queries.notice_page import is_author
+from registry.queries.open_notices import PendingNotice, WaitingNotice
+from registry.queries.second_person import ProposedWhat, WaitingProposal
+from registry.queries.today import DueEntry, OpenObjection, OpenTask, Today, WaitingEdits, load_today
 from registry.steps.task_words import say_task, say_time_left
 from registry.steps.tasks import TaskKind
 from registry.web.team.access import Desk, screen
 from registry.web.team.frame import show, to_if_there
+from registry.web.team.objection_words import STATE_WORDS
 
 SOON: Final = timedelta(days=7)
 
@@ -40,11 +45,12 @@ class Row:
 def today(desk: Desk) -> Any:
     """Show what needs a person now, the most urgent first."""
     with desk.reading() as (session, publisher):
-        zone = desk.facts(session, publisher).time_zone
+        facts = desk.facts(session, publisher)
+        zone = facts.time_zone
         here_today = local_date(desk.now, zone)
-        found = load_today(session, desk.now, here_today, publisher)
+        found = load_today(session, desk.now, here_today, publisher, desk.email)
         rows = sorted(
-            _rows(desk, found, here_today, zone),
+            _rows(desk, found, here_today, zone, facts.approvals_required),
             key=lambda row: (not row.is_late, row.due_on is None, row.due_on or date.max),
         )
         soon = here_today + SOON
@@ -66,34 +72,18 @@ def _is_between(row: Row, after: date, until: date) -> bool:
     return row.due_on is not None and not row.is_late and after < row.due_on <= until
 
 
-def _rows(desk: Desk, found: Today, today_on: date, zone: str) -> Iterator[Row]:
+def _rows(desk: Desk, found: Today, today_on: date, zone: str, approvals_required: int) -> Iterator[Row]:
     for task in found.tasks:
         yield _of_task(task, desk.here.name, desk.now, zone)
     for waiting in found.waiting:
-        yield _of_waiting(waiting, desk)
+        yield _of_waiting(waiting, desk, approvals_required)
     for pending in found.pending:
         yield _of_pending(pending, zone)
-    for waiting_yes in found.second_yes:
-        yield _of_second_yes(waiting_yes, desk, zone)
+    for proposal in found.proposals:
+        yield _of_proposal(proposal, desk, zone)
     for objection in found.objections:
-        in_time = "in time" if objection.is_in_time else "late"
-        yield Row(
-            f"{objection.customer or 'A customer'} objects to notice {objection.number}",
-            f"Received on {short_date(local_date(objection.received_at, zone))}, {in_time}; "
-            f"{objection.state.replace('_', ' ')}.",
-            today_on if objection.is_in_time else None,
-            "Answer",
-            to_if_there("objection", objection=objection.id),
-        )
-    if found.loose_edits:
-        yield Row(
-            f"{count_of(found.loose_edits, 'edit waits', 'edits wait')} and no notice tells of "
-            f"{'it' if found.loose_edits == 1 else 'them'}",
-            "What binds customers is told at least the days ahead that were agreed with them.",
-            None,
-            "Draft a notice" if desk.may(TeamRole.EDITOR) else "See the list",
-            to_if_there("new_notice" if desk.may(TeamRole.EDITOR) else "entries"),
-        )
+        yield _of_objection(objection, desk, today_on, zone)
+    yield from _of_edits(found.edits, desk)
     for review in found.reviews:
         yield Row(
             f"Review {review.name}",
@@ -123,70 +113,117 @@ def _of_task(task: OpenTask, publisher: str, now: datetime, zone: str) -> Row:
     )
 
 
-def _of_waiting(notice: WaitingNotice, desk: Desk) -> Row:
-    is_own = desk.email in notice.authors
-    if notice.state == NoticeState.SUBMITTED:
+def _of_waiting(notice: WaitingNotice, desk: Desk, approvals_required: int) -> Row:
+    decides = desk.may(TeamRole.APPROVER)
+    summary = notice.summary.rstrip(".") + "."
+    if notice.state == NoticeState.SUBMITTED and not approvals_required:
+        title, detail = f"Notice {notice.number} is submitted and not published", summary
+        act = "Read it" if decides else "Look"
+    elif notice.state == NoticeState.SUBMITTED:
         title = f"Notice {notice.number} waits for approval"
-        can = desk.may(TeamRole.APPROVER) and not is_own
-        detail = notice.summary if can else f"{notice.summary} A colleague who did not write it approves it."
+        can = decides and not notice.is_approved_by_me and not is_author(desk.email, notice.authors)
         act = "Read and approve" if can else "Look"
+        if notice.is_approved_by_me:
+            detail = f"{summary} You approved it; a colleague does next."
+        else:
+            detail = summary if can else f"{summary} A colleague who did not write it approves it."
     elif notice.state == NoticeState.APPROVED:
-        title, detail = f"Notice {notice.number} is approved and not published", notice.summary
-        act = "Publish" if desk.may(TeamRole.APPROVER) else "Look"
+        title, detail = f"Notice {notice.number} is approved and not published", summary
+        act = "Publish" if decides else "Look"
     else:
-        title, detail = f"Notice {notice.number} is a draft", notice.summary
+        title, detail = f"Notice {notice.number} is a draft", summary
         act = "Go on with it" if desk.may(TeamRole.EDITOR) else "Look"
     return Row(title, detail, notice.planned_on, act, to_if_there("notice", number=notice.number))
 
 
 def _of_pending(notice: PendingNotice, zone: str) -> Row:
-    said = []
-    if notice.not_received:
-        said.append(f"{notice.not_received} of {count_of(notice.customers, 'customer', 'customers')} not reached")
-    if notice.clocks_running and notice.clocks_end_at is not None:
-        ends = short_date(local_date(notice.clocks_end_at, zone))
-        said.append(f"{count_of(notice.clocks_running, 'clock runs', 'clocks run')}, the last until {ends}")
-    if notice.open_objections:
-        said.append(count_of(notice.open_objections, "open objection", "open objections"))
-    detail = "; ".join(said).capitalize() + "." if said else "Nothing stands in its way."
+    said = _say_waits(notice, zone)
+    detail = said[:1].upper() + said[1:]
+    act, is_late = "Follow it", notice.state == NoticeState.HELD and notice.effective_on is None
     if notice.state == NoticeState.HELD:
         when = f"until {short_date(notice.effective_on)}" if notice.effective_on else "until further notice"
         title = f"Notice {notice.number} is held {when}"
+        detail = detail or "Nobody holds it any more: it is given its date within minutes."
+    elif notice.was_refused:
+        title = f"Notice {notice.number} could not be announced"
+        detail, act, is_late = "Its hour came, and nobody was told of it.", "See why", True
     elif notice.state == NoticeState.PUBLISHED:
-        title = f"Notice {notice.number} is published and will be announced"
+        title, detail = f"Notice {notice.number} is published and will be announced", "Nobody was told of it yet."
     else:
-        title = f"Notice {notice.number} takes effect"
+        title, detail = f"Notice {notice.number} takes effect", detail or "Nothing stands in its way."
     due_on = local_date(notice.announce_at, zone) if notice.announce_at else notice.effective_on
     url = to_if_there("notice", number=notice.number)
-    is_late = notice.state == NoticeState.HELD and notice.effective_on is None
-    return Row(title, f"{notice.summary.rstrip('.')}. {detail}", due_on, "Follow it", url, is_late)
+    return Row(title, f"{notice.summary.rstrip('.')}. {detail}", due_on, act, url, is_late)
 
 
-def _of_second_yes(waiting: SecondYes, desk: Desk, zone: str) -> Row:
-    number, _, customer = waiting.subject.partition("/")
-    titles = {
-        "settings": ("New settings wait for a colleague’s yes", to_if_there("settings")),
-        "terms": (
-            f"Shorter terms of {waiting.subject} wait for a colleague’s yes",
-            to_if_there("customer", key=waiting.subject),
-        ),
-        "correction": (
-            f"The correction of notice {number} is proposed and not sent",
-            to_if_there("correct_notice" if desk.may(TeamRole.EDITOR) else "notice", number=number),
-        ),
-        "override": (
-            f"To set the hold of {customer} on notice {number} aside waits for a colleague’s yes",
-            to_if_there("override_notice", number=number, key=customer)
-            if desk.may(TeamRole.APPROVER)
-            else to_if_there("notice", number=number),
-        ),
-    }
-    title, url = titles[waiting.kind]
+def _say_waits(notice: PendingNotice, zone: str) -> str:
+    """Say what a notice that was told waits for, or what runs beside it; empty for nothing."""
+    said = []
+    if notice.not_received:
+        customers = count_of(notice.customers, "customer", "customers")
+        said.append(f"nothing proves receipt yet by {notice.not_received} of {customers}")
+    if notice.approvals_missing:
+        missing = count_of(notice.approvals_missing, "customer has", "customers have")
+        said.append(f"{missing} not approved it, as the contract asks")
+    if notice.clocks_running and notice.clocks_end_at is not None:
+        # A clock ends with a day, and that day is still the customer's.
+        ends = short_date(local_date(notice.clocks_end_at - SHORTEST_TIME, zone))
+        said.append(f"{count_of(notice.clocks_running, 'clock runs', 'clocks run')}, the last until {ends}")
+    if notice.open_objections:
+        said.append(count_of(notice.open_objections, "open objection", "open objections"))
+    return "; ".join(said) + "." if said else ""
+
+
+def _of_proposal(waiting: WaitingProposal, desk: Desk, zone: str) -> Row:
+    number, key, customer = waiting.number, waiting.customer_key, waiting.customer
+    decides = desk.may(TeamRole.APPROVER)
+    match waiting.what:
+        case ProposedWhat.SETTINGS:
+            title, url = "New settings wait for a colleague’s yes", to_if_there("settings")
+        case ProposedWhat.TERMS:
+            title = f"Shorter terms of {customer} wait for a colleague’s yes"
+            url = to_if_there("customer", key=key)
+        case ProposedWhat.CORRECTION:
+            title = f"The correction of notice {number} is proposed and not sent"
+            url = to_if_there("correct_notice" if desk.may(TeamRole.EDITOR) else "notice", number=number)
+        case ProposedWhat.OVERRIDE:
+            title = f"To set the hold of {customer} on notice {number} aside waits for a colleague’s yes"
+            url = to_if_there("override_notice" if decides else "standing", number=number, key=key)
     is_own = waiting.proposed_by == desk.email
-    proposed_on = short_date(local_date(waiting.proposed_at, zone))
+    proposed_on = short_date(local_date(waiting.at, zone))
     detail = f"Proposed by {'you' if is_own else waiting.proposed_by} on {proposed_on}."
-    may = desk.may(TeamRole.APPROVER) and not is_own
-    return Row(title, detail, None, "Read and decide" if may else "Look", url)
+    return Row(title, detail, None, "Read and decide" if decides and not is_own else "Look", url)
+
+
+def _of_objection(objection: OpenObjection, desk: Desk, today_on: date, zone: str) -> Row:
+    timing = "in time" if objection.is_in_time else "late"
+    return Row(
+        f"{objection.customer or 'A customer'} objects to notice {objection.number}",
+        f"Received on {short_date(local_date(objection.received_at, zone))}, {timing}; {STATE_WORDS[objection.state]}.",
+        today_on if objection.is_in_time else None,
+        "Answer" if desk.may(TeamRole.EDITOR) else "Look",
+        to_if_there("objection", objection=objection.id),
+    )
+
+
+def _of_edits(edits: WaitingEdits, desk: Desk) -> Iterator[Row]:
+    if edits.editorial:
+        yield Row(
+            f"{count_of(edits.editorial, 'editorial edit waits', 'editorial edits wait')} for approval",
+            "No notice tells of it: it is on the list once a colleague who did not make it has approved it.",
+            None,
+            "Read and approve" if desk.may(TeamRole.APPROVER) else "Look",
+            to_if_there("entries", state="waiting"),
+        )
+    if edits.loose:
+        yield Row(
+            f"{count_of(edits.loose, 'edit waits', 'edits wait')} and no notice tells of "
+            f"{'it' if edits.loose == 1 else 'them'}",
+            "What binds customers is told at least the days ahead that were agreed with them.",
+            None,
+            "Draft a notice" if desk.may(TeamRole.EDITOR) else "See the list",
+            to_if_there("new_notice" if desk.may(TeamRole.EDITOR) else "entries"),
+        )
 
 
 def _of_ground(ground: DueEntry, today_on: date) -> Row:

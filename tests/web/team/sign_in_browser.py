@@ -97,6 +97,14 @@ def text_of(letter: EmailMessage) -> str:
     return str(part.get_content())
 
 
+def link_to(team: Team, address: str) -> str:
+    """Return the link to choose a password in the newest letter to an address, as a path."""
+    found = re.search(r"https?://\S+/reset/\S+", text_of(letters_to(team.site, address)[-1]))
+    assert found is not None
+    assert found[0].startswith(f"{team.base_url}/")
+    return urlsplit(found[0]).path
+
+
 def acts(team: Team, prefix: str = "person.") -> list[str]:
     """Return what stands on record, of kinds that begin so, in order."""
     with team.site.world.reading() as session:

@@ -292,6 +292,22 @@ def test_who_made_an_editorial_edit_is_told_to_ask_a_colleague(light_team: Team)
     assert "nobody approves their own work" in words_of(answer.text)
 
 
+def test_who_wrote_what_a_colleague_touched_up_does_not_approve_it_either(team: Team) -> None:
+    team.site.world.apply(antopsis(approvals=1))
+    with team.site.world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        for somebody, links in (
+            (ARNO, {"website": "https://stripe.example"}),
+            (EDDA, {"website": "https://x.example"}),
+        ):
+            content = read_entry({**STRIPE, "products": ["streaming"], "links": links})
+            record_edit(session, team.site.world.at, publisher, "stripe", content, Actor(somebody.email, "web"))
+    arno, ola = team.sign_in(ARNO), team.sign_in(OLA)
+    assert "Approve this edit" not in arno.get(f"{LIST}stripe").text
+    assert arno.post(f"{LIST}stripe/approve", {"base": base_of(team, "stripe")}).status_code == 409
+    assert ola.post(f"{LIST}stripe/approve", {"base": base_of(team, "stripe")}).status_code == 303
+
+
 def base_of(team: Team, key: str) -> str:
     with team.site.world.reading() as session:
         entry = find_entry(session, get_publisher(session, "antopsis"), key)

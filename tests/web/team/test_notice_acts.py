@@ -159,11 +159,11 @@ def test_an_act_that_came_too_late_says_what_the_notice_is_by_now(light_team: Te
     page = edda.get(f"{NOTICES}/{number}/submit")
     do(edda, number, "submit")
     again = edda.post(f"{NOTICES}/{number}/submit", {"read": reading(page)})
-    assert "is by now: waits for approval" in said(edda, again)
-    assert "is by now: waits for approval" in said(edda, edda.get(f"{NOTICES}/{number}/submit"))
+    assert "is by now: submitted" in said(edda, again)
+    assert "is by now: submitted" in said(edda, edda.get(f"{NOTICES}/{number}/submit"))
     arno = light_team.sign_in(ARNO)
     for act in ("postpone", "withdraw", "correct"):
-        assert "is by now: waits for approval" in said(arno, arno.get(f"{NOTICES}/{number}/{act}"))
+        assert "is by now: submitted" in said(arno, arno.get(f"{NOTICES}/{number}/{act}"))
     given = {"reason": "No.", "effective_on": "2027-01-01"}
     assert "is by now" in said(arno, arno.post(f"{NOTICES}/{number}/postpone", given))
 

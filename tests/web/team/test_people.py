@@ -165,6 +165,15 @@ class TestInviting:
         [letter] = letters_to(server, NORA)
         assert "/team/account/reset/" in link_in(letter)
 
+    def test_nobodys_mailbox_is_filled_with_invitations(self, light_team: Team) -> None:
+        ola = light_team.sign_in(OLA)
+        invite(ola)
+        for _ in range(4):
+            answer = ola.post(f"{HERE}{person_id(light_team, NORA)}/invitation")
+        said = words_of(ola.get(answer.headers["Location"]).text)
+        assert "nora@antopsis.example is invited as editor, and nothing is lost. But 3 letters" in said
+        assert len(light_team.site.letters_to(NORA)) == 3
+
     def test_who_signs_in_elsewhere_already_is_led_to_the_new_desk(self, two_teams: Team) -> None:
         invite(two_teams.sign_in(OLA), email=ZOE.email, name="A name for Zoe", role="viewer")
         [letter] = two_teams.site.letters_to(ZOE.email)

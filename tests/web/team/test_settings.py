@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from registry.domain.retention import RetentionKind
 from registry.steps.lookup import get_publisher, read_facts
 from registry.tables import Event, Proposal
 from registry.web.team.settings_forms import FORMS, form_values
@@ -186,3 +187,13 @@ def test_the_settings_ask_the_database_ten_times_at_most(light_team: Team) -> No
     with queries(light_team.site.app.extensions["registry"].engine) as sent:
         assert ola.get(AT).status_code == 200
     assert len(sent) <= 10, "\n".join(sent)
+
+
+def test_every_kind_of_personal_data_has_its_days_among_the_settings(light_team: Team) -> None:
+    offered = {field.name for field in FORMS["retention"].fields}
+    assert offered == {f"retention.{kind.value}" for kind in RetentionKind}
+    ola = light_team.sign_in(OLA)
+    given = typed(light_team, "retention", retention__drafts="30", retention__sign_ins="forever")
+    assert ola.post(f"{AT}retention", given).status_code == 303
+    kept = facts_of(light_team).retention
+    assert (kept.documents, kept.drafts, kept.sign_ins) == (1461, 30, "forever")

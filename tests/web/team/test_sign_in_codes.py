@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from sqlalchemy import select
 
 from registry.tables import Membership, Passkey, Person, Publisher
@@ -187,6 +188,33 @@ def test_where_two_proofs_are_asked_for_a_password_does_not_replace_a_passkey(li
     thief.post_bare("/team/account/tf-setup", {"csrf_token": token, "setup": "authenticator"})
     assert not thief.is_in()
     assert "person.second_factor_on" not in acts(light_team)
+
+
+def test_setting_up_codes_ends_the_sessions_that_began_without(team: Team) -> None:
+    give_password(team, EDDA.email)
+    thief = Browser(team, "203.0.113.9")
+    thief.sign_in(EDDA.email)
+    edda, _, _ = with_codes(team)
+    assert not thief.is_in()
+    assert edda.is_in()
+
+
+@pytest.mark.parametrize("path", ["/team/antopsis/", "/team/account/", "/team/account/tf-setup"])
+def test_where_two_proofs_are_asked_for_a_session_that_began_with_one_ends(team: Team, path: str) -> None:
+    give_password(team, EDDA.email)
+    a_passkey(team, "first")
+    thief = Browser(team, "203.0.113.9")
+    thief.sign_in(EDDA.email)
+    assert thief.is_in()
+    stolen = {each.key: each.value for each in (thief.client._cookies or {}).values()}
+    require_two_proofs(team)
+    assert thief.get(path).headers["Location"].startswith("/team/account/login")
+    assert not thief.is_in()
+    # Nor does it come back to life once nobody asks for two any more.
+    with team.site.world.writing() as session:
+        session.scalars(select(Publisher)).one().requires_second_factor = False
+    thief.client.set_cookie("registry_team", stolen["registry_team"], domain="127.0.0.1", path="/team")
+    assert not thief.is_in()
 
 
 def test_a_key_for_after_the_password_is_asked_for_after_it(light_team: Team) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from werkzeug.test import TestResponse
 
-from registry.tables import Event, Person
+from registry.tables import Event, Person, SignIn
 from registry.web import sign_in_company
 from tests.web.colleagues import EDDA, Team
 from tests.web.conftest import serving
@@ -303,6 +303,19 @@ def test_a_fresh_proof_by_somebody_elses_company_account_proves_nothing(company_
     back = urlsplit(provider.consent(html.unescape(found[1])))
     stale.get(f"{back.path}?{back.query}")
     assert stale.get("/team/account/tf-setup").status_code == 302
+
+
+def test_a_fresh_proof_that_comes_back_after_the_session_ended_is_no_failure(
+    company_team: Team, provider: Provider
+) -> None:
+    give_password(company_team, EDDA.email)
+    edda = Browser(company_team)
+    edda.sign_in(EDDA.email)
+    back = provider.consent(leave(edda, "/team/account/verify", f"{LOGIN}/oauth-verify-start/company"))
+    with company_team.site.world.writing() as session:
+        session.execute(update(SignIn).values(ended_at=company_team.site.world.at))
+    assert come_back(edda, back).headers["Location"] == LOGIN
+    assert not edda.is_in()
 
 
 def test_without_a_company_there_is_no_such_way(light_team: Team) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from tests.web.team.sign_in_browser import (
     acts,
     give_password,
     letters_to,
+    link_to,
     said,
     text_of,
     token_on,
@@ -35,14 +35,6 @@ def ask_for_letter(team: Team, email: str, **options: str) -> str:
     """Ask for a letter as a browser does; return what the page says."""
     browser = Browser(team, **options)
     return said(browser.fill(FORGOTTEN, {"email": email}))
-
-
-def link_to(team: Team, email: str) -> str:
-    """Return the link of the newest letter to somebody, as a path."""
-    found = re.search(r"https?://\S+/reset/\S+", text_of(letters_to(team.site, email)[-1]))
-    assert found is not None
-    assert found[0].startswith(f"{team.base_url}/")
-    return urlsplit(found[0]).path
 
 
 def invitation_link(team: Team, email: str) -> str:

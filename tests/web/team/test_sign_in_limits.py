@@ -10,6 +10,7 @@ from tests.web.team.sign_in_browser import (
     code_of,
     give_password,
     letters_to,
+    link_to,
     said,
     text_of,
     token_on,
@@ -129,6 +130,30 @@ def test_codes_are_bounded_for_one_account_however_often_the_password_is_typed(l
         token = token_on(thief.get(CODE).text)
         answers += [thief.post_bare(CODE, {"csrf_token": token, "code": "000000"}).status_code for _ in range(4)]
     assert answers == [200] * 12 + [429] * 4
+
+
+def test_codes_are_not_guessed_from_many_places_either_and_another_password_frees_the_account(
+    light_team: Team,
+) -> None:
+    key = with_codes(light_team)
+    for neighbourhood in range(15):
+        thief = Browser(light_team, f"198.51.{neighbourhood}.1")
+        thief.sign_in(EDDA.email)
+        token = token_on(thief.get(CODE).text)
+        for _ in range(4):
+            assert thief.post_bare(CODE, {"csrf_token": token, "code": "000000"}).status_code == 200
+    edda = Browser(light_team)
+    edda.sign_in(EDDA.email)
+    led = edda.fill(CODE, {"code": code_of(key)})
+    assert led.headers["Location"] == "/team/account/reset"
+    assert "so somebody may know it. Choose another one" in said(edda.follow(led))
+    assert not edda.is_in()
+    edda.fill("/team/account/reset", {"email": EDDA.email})
+    link = link_to(light_team, EDDA.email)
+    edda.fill(link, {"password": "an entirely different one", "password_confirm": "an entirely different one"})
+    edda.sign_in(EDDA.email, "an entirely different one")
+    assert edda.fill(CODE, {"code": code_of(key)}).status_code == 302
+    assert edda.is_in()
 
 
 def test_a_fresh_proof_is_bounded_like_signing_in(light_team: Team) -> None:

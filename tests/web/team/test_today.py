@@ -64,7 +64,7 @@ def test_a_submitted_notice_is_for_a_colleague_to_approve_and_not_for_its_author
 def test_a_pending_notice_says_who_was_not_reached_and_whose_objection_is_open(team: Team) -> None:
     world = team.site.world
     number = world.announce(antopsis(helsinki=True))
-    assert "2 of 2 customers not reached" in seen_by(team.sign_in(VERA))
+    assert "Nothing proves receipt yet by 2 of 2 customers." in seen_by(team.sign_in(VERA))
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
         notice = get_notice(session, publisher, number)
@@ -142,7 +142,7 @@ def test_a_correction_and_an_override_that_are_proposed_stand_until_they_are_don
         propose_override(session, world.at, publisher, notice, "bremen", BY_EDDA, reason="It moved away.")
     seen = seen_by(team.sign_in(ARNO))
     assert "The correction of notice 2026-001 is proposed and not sent" in seen
-    assert "To set the hold of bremen on notice 2026-001 aside waits" in seen
+    assert "To set the hold of Bremen Media GmbH on notice 2026-001 aside waits" in seen
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
         withdraw_notice(
