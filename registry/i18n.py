@@ -171,6 +171,14 @@ def _say_transition(params: Mapping[str, object], language: str) -> str:
     return f"This {machine} is in the state “{state}”, from which “{event}” is not possible."
 
 
+_REASONS: Final = {
+    "reason": "a reason",
+    "emergency_reason": "the reason of the emergency",
+    "basis": "the basis of it",
+    "document": "the document that proves it",
+}
+
+
 def _say_repeated_key(params: Mapping[str, object], language: str) -> str:
     line = params.get("first_line")
     place = f"{params.get('first')}, line {line}" if line else f"{params.get('first')}"
@@ -291,7 +299,9 @@ _ENGLISH: Final[dict[str, Sentence]] = {
         "{value} is before the statement that clocks run from was made ({told_at}), so that cannot have been served "
         "then. Give the date on which this statement was served."
     ),
-    "reason-missing": "This is done only with a reason on record: {what}. Give one.",
+    "reason-missing": lambda params, _: (
+        f"This is done only with {_REASONS.get(str(params.get('what')), params.get('what'))} on record. Write it down."
+    ),
     # Finding things
     "unknown-publisher": "There is no publisher “{slug}”.{hint}",
     "unknown-entry": "{publisher} has no entry “{key}”.{hint}",

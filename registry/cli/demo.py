@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from registry.cli.invocation import Refusal
 from registry.cli.printing import print_progress
+from registry.cli.workbench import workbench_at_hand
 from registry.domain.entries import read_entry
 from registry.domain.people import TeamRole
 from registry.domain.publishers import CustomerFacts
@@ -158,28 +159,21 @@ def prepare_demo(wiring: Wiring, now: datetime, examples: Path = EXAMPLES) -> li
 
 def find_ways_in(settings: Settings, slug: str) -> list[WayIn]:
     """Return how to get into the workbench of one publisher of the demonstration: nobody else could tell."""
-    # Only what makes links of the sign-in needs the web application.
-    from registry.app import create_app
-    from registry.web.current import EXTENSION
-    from registry.web.sign_in_links import make_password_link
+    with workbench_at_hand(settings) as engine, reading(engine) as session:
+        # With it, and no sooner.
+        from registry.web.sign_in_links import make_password_link
 
-    app = create_app(settings)
-    engine = app.extensions[EXTENSION].engine
-    try:
-        with app.app_context(), reading(engine) as session:
-            rows = session.execute(
-                select(Person, Membership.role)
-                .join(Membership, Membership.person_id == Person.id)
-                .join(Publisher, Publisher.id == Membership.publisher_id)
-                .where(Publisher.slug == slug, Person.email.in_([_address(role, slug) for role in TEAM]))
-                .order_by(Membership.id)
-            )
-            return [
-                WayIn(person.email, TeamRole(role), slug, None if person.password else make_password_link(person))
-                for person, role in rows
-            ]
-    finally:
-        engine.dispose()
+        rows = session.execute(
+            select(Person, Membership.role)
+            .join(Membership, Membership.person_id == Person.id)
+            .join(Publisher, Publisher.id == Membership.publisher_id)
+            .where(Publisher.slug == slug, Person.email.in_([_address(role, slug) for role in TEAM]))
+            .order_by(Membership.id)
+        )
+        return [
+            WayIn(person.email, TeamRole(role), slug, None if person.password else make_password_link(person))
+            for person, role in rows
+        ]
 
 
 def _employ(session: Session, now: datetime, publisher: Publisher) -> None:

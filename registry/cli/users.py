@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import click
 
 from registry.cli.invocation import Invocation, Section, as_option, pass_invocation, publisher_option
 from registry.cli.printing import count_of, plain, print_json, print_lines, stamp, table
+from registry.cli.workbench import workbench_at_hand
 from registry.domain.people import INVITATION_GOOD_FOR, ROLE_POWERS, TeamRole
 from registry.queries.people import Account, list_accounts
 from registry.settings import OUTBOX, Settings
@@ -91,25 +90,11 @@ def _begin(
     settings: Settings, invitation: Invitation, slug: str, name: str, invited_by: str, *, writes: bool
 ) -> tuple[str, bool | None]:
     """Return where somebody begins, and whether a letter was sent, None where none was to be."""
-    with _workbench(settings):
+    with workbench_at_hand(settings):
         from registry.web.team.invitations import make_invitation_link, send_invitation
 
         sent = send_invitation(invitation, slug, name, invited_by) if writes else None
         return make_invitation_link(invitation, slug), sent
-
-
-@contextmanager
-def _workbench(settings: Settings) -> Iterator[None]:
-    """Have the web application at hand, which alone makes links of the sign-in. No other command waits for it."""
-    from registry.app import create_app
-    from registry.web.current import EXTENSION
-
-    app = create_app(settings)
-    try:
-        with app.app_context():
-            yield
-    finally:
-        app.extensions[EXTENSION].engine.dispose()
 
 
 @user.command("list", examples=["registry user list", "registry user list --publisher antopsis"])
@@ -214,7 +199,7 @@ def link(run: Invocation, email: str, acting_as: str | None) -> None:
     with writing(run.wiring.engine) as session:
         person = people_access.allow_password_link(session, run.now, email, actor)
         person_id, address = person.id, person.email
-    with _workbench(run.settings), reading(run.wiring.engine) as session:
+    with workbench_at_hand(run.settings), reading(run.wiring.engine) as session:
         from registry.web.sign_in_links import FORGOTTEN_LINK_FOR, make_password_link
 
         person = session.get_one(Person, person_id)
@@ -294,7 +279,7 @@ def reset_factors(run: Invocation, email: str, acting_as: str | None) -> None:
 def _tell_factors_taken(run: Invocation, email: str) -> bool | None:
     if run.wiring.mail_url == OUTBOX:
         return None
-    with _workbench(run.settings):
+    with workbench_at_hand(run.settings):
         from registry.web.sign_in_events import tell_factors_taken
 
         return tell_factors_taken(email)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select, union
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import select, union
+from sqlalchemy.orm import Session
 
 from registry.domain.publishers import PublisherFacts
 from registry.domain.terms import Terms, merge_terms
 from registry.domain.vocabulary import ChannelKind
 from registry.queries.customers import ContactState, contact_state
+from registry.queries.newest_letter import newest_letter
 from registry.steps.lookup import get_customer
 from registry.steps.propose_terms import TermsProposal, find_proposal
 from registry.tables import (
@@ -154,16 +155,12 @@ def _versions(stored: list[CustomerTerms]) -> tuple[TermsVersion, ...]:
 
 
 def _contacts(session: Session, customer: Customer) -> tuple[ContactRow, ...]:
-    other = aliased(Delivery)
-    newest = (
-        select(func.max(other.id)).where(other.subscription_id == Subscription.id).correlate(Subscription)
-    ).scalar_subquery()
     rows = session.execute(
         select(Subscription, Address, Suppression, Endpoint, Delivery, Letter.kind, Notice.number)
         .join(Address, Address.id == Subscription.address_id)
         .outerjoin(Suppression, suppresses())
         .outerjoin(Endpoint, Endpoint.address_id == Address.id)
-        .outerjoin(Delivery, Delivery.id == newest)
+        .outerjoin(Delivery, Delivery.id == newest_letter())
         .outerjoin(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Statement, Statement.id == Delivery.statement_id)
         .outerjoin(Notice, Notice.id == Statement.notice_id)

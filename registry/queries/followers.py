@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
 
 from registry.domain.vocabulary import ChannelKind
 from registry.queries.customer_page import LastLetter, last_letter
 from registry.queries.customers import ContactState, contact_state
+from registry.queries.newest_letter import newest_letter
 from registry.steps.keyring import Keyring
 from registry.tables import (
     Address,
@@ -102,16 +103,12 @@ def list_followers(
             conditions.append(Subscription.ended_at.is_not(None))
         case None:
             pass
-    other = aliased(Delivery)
-    newest = (
-        select(func.max(other.id)).where(other.subscription_id == Subscription.id).correlate(Subscription)
-    ).scalar_subquery()
     rows = session.execute(
         select(Subscription, Address, Suppression.id, Endpoint, Delivery, Letter.kind, Notice.number)
         .join(Address, Address.id == Subscription.address_id)
         .outerjoin(Suppression, suppresses())
         .outerjoin(Endpoint, Endpoint.address_id == Address.id)
-        .outerjoin(Delivery, Delivery.id == newest)
+        .outerjoin(Delivery, Delivery.id == newest_letter())
         .outerjoin(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Statement, Statement.id == Delivery.statement_id)
         .outerjoin(Notice, Notice.id == Statement.notice_id)

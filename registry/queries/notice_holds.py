@@ -13,10 +13,9 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, se
 from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import PENDING_STATES, NoticeState
-from registry.domain.objections import OPEN_OBJECTION_STATES
 from registry.domain.vocabulary import Weight
 from registry.steps.take_effect import NO_LONGER_HOLDING, count_open_objections
-from registry.tables import Notice, NoticeChange, NoticeCustomer, Objection
+from registry.tables import Notice, NoticeChange, NoticeCustomer
 
 DROPPED = "dropped"
 

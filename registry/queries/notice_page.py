@@ -15,10 +15,10 @@ from registry.domain.notice_life import NoticeState
 from registry.domain.people import TeamRole
 from registry.domain.terms import Terms
 from registry.domain.vocabulary import Weight, heavier
-from registry.queries.notice_holds import DROPPED, count_open_objections, is_holding
+from registry.queries.notice_holds import DROPPED, is_holding
 from registry.queries.notices import NOT_REACHED, REACHED, LetterCounts, count_in
 from registry.steps.notice_progress import ON_ITS_WAY
-from registry.steps.take_effect import NO_LONGER_HOLDING
+from registry.steps.take_effect import NO_LONGER_HOLDING, count_open_objections
 from registry.tables import (
     Approval,
     Customer,

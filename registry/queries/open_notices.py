@@ -63,11 +63,12 @@ def load_open_notices(
 
     It takes two queries, whatever is open. `me` is the address of whoever looks, `most` how many are shown of all.
     """
-    holds = NoticeCustomer.state.in_(HOLDING)
+    # Where nothing binds there is no clock to run, and nobody is waited for (R3).
+    binds = exists().where(NoticeChange.notice_id == Notice.id, NoticeChange.weight == Weight.BINDING.value)
+    holds = NoticeCustomer.state.in_(HOLDING) & binds
     runs = holds & NoticeCustomer.earliest_at.is_not(None) & (NoticeCustomer.earliest_at > now)
     asks_for_approval = NoticeCustomer.terms["authorisation"].as_string() == "specific"
-    binds = exists().where(NoticeChange.notice_id == Notice.id, NoticeChange.weight == Weight.BINDING.value)
-    unapproved = asks_for_approval & NoticeCustomer.approved_at.is_(None) & binds & Notice.emergency_reason.is_(None)
+    unapproved = asks_for_approval & NoticeCustomer.approved_at.is_(None) & Notice.emergency_reason.is_(None)
     objections = (
         select(func.count(Objection.id))
         .where(

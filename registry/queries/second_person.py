@@ -51,7 +51,7 @@ class WaitingProposal:
 def list_waiting_proposals(session: Session, publisher: Publisher) -> tuple[WaitingProposal, ...]:
     """Return what waits for a second person's yes, the oldest first; at most `MOST`, in one query."""
     pending = Notice.state.in_([state.value for state in PENDING_STATES])
-    asked = union_all(
+    parts: list[Any] = [
         _columns(Notice.number, null(), null())
         .join(Notice, and_(Notice.publisher_id == Event.publisher_id, Notice.number == Event.subject))
         .where(pending, *_stands(publisher, "notice", CORRECTION_PROPOSED, CORRECTED)),
@@ -75,7 +75,8 @@ def list_waiting_proposals(session: Session, publisher: Publisher) -> tuple[Wait
         select(
             literal(ProposedWhat.SETTINGS.value), null(), null(), null(), Proposal.author, Proposal.made_at.label("at")
         ).where(Proposal.publisher_id == publisher.id, Proposal.closed_at.is_(None)),
-    ).subquery()
+    ]
+    asked = union_all(*parts).subquery()
     rows = session.execute(select(asked).order_by(asked.c.at).limit(MOST))
     return tuple(
         WaitingProposal(ProposedWhat(what), number, key, name, actor.partition(" (")[0], at)
@@ -108,7 +109,8 @@ def _stands(publisher: Publisher, subject_kind: str, kind: str, *answers: str) -
 
 
 def _is_about(number: Any) -> ColumnElement[bool]:
-    return func.substr(Event.subject, 1, func.length(number) + 1) == number + "/"
+    begins: ColumnElement[bool] = func.substr(Event.subject, 1, func.length(number) + 1) == number + "/"
+    return begins
 
 
 def _rest(number: Any) -> ColumnElement[str]:

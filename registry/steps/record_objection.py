@@ -193,12 +193,15 @@ def record_service(
     """Record service by other means (post, courier) at `served_at` (UTC), with its document; the clock runs (R13).
 
     Where an earlier receipt counts already, its clock runs on, for the earliest one counts (R12). A customer that does
-    not hold the notice any more goes on not holding it.
+    not hold the notice any more goes on not holding it. Raises `InvalidInput` naming `served_at` for an instant that is
+    still to come, or before what was served was made, and `IllegalTransition` for a notice that is not pending.
     """
     lock_publisher(session, publisher, notice)
     standing = get_standing(session, publisher, notice, customer_key)
     refuse_unless_pending(notice, "serve")
     _need(document, "document")
+    if served_at > now:
+        raise InvalidInput([Problem("served_at", served_at.isoformat(), "served-in-the-future")])
     told_at = find_told_at(session, notice.id)
     if told_at is not None and served_at < told_at:
         params: dict[str, object] = {"told_at": told_at.isoformat()}

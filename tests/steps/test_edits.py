@@ -23,6 +23,7 @@ from registry.steps.record_edit import EditFate, record_internals
 from registry.tables import EntryKey, EntryVersion, Notice
 from tests.steps.edits_cast import announce_removal, pending, places, website
 from tests.steps.path_cast import (
+    CARLA,
     HETZNER,
     STRIPE,
     TWO_PLACES,
@@ -80,9 +81,10 @@ def test_a_later_edit_voids_the_approval_of_an_editorial_one(world: World) -> No
     edit(world, WITH_A_LINK)
     assert approve_entry(world, "hetzner-falkenstein", BORIS).fate is EditFate.NEEDS_APPROVAL
     edit(world, HETZNER | {"links": {"website": "https://www.hetzner.example"}}, actor=BORIS)
-    assert approve_entry(world, "hetzner-falkenstein", ANNA).fate is EditFate.NEEDS_APPROVAL
-    with pytest.raises(OwnApproval):
-        approve_entry(world, "hetzner-falkenstein", BORIS)
+    assert approve_entry(world, "hetzner-falkenstein", CARLA).fate is EditFate.NEEDS_APPROVAL
+    for author in (ANNA, BORIS):
+        with pytest.raises(OwnApproval):
+            approve_entry(world, "hetzner-falkenstein", author)
     assert website(world) is None
 
 

@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from flask import abort, request
+from flask import abort, flash, request
 from sqlalchemy.orm import Session
 
 from registry.domain.documents import ENDINGS, TAKEN, DocumentPurpose
-from registry.domain.errors import InvalidInput, Problem, RegistryError
+from registry.domain.errors import IllegalTransition, InvalidInput, Problem, RegistryError
 from registry.domain.people import TeamRole
 from registry.queries.deliveries import list_sent_to
 from registry.queries.delivery_customers import (
@@ -31,6 +31,7 @@ from registry.web.team.access import Desk, screen
 from registry.web.team.deliveries import describe_rows, is_pending
 from registry.web.team.documents import LONGEST_UPLOAD, read_upload
 from registry.web.team.frame import PAGE_SIZE, cut_page, errors_of, go, page_number, show, status_of
+from registry.web.team.notices import say_transition
 
 WAYS: Final = (
     ("post", "By post"),
@@ -132,6 +133,10 @@ def _do(desk: Desk, number: str, key: str, act: Act, anchor: str, said: str) -> 
         with desk.writing() as (session, publisher):
             notice = get_notice(session, publisher, number)
             act(session, publisher, notice, _get(session, notice, key))
+    except IllegalTransition as error:
+        with desk.reading() as (session, publisher):
+            flash(say_transition(error, get_notice(session, publisher, number)), "error")
+        return go("standing", number=number, key=key)
     except RegistryError as error:
         with desk.reading() as (session, publisher):
             return _show(desk, session, publisher, number, key, error, anchor)
@@ -161,7 +166,7 @@ def _show(
     return show(
         "team/deliveries/standing.html",
         status=status_of(error) if error is not None else 200,
-        errors=_errors_of(error) if error is not None else {},
+        errors=_errors_of(error, found.terms.time_zone) if error is not None else {},
         values=request.form.to_dict() if error is not None else {},
         opened=opened,
         notice=notice,
@@ -178,9 +183,10 @@ def _show(
     )
 
 
-def _errors_of(error: RegistryError) -> dict[str, str]:
+def _errors_of(error: RegistryError, zone: str) -> dict[str, str]:
     """What was refused, beside the fields of the form: the instant of service was given as a date and a time."""
-    return {"served_on" if field == "served_at" else field: said for field, said in errors_of(error).items()}
+    said = errors_of(error, zone=zone)
+    return {"served_on" if field == "served_at" else field: sentence for field, sentence in said.items()}
 
 
 def _attach(
@@ -233,7 +239,7 @@ def _read_line(field: str, *, is_needed: bool = True) -> str:
     """Read one line of a form. Parts of a basis are joined by semicolons, so none may stand in one."""
     text = " ".join(request.form.get(field, "").replace(";", ",").split())
     if is_needed and not text:
-        raise InvalidInput([Problem(field, "", "empty")])
+        raise InvalidInput([Problem(field, "", "nothing-written")])
     if len(text) > LONGEST_BASIS:
         raise InvalidInput([Problem(field, text, "too-long", {"max_length": LONGEST_BASIS})])
     unclean = next((character for character in text if not character.isprintable()), None)

@@ -6,6 +6,7 @@ name in one is an error, never an empty place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,7 +19,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
-from registry.domain.errors import InvalidInput, RegistryError
+from registry.domain.errors import InvalidInput, Problem, RegistryError
 from registry.domain.notices import SHORTEST_TIME, first_instant
 from registry.domain.people import ROLE_POWERS, TeamRole
 from registry.i18n import explain, say_problem
@@ -27,6 +28,7 @@ from registry.pages.render import datetime_attribute
 from registry.web.answers import HTML
 from registry.web.current import now, wiring
 
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d[\d:.]*[+-]\d\d:\d\d")
 PAGE_SIZE: Final = 50
 """Rows on one page of a list."""
 _ENVIRONMENT: Final = "registry_team_templates"
@@ -89,17 +91,34 @@ def is_live() -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
-def errors_of(error: RegistryError, prefix: str = "") -> dict[str, str]:
+def errors_of(error: RegistryError, prefix: str = "", zone: str | None = None) -> dict[str, str]:
     """Return what a step refused as a form shows it: a sentence for each field, or one under `form`.
 
-    Fields are named as the domain names them, without `prefix` (`publisher.`) where they begin with it.
+    Fields are named as the domain names them, without `prefix` (`publisher.`) where they begin with it. Instants are
+    said in words of `zone`, where one is given.
     """
     if isinstance(error, InvalidInput):
         found: dict[str, str] = {}
         for problem in error.problems:
-            found.setdefault(problem.field.removeprefix(prefix) or "form", say_problem(problem))
+            said = say_problem(_localised(problem, zone) if zone else problem)
+            found.setdefault(problem.field.removeprefix(prefix) or "form", said)
         return found
     return {"form": explain(error)}
+
+
+def _localised(problem: Problem, zone: str) -> Problem:
+    params = {name: _local_instant(value, zone) for name, value in problem.params.items()}
+    return Problem(problem.field, _local_instant(problem.value, zone), problem.code, params)
+
+
+def _local_instant(value: object, zone: str) -> object:
+    """Return an instant in words of a zone, whether it is one or written as ISO 8601; anything else as it is."""
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime):
+        return value
+    local = value.astimezone(ZoneInfo(zone))
+    return f"{wording.short_date(local.date())}, {local:%H:%M} ({zone})"
 
 
 def status_of(error: RegistryError) -> int:

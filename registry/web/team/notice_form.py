@@ -178,7 +178,7 @@ def read_form(desk: Desk, facts: PublisherFacts) -> Typed:
     announce_at = collect(_read_announcement, desk.now, facts.time_zone)
     emergency = typed("emergency_reason") if request.form.get("emergency") else None
     if emergency is not None and not emergency:
-        problems.append(Problem("emergency_reason", None, "empty"))
+        problems.append(Problem("emergency_reason", None, "nothing-written"))
     if problems:
         raise InvalidInput(problems)
     return Typed(keys, summary, typed("explanation"), effective_on, announce_at, emergency)

@@ -211,8 +211,9 @@ def override_notice(desk: Desk, number: str, key: str) -> Any:
             reason = typed("reason")
             propose_override(session, desk.now, publisher, found, key, desk.actor, reason=reason)
         is_aside = override_hold(session, desk.now, publisher, found, key, desk.actor, reason=reason)
+        name = get_customer(session, publisher, key).name
         if is_aside:
-            return f"The hold of {key} is set aside. It is neither receipt nor consent, and stands on record."
-        return f"Asked for. The hold of {key} stands until a second person agrees."
+            return f"The hold of {name} is set aside. It is neither receipt nor consent, and stands on record."
+        return f"Asked for. The hold of {name} stands until a second person agrees."
 
     return do_act(desk, number, do, again) if request.method == "POST" else again()

@@ -97,7 +97,7 @@ def withdraw_notice(desk: Desk, number: str) -> Any:
     def do(session: Session, publisher: Publisher, found: Notice) -> str:
         reason = typed("reason")
         if not reason:
-            raise ReasonMissing(what="the words that customers read as the reason")
+            raise ReasonMissing(what="reason")
         counts = withdraw(session, desk.now, publisher, found, desk.actor, wiring().letterhead, reason)
         told, cancelled = counts.get("due", 0), counts.get("cancelled", 0)
         return f"Notice {number} is withdrawn. Told of it: {told}. Cancelled before they were sent: {cancelled}."

@@ -51,13 +51,13 @@ def new_objection(desk: Desk) -> Any:
             )
             number, in_time = objection.id, objection.is_in_time
     except RegistryError as error:
-        return _form(desk, form, status=_status(error), errors=_errors(error))
+        return _form(desk, form, status=_status(error), error=error)
     when = "in time" if in_time else "late"
     letters = f" {told} letters confirm it." if told > 1 else " 1 letter confirms it." if told else ""
     return go("objection", said=f"The objection is recorded as {when}.{letters}", objection=number)
 
 
-def _form(desk: Desk, values: Any, *, status: int = 200, errors: dict[str, str] | None = None) -> Any:
+def _form(desk: Desk, values: Any, *, status: int = 200, error: RegistryError | None = None) -> Any:
     with desk.reading() as (session, publisher):
         notices = list_announced(session, publisher)
         customers = list_customers_to_choose(session, publisher)
@@ -71,7 +71,7 @@ def _form(desk: Desk, values: Any, *, status: int = 200, errors: dict[str, str] 
         roads=words.ROADS,
         endings=",".join(ENDINGS),
         taken=TAKEN,
-        errors=errors or {},
+        errors=_errors(error, zone) if error else {},
         values=values,
     )
 
@@ -98,9 +98,9 @@ def _status(error: RegistryError) -> int:
     return 400 if isinstance(error, UnknownCustomer | UnknownNotice) else status_of(error)
 
 
-def _errors(error: RegistryError) -> dict[str, str]:
+def _errors(error: RegistryError, zone: str) -> dict[str, str]:
     if isinstance(error, UnknownCustomer):
         return {"customer": explain(error)}
     if isinstance(error, UnknownNotice):
         return {"notice": explain(error)}
-    return errors_of(error)
+    return errors_of(error, zone=zone)

@@ -173,6 +173,7 @@ SENTENCES: Final[Mapping[str, str]] = {
 
 _OTHERWISE: Final[Mapping[str, tuple[str, str, str]]] = {
     "notice.withdrawn": ("was_told", "no", "Took the notice back before anybody was told of it"),
+    "objection.resolved": ("cure", "withdrawn", "Closed the objection of {customer}, which withdrew it"),
     "customer.receipt_revoked": (
         "after_effect",
         "yes",

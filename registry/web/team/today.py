@@ -104,7 +104,7 @@ def _of_task(task: OpenTask, publisher: str, now: datetime, zone: str) -> Row:
         url = to_if_there("settings")
     return Row(
         say_task(task.kind, publisher, task.facts),
-        say_time_left(task.due_at, now).capitalize() + ".",
+        f"{say_time_left(task.due_at, now).capitalize()}." if task.due_at else "No day is set by which it is too late.",
         local_date(task.due_at, zone) if task.due_at else None,
         "Reach them another way" if customer and number else "Look",
         url,
@@ -161,7 +161,7 @@ def _say_waits(notice: PendingNotice, zone: str) -> str:
     said = []
     if notice.not_received:
         customers = count_of(notice.customers, "customer", "customers")
-        said.append(f"nothing proves receipt yet by {notice.not_received} of {customers}")
+        said.append(f"receipt by {notice.not_received} of {customers} is not proved yet")
     if notice.approvals_missing:
         missing = count_of(notice.approvals_missing, "customer has", "customers have")
         said.append(f"{missing} not approved it, as the contract asks")

@@ -64,7 +64,7 @@ def test_a_submitted_notice_is_for_a_colleague_to_approve_and_not_for_its_author
 def test_a_pending_notice_says_who_was_not_reached_and_whose_objection_is_open(team: Team) -> None:
     world = team.site.world
     number = world.announce(antopsis(helsinki=True))
-    assert "Nothing proves receipt yet by 2 of 2 customers." in seen_by(team.sign_in(VERA))
+    assert "Receipt by 2 of 2 customers is not proved yet." in seen_by(team.sign_in(VERA))
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
         notice = get_notice(session, publisher, number)
