@@ -19,6 +19,7 @@ from registry.steps.back_up import back_up, record_backup
 from registry.steps.backup_file import Manifest, Progress, open_backup
 from registry.steps.restore import Restored, check_empty
 from registry.steps.restore import restore as restore_backup
+from registry.tables import Person
 from registry.tables.engine import reading, writing
 from registry.wiring import DatabaseUnreachable, SchemaNewer, Wiring
 
@@ -194,6 +195,9 @@ def _restored_lines(file: Path, restored: Restored, wiring: Wiring) -> list[str]
         )
     if not restored.is_same_key:
         lines.append("The secret key here is not the original's. Links in letters go on working all the same.")
+    if any(facts.name == Person.__tablename__ and facts.rows for facts in manifest.tables):
+        codes = "" if restored.is_same_key else " Codes of theirs fit no more: `registry doctor` says whose."
+        lines.append(f"The team signs in anew, since the original may have ended sessions meanwhile.{codes}")
     if not restored.is_same_address:
         lines.append(f"Links led to {manifest.base_url}, and lead to {wiring.letterhead.base_url} from here.")
     then = f", and {count_of(letters.due, 'letter')} at once" if letters.due else ""

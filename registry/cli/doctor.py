@@ -48,14 +48,14 @@ GRACE = timedelta(minutes=10)
     metavar="NAME",
     help="The selector your mail server signs under. May be repeated.",
 )
-@click.option("--no-network", is_flag=True, help="Try no mail server, ask no name server, write to nobody.")
+@click.option("--no-network", is_flag=True, help="Try no mail server, ask no name server and no company's sign-in, write to nobody.")
 @pass_invocation
 @click.pass_context
 def doctor(context: click.Context, run: Invocation, selectors: tuple[str, ...], no_network: bool) -> None:
     """Say what is wrong with this installation, and what to do. Exits 1 where it is not fit to go live.
 
-    It signs in at the mail server, asks name servers for the sender's domain, and writes to the address of each
-    publisher that letters name for replies and objections.
+    It signs in at the mail server, asks name servers for the sender's domain and the company's sign-in who it is, and
+    writes to the address of each publisher that letters name for replies and objections.
     """
     findings = list(_examine(run, selectors, uses_network=not no_network))
     is_fit = all(finding.grade is not Grade.WRONG for finding in findings)

@@ -246,7 +246,9 @@ def test_a_change_from_the_first_word_to_its_effect(database_url: str, tmp_path:
         arno.get_by_role("button", name="Take it up").click()
         arno.get_by_role("link", name="Accommodated").click()
         arno.locator("#cure-accommodated").check()
-        arno.get_by_label("Words for the record").fill("Bremen's data stays in Falkenstein; confirmed in writing on 17 November.")
+        arno.get_by_label("Words for the record").fill(
+            "Bremen's data stays in Falkenstein; confirmed in writing on 17 November."
+        )
         arno.get_by_role("button", name="Close the objection").click()
         expect(arno.get_by_text("Accommodated").first).to_be_visible()
 

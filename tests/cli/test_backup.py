@@ -130,6 +130,19 @@ def test_a_restored_installation_says_what_differs_here(sqlite_terminal: Termina
     assert len(outbox(elsewhere)) == 1
 
 
+def test_a_restored_team_signs_in_anew_and_hears_of_codes_that_another_key_sealed(
+    sqlite_terminal: Terminal, nowhere: Terminal, elsewhere: Terminal
+) -> None:
+    announce(sqlite_terminal)
+    sqlite_terminal.run("user", "add", "ola@antopsis.example", *OF, "--role", "owner")
+    path = back_up(sqlite_terminal)
+    told = nowhere.run("restore", str(path)).stdout
+    assert "The team signs in anew, since the original may have ended sessions meanwhile.\n" in told
+    elsewhere.environ["REGISTRY_SECRET_KEY"] = "Vq7-another-installation-0aZ91xLm"
+    assert "Codes of theirs fit no more: `registry doctor`" in elsewhere.run("restore", str(path)).stdout
+    assert elsewhere.ask("user", "list") == sqlite_terminal.ask("user", "list")
+
+
 def rows_as_of(url: str) -> Mapping[str, set[str]]:
     with engine_of(url) as engine:
         found = inspect(engine)

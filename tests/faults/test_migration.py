@@ -21,7 +21,7 @@ from tests.world import BREMEN, HANOI, World, settings_for, utc
 COUNT = 40
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_letters_that_were_leased_unclear_or_due_before_an_upgrade_go_out_after_it(
     database_url: str, tmp_path: Path, mail_server: MailServer, figures: Figures, revision: str
 ) -> None:

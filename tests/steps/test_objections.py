@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from registry.domain.errors import InvalidInput
 from registry.steps.errors import UnknownCustomer, UnknownObjection
 from registry.steps.record_objection import CURES
 from registry.tables import Objection
@@ -147,3 +148,14 @@ def test_the_ground_of_an_objection_is_in_its_row_and_not_in_the_record(world: W
         "road": None,
     }
     assert objections(world)[0].ground == "No."
+
+
+def test_nothing_is_served_at_an_instant_that_is_still_to_come(world: World) -> None:
+    number = pending_notice(world, deliver=False)
+    with pytest.raises(InvalidInput) as refused:
+        decide(world, number, "bremen", "served", "courier", served_at=utc("2026-09-30 08:01"))
+    (problem,) = refused.value.problems
+    assert (problem.field, problem.code) == ("served_at", "served-in-the-future")
+    standing_now = standing(world, number, "bremen")
+    assert standing_now is not None
+    assert standing_now.state == "waiting"

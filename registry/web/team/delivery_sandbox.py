@@ -5,15 +5,11 @@ from __future__ import annotations
 import html
 import re
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from flask import Response
 
 from registry.web.answers import HTML
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-    from werkzeug.datastructures import Headers
 
 _NOTHING: Final = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'"
 DOWNLOAD_POLICY: Final = f"{_NOTHING}; frame-ancestors 'none'"
@@ -25,25 +21,17 @@ _STYLE_OF_ELEMENT: Final = re.compile(r'(<[a-zA-Z][^<>]*?)\sstyle="([^"]*)"')
 _STYLE: Final = re.compile(r"<style\b[^>]*>", re.IGNORECASE)
 
 
-class Sandboxed(Response):
-    """An answer with a policy of its own in place of the workbench's, which is put on every answer of a screen."""
-
-    policy = DOWNLOAD_POLICY
-
-    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
-        """Return the headers as they are sent, with this answer's own policy."""
-        headers = super().get_wsgi_headers(environ)
-        headers["Content-Security-Policy"] = self.policy
-        return headers
-
-
-def show_letter(page: str) -> Sandboxed:
-    """Answer with the HTML of a letter, for a frame of a screen."""
-    nonce = secrets.token_urlsafe(16)
-    answer = Sandboxed(with_named_styles(page, nonce), content_type=HTML)
-    answer.policy = LETTER_POLICY.format(nonce=nonce)
+def sandboxed(body: str | bytes, media_type: str, policy: str) -> Response:
+    """Answer with what others wrote, kept by nobody, under a policy of its own in place of the workbench's."""
+    answer = Response(body, content_type=media_type, headers={"Content-Security-Policy": policy})
     answer.cache_control.no_store = True
     return answer
+
+
+def show_letter(page: str) -> Response:
+    """Answer with the HTML of a letter, for a frame of a screen."""
+    nonce = secrets.token_urlsafe(16)
+    return sandboxed(with_named_styles(page, nonce), HTML, LETTER_POLICY.format(nonce=nonce))
 
 
 def with_named_styles(page: str, nonce: str) -> str:

@@ -11,7 +11,7 @@ from registry.domain.documents import LARGEST_DOCUMENT, Upload
 from registry.domain.people import TeamRole
 from registry.steps.attachments import find_document
 from registry.web.team.access import Desk, screen
-from registry.web.team.delivery_sandbox import DOWNLOAD_POLICY, Sandboxed
+from registry.web.team.delivery_sandbox import DOWNLOAD_POLICY, sandboxed
 
 LONGEST_UPLOAD: Final = LARGEST_DOCUMENT + 1024 * 1024
 """Bytes of a form with one document. A little more than the document may have, so that one slightly too large gets its
@@ -35,8 +35,6 @@ def document(desk: Desk, number: int) -> Any:
         abort(404)
     if found.body is None:
         abort(410)
-    answer = Sandboxed(found.body, content_type=found.media_type)
-    answer.policy = DOWNLOAD_POLICY
-    answer.cache_control.no_store = True
+    answer = sandboxed(found.body, found.media_type, DOWNLOAD_POLICY)
     answer.headers.set("Content-Disposition", "attachment", filename=found.name)
     return answer

@@ -63,9 +63,10 @@ def show_act(
 ) -> Any:
     """Show the page of an act on a notice in one of `states`; in any other it leads to the notice and says so.
 
-    With `reads_first` the notice stands above the form, with `names_approvers` the page says who could approve. With `tells` the template takes the `audience` of such a
-    statement. `error` is why the act was refused just now: what was read is compared with what the notice says. `more`
-    loads what a template needs besides, with `more_errors` and `more_values` for its form.
+    With `reads_first` the notice stands above the form, with `names_approvers` the page says who could approve. With
+    `tells` the template takes the `audience` of such a statement. `error` is why the act was refused just now: what was
+    read is compared with what the notice says. `more` loads what a template needs besides, with `more_errors` and
+    `more_values` for its form.
     """
     with desk.reading() as (session, publisher):
         found = get_notice(session, publisher, number)

@@ -34,7 +34,7 @@ from registry.web.current import wiring
 from registry.web.limits import limiter
 from registry.web.sign_in_mail import LetterNotSent, send_letter
 from registry.web.team.access import Desk, screen
-from registry.web.team.delivery_sandbox import Sandboxed, show_letter
+from registry.web.team.delivery_sandbox import sandboxed, show_letter
 from registry.web.team.frame import go, show, to
 
 SHOWN: Final = (
@@ -104,10 +104,7 @@ def notice_preview_page(desk: Desk, number: str) -> Any:
         public, notice = preview_public(session, desk.now, publisher, found, facts)
     parts = wiring()
     page = parts.pages.notice_page(public, notice, Addresses(parts.letterhead.address_of(facts)))
-    answer = Sandboxed(_without_links(page.decode()), content_type=HTML)
-    answer.policy = PAGE_POLICY
-    answer.cache_control.no_store = True
-    return answer
+    return sandboxed(_without_links(page.decode()), HTML, PAGE_POLICY)
 
 
 @screen("/notices/<number>/preview/customers", TeamRole.VIEWER)

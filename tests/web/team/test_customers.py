@@ -331,7 +331,7 @@ def test_the_page_shows_the_notices_it_stands_in_and_the_last_letter(light_team:
     seen = words_of(light_team.sign_in(EDDA).get(BREMEN).text)
     assert f"Announcement of {number} : accepted" in seen
     assert f"{number} announced" in seen
-    assert "waiting once it is received" in seen
+    assert "waiting it begins with the receipt" in seen
 
 
 def test_a_colleague_of_another_publisher_finds_nothing_by_guessing(two_teams: Team) -> None:

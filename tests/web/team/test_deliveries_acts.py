@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.receipts import start_clock
+from registry.steps.withdraw_notice import withdraw_notice
 from registry.tables import Address, Attachment, Attempt, Delivery, NoticeCustomer
 from tests.web.colleagues import ARNO, EDDA, VERA, ZOE, Colleague, Team
 from tests.web.site import words_of
 from tests.web.team.delivery_cast import HERE, PDF, announce, delivery_to, events, standing_of
-from tests.world import utc
+from tests.world import BORIS, utc
 
 BREMEN = f"{HERE}/customers/bremen"
 OSLO = f"{HERE}/customers/oslo"
@@ -224,3 +226,25 @@ def test_a_viewer_is_offered_nothing_and_may_record_nothing(light_team: Team) ->
 def test_an_unknown_customer_is_not_found(light_team: Team) -> None:
     announced(light_team)
     assert light_team.sign_in(EDDA).get(f"{HERE}/customers/nobody").status_code == 404
+
+
+def test_a_refused_instant_is_said_in_the_customers_own_zone(light_team: Team) -> None:
+    edda = announced(light_team).sign_in(EDDA)
+    said = words_of(serve(edda, served_time="03:00").text)
+    assert "“30 September 2026, 03:00 (Europe/Berlin)” is before the statement" in said
+    assert "was made (30 September 2026, 10:00 (Europe/Berlin))" in said
+    assert "+00:00" not in said
+
+
+def test_what_is_recorded_of_a_notice_that_ended_meanwhile_is_refused_in_words(
+    light_team: Team,
+) -> None:
+    arno = announced(light_team).sign_in(ARNO)
+    world = light_team.site.world
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        notice = get_notice(session, publisher, "2026-001")
+        withdraw_notice(session, world.at, publisher, notice, BORIS, world.wiring.letterhead, "Off.")
+    answer = arno.post(f"{BREMEN}/exempt", {"basis": "Waiver"})
+    assert answer.status_code == 303
+    assert "Nothing was done. Notice 2026-001 is by now: withdrawn." in words_of(arno.get(BREMEN).text)

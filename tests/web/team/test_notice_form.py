@@ -90,7 +90,7 @@ def test_a_date_too_early_is_refused_beside_its_field_with_the_text_kept(team: T
             "announce_time",
             "The first time after that is 03:30",
         ),
-        ({"emergency": "1"}, "emergency_reason", "Nothing stands here"),
+        ({"emergency": "1"}, "emergency_reason", "Nothing was written"),
         ({"summary": "x" * 501}, "summary", "too long"),
         ({"summary": "one\x0btwo"}, "summary", "cannot stand in text"),
         ({"explanation": "one\x0btwo"}, "explanation", "cannot stand in text"),

@@ -11,7 +11,7 @@ from registry.steps.record import Actor
 from registry.steps.revise_draft import find_authors
 from registry.steps.take_effect import find_holds
 from registry.tables import Customer, NoticeCustomer
-from tests.steps.path_cast import HETZNER, STRIPE, TWO_PLACES, decide, edit, object_to, resolve
+from tests.steps.path_cast import HETZNER, STRIPE, TWO_PLACES, add_customer, decide, edit, object_to, resolve
 from tests.web.colleagues import ARNO, EDDA, VERA, ZOE, Team
 from tests.web.site import links_of, words_of
 from tests.web.team.counting import queries
@@ -226,3 +226,75 @@ def test_the_public_page_knows_nothing_of_a_draft(light_team: Team) -> None:
     number = draft(light_team.sign_in(EDDA))
     assert light_team.site.get(f"/antopsis/notices/{number}").status_code == 404
     assert not re.search(number, light_team.site.get("/antopsis/").text)
+
+
+def test_a_notice_that_took_effect_late_says_when_and_not_the_day_told(team: Team) -> None:
+    world = team.site.world
+    number = published(team)
+    for key in ("hanoi", "bremen"):
+        decide(world, number, key, "exempt", "Waiver.")
+    world.at = utc("2026-12-20 10:00")
+    world.tick()
+    vera = team.sign_in(VERA)
+    page = words_of(vera.get(f"{NOTICES}/{number}").text)
+    assert "In effect since 20 December 2026, 11:00 Europe/Berlin (told last: 16 November 2026)" in page
+    assert "Effective Monday, 16 November" not in page
+    row = words_of(vera.get(f"{NOTICES}/").text)
+    assert "20 December 2026" in row
+    assert "16 November 2026" not in row
+
+
+def test_a_withdrawn_notice_is_never_said_to_take_effect(light_team: Team) -> None:
+    number = published(light_team)
+    arno = light_team.sign_in(ARNO)
+    assert do(arno, number, "withdraw", reason="We stay where we are.").status_code == 303
+    page = words_of(arno.get(f"{NOTICES}/{number}").text)
+    assert "Effective never: it was withdrawn (first told: 16 November 2026)" in page
+
+
+def test_no_customer_is_said_to_hold_an_emergency(light_team: Team) -> None:
+    edit_places(light_team)
+    reason = {"emergency": "1", "emergency_reason": "The host failed."}
+    number = draft(light_team.sign_in(EDDA), effective_on="2026-10-02", **reason)
+    arno = light_team.sign_in(ARNO)
+    do(arno, number, "publish", understood="1")
+    page = words_of(arno.get(f"{NOTICES}/{number}").text)
+    assert "It is an emergency, so no customer can hold it." in page
+    assert "unless a customer holds it" not in page
+
+
+def test_a_date_that_became_too_early_is_said_before_it_is_refused(light_team: Team) -> None:
+    edit_places(light_team)
+    number = draft(light_team.sign_in(EDDA))
+    arno = light_team.sign_in(ARNO)
+    assert "Publish it</button>" in arno.get(f"{NOTICES}/{number}/publish").text
+    light_team.site.world.at = utc("2026-10-03 10:00")
+    page = arno.get(f"{NOTICES}/{number}/publish").text
+    assert "It cannot be published with this date. 16 November 2026 is too early by now." in words_of(page)
+    assert "Publish it</button>" not in page
+    light_team.site.world.at = utc("2026-11-20 10:00")
+    assert "16 November 2026 is over when it is announced." in words_of(arno.get(f"{NOTICES}/{number}/publish").text)
+
+
+def test_a_clock_is_told_by_its_last_day_and_in_the_days_it_counts(light_team: Team) -> None:
+    world = light_team.site.world
+    terms = {"counting": "business", "days": 20, "objection_days": 10, "holidays": "DE"}
+    add_customer(world, key="bremen", name="Bremen Media GmbH", time_zone="Europe/Berlin", notice=terms)
+    number = published(light_team)
+    decide(world, number, "bremen", "served", "courier")
+    vera = light_team.sign_in(VERA)
+    page = words_of(vera.get(f"{NOTICES}/{number}").text)
+    assert "Bremen Media GmbH 20 working days" in page
+    # Neither weekends nor the holidays of 3 October, a Saturday, and 31 October: the 20th working day is the 28th.
+    assert "end of 28 October 2026 Europe/Berlin end of 14 October 2026 Europe/Berlin" in page
+    standing = words_of(vera.get(f"{NOTICES}/{number}/customers/bremen").text)
+    assert "20 working days of notice; runs, with the time to object, until the end of 28 October 2026" in standing
+    assert "end of 28 October 2026" in words_of(vera.get("/team/antopsis/customers/bremen").text)
+
+
+def test_what_was_set_aside_is_offered_no_second_time(light_team: Team) -> None:
+    number = published(light_team)
+    decide(light_team.site.world, number, "bremen", "exempt", "Waiver.")
+    page = light_team.sign_in(ARNO).get(f"{NOTICES}/{number}/override/bremen")
+    assert "Nothing is left to set aside" in words_of(page.text)
+    assert "Ask for it" not in page.text

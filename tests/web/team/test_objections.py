@@ -293,8 +293,12 @@ def test_an_objection_that_came_by_post_counts_from_when_it_came_and_is_confirme
 @pytest.mark.parametrize(
     ("field", "given", "sentence"),
     [
-        ("received_at", "2026-11-30T10:00", "still to come"),
-        ("received_at", "2026-09-29T10:00", "before the notice was announced"),
+        ("received_at", "2026-11-30T10:00", "“30 November 2026, 10:00 (Europe/Berlin)” is still to come"),
+        (
+            "received_at",
+            "2026-09-29T10:00",
+            "was announced, at 30 September 2026, 10:00 (Europe/Berlin)",
+        ),
         ("received_at", "tomorrow", "no date with a time"),
         ("road", "pigeon", "no way an objection comes"),
         ("road", "link", "no way an objection comes"),

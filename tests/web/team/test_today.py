@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from registry.domain.entries import EntryInternals
 from registry.steps.lookup import get_entry, get_notice, get_publisher, read_facts
+from registry.steps.override_hold import override_hold
 from registry.steps.propose import propose_correction, propose_override
 from registry.steps.publish_notice import submit_notice
 from registry.steps.record import Actor
@@ -16,12 +17,14 @@ from registry.steps.record_objection import record_objection
 from registry.steps.withdraw_notice import withdraw_notice
 from registry.tables import Proposal, Task
 from registry.web.team.settings_forms import FORMS, form_values
+from tests.steps.path_cast import STRIPE, WITH_A_LINK, add_customer, decide, edit
 from tests.web.colleagues import ARNO, EDDA, OLA, VERA, Colleague, Team
 from tests.web.site import words_of
 from tests.web.team.counting import queries
-from tests.world import antopsis, utc
+from tests.web.team.delivery_cast import OSLO
+from tests.web.team.notice_cast import BY_EDDA, MORE_PURPOSES, do, draft, edit_places, require_approvals
+from tests.world import BORIS, BREMEN, HANOI, antopsis, utc
 
-BY_EDDA = Actor(EDDA.email, "web")
 OPENAI = """  - key: openai
     name: OpenAI
     purposes: [Summaries]
@@ -155,3 +158,122 @@ def test_a_correction_and_an_override_that_are_proposed_stand_until_they_are_don
             "Off.",
         )
     assert "is proposed" not in seen_by(team.sign_in(ARNO))
+
+
+def test_a_missing_approval_of_a_customer_stands_in_the_way_though_every_clock_has_run(team: Team) -> None:
+    world = team.site.world
+    number = world.announce(antopsis(helsinki=True, customers=HANOI + BREMEN + OSLO))
+    for key in ("hanoi", "bremen", "oslo"):
+        decide(world, number, key, "served", "courier")
+    vera = team.sign_in(VERA)
+    missing = "1 customer has not approved it, as the contract asks"
+    assert f"{missing}; 3 clocks run, the last until 14 November 2026." in seen_by(vera)
+    world.at = utc("2026-11-15 12:00")
+    assert f"{missing}. 16 November 2026" in seen_by(vera)
+    world.at = utc("2026-11-15 23:30")
+    world.tick()
+    assert "is held until further notice" in seen_by(vera)
+    assert "Nothing stands in its way" not in seen_by(vera)
+
+
+def test_the_last_clock_runs_until_its_last_day_and_not_until_the_day_after(light_team: Team) -> None:
+    number = light_team.site.world.announce(antopsis(helsinki=True))
+    decide(light_team.site.world, number, "bremen", "served", "courier")
+    seen = seen_by(light_team.sign_in(VERA))
+    assert "Receipt by 1 of 2 customers is not proved yet; 1 clock runs, the last until 30 October 2026." in seen
+
+
+def test_a_customer_whose_hold_was_set_aside_is_not_waited_for(light_team: Team) -> None:
+    world = light_team.site.world
+    number = world.announce(antopsis(helsinki=True))
+    decide(world, number, "hanoi", "exempt", "Waiver.")
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        notice = get_notice(session, publisher, number)
+        for actor in (BY_EDDA, BORIS):
+            override_hold(session, world.at, publisher, notice, "bremen", actor, reason="It moved away.")
+    assert "Nothing stands in its way." in seen_by(light_team.sign_in(VERA))
+
+
+def test_a_notice_that_only_informs_has_no_clock(light_team: Team) -> None:
+    world = light_team.site.world
+    edit(world, STRIPE | {"name": "Stripe Payments"}, "stripe", actor=BY_EDDA)
+    number = world.draft(effective_on=date(2026, 10, 20))
+    world.publish(number)
+    decide(world, number, "bremen", "served", "courier")
+    seen = seen_by(light_team.sign_in(VERA))
+    assert "Nothing stands in its way." in seen
+    assert "clock" not in seen
+
+
+def test_a_notice_that_could_not_be_announced_says_so_and_leads_to_why(team: Team) -> None:
+    world = team.site.world
+    edit_places(team)
+    later = {"announce": "later", "announce_on": "2026-10-03", "announce_time": "09:00"}
+    number = draft(team.sign_in(EDDA), effective_on="2026-11-20", **later)
+    assert do(team.sign_in(ARNO), number, "publish", understood="1").status_code == 303
+    assert "is published and will be announced Hetzner: change of places. Nobody was told of it yet." in seen_by(
+        team.sign_in(VERA)
+    )
+    add_customer(world, key="hanoi", name="Hanoi Streams Co.", time_zone="Asia/Ho_Chi_Minh", notice={"days": 90})
+    world.at = utc("2026-10-03 07:05")
+    world.tick()
+    seen = seen_by(team.sign_in(VERA))
+    assert "Notice 2026-001 could not be announced" in seen
+    assert "will be announced" not in seen
+    page = words_of(team.sign_in(ARNO).get(f"/team/antopsis/notices/{number}").text)
+    assert "An approver takes it back, and its edits wait for another notice with a later date." in page
+    assert "too early for Hanoi Streams Co. (hanoi): its 90 days of notice" in page
+    assert "Take back" in page
+
+
+def test_who_wrote_an_edit_or_approved_already_is_not_asked_to_approve(team: Team) -> None:
+    require_approvals(team, 2)
+    edit_places(team)
+    edit(team.site.world, MORE_PURPOSES, "stripe", actor=Actor(ARNO.email, "web"))
+    edda, arno, ola = team.sign_in(EDDA), team.sign_in(ARNO), team.sign_in(OLA)
+    number = draft(edda, changes=["hetzner-falkenstein", "stripe"])
+    do(edda, number, "submit")
+    assert "Read and approve" not in seen_by(arno)
+    assert "Read and approve" in seen_by(ola)
+    page = words_of(ola.get(f"/team/antopsis/notices/{number}").text)
+    assert "It needs 2 approvals, and only Ola Owner can give one" in page
+    assert "so a colleague does this" in arno.get(f"/team/antopsis/notices/{number}/approve").text
+    assert do(ola, number, "approve").status_code == 303
+    seen = seen_by(ola)
+    assert "You approved it; a colleague does next." in seen
+    assert "Read and approve" not in seen
+
+
+def test_where_no_approval_is_required_nothing_is_said_to_wait_for_one(light_team: Team) -> None:
+    edit_places(light_team)
+    edda = light_team.sign_in(EDDA)
+    number = draft(edda)
+    assert do(edda, number, "submit").status_code == 303
+    seen = seen_by(edda)
+    assert "Notice 2026-001 is submitted. No approval is required: an approver can publish it." in seen
+    assert "Notice 2026-001 is submitted and not published" in seen
+
+
+def test_an_editorial_edit_waits_for_approval_and_for_no_notice(team: Team) -> None:
+    require_approvals(team)
+    edit(team.site.world, WITH_A_LINK, actor=BY_EDDA)
+    seen = seen_by(team.sign_in(ARNO))
+    assert "1 editorial edit waits for approval" in seen
+    assert "no notice tells of it" not in seen
+    assert "Draft a notice" not in seen
+
+
+def test_an_override_asked_for_before_the_hold_ended_is_gone_with_it(light_team: Team) -> None:
+    world = light_team.site.world
+    number = world.announce(antopsis(helsinki=True))
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        notice = get_notice(session, publisher, number)
+        propose_override(session, world.at, publisher, notice, "bremen", BY_EDDA, reason="It moved away.")
+        propose_override(session, world.at, publisher, notice, "hanoi", BY_EDDA, reason="It moved away.")
+        for actor in (BY_EDDA, BORIS):
+            override_hold(session, world.at, publisher, notice, "bremen", actor, reason="It moved away.")
+    seen = seen_by(light_team.sign_in(ARNO))
+    assert "the hold of Bremen Media GmbH" not in seen
+    assert "the hold of Hanoi Streams Co." in seen
