@@ -85,7 +85,6 @@ TEAM_SENTENCES: Final = {
     "received-before-told": "Nobody could object before the notice was announced, at {told_at}. Give a later moment.",
     "impossible-time": "{value} is no date with a time. Write it as 2026-10-30 14:05.",
     "unknown-road": "{value} is no way an objection comes. Choose one of those that are listed.",
-    "unknown-cure": "{value} is no way an objection is closed. Choose one of those that are listed.",
     # Customers
     "customer-key-taken": "{value} is another customer's key already. Edit that one, or take another key.",
     "customer-not-known": "{value} is no other customer's key. Keys stand below the names in the list.{hint}",

@@ -48,7 +48,7 @@ GRACE = timedelta(minutes=10)
     metavar="NAME",
     help="The selector your mail server signs under. May be repeated.",
 )
-@click.option("--no-network", is_flag=True, help="Try no mail server, ask no name server and no company's sign-in, write to nobody.")
+@click.option("--no-network", is_flag=True, help="Try no mail server, ask no name server or issuer, write to nobody.")
 @pass_invocation
 @click.pass_context
 def doctor(context: click.Context, run: Invocation, selectors: tuple[str, ...], no_network: bool) -> None:

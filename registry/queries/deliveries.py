@@ -121,7 +121,7 @@ def count_progress(session: Session, notice: Notice) -> Progress:
             func.max(Delivery.accepted_at),
         )
         .outerjoin(Delivery, Delivery.statement_id == Statement.id)
-        .outerjoin(Attempt, _is_last_try())
+        .outerjoin(Attempt, is_last_try())
         .where(Statement.notice_id == notice.id)
         .group_by(
             Statement.id,
@@ -279,11 +279,12 @@ def describe_deliveries() -> Select[Any]:
         .join(Address, Address.id == Subscription.address_id)
         .outerjoin(Statement, Statement.id == Delivery.statement_id)
         .outerjoin(Customer, Customer.id == Subscription.customer_id)
-        .outerjoin(Attempt, _is_last_try())
+        .outerjoin(Attempt, is_last_try())
     )
 
 
-def _is_last_try() -> ColumnElement[bool]:
+def is_last_try() -> ColumnElement[bool]:
+    """Return the condition that a try (`Attempt`) is the last one of a delivery (`Delivery`)."""
     return and_(Attempt.delivery_id == Delivery.id, Attempt.n == Delivery.attempt_count)
 
 

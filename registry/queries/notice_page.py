@@ -15,12 +15,14 @@ from registry.domain.notice_life import NoticeState
 from registry.domain.people import TeamRole
 from registry.domain.terms import Terms
 from registry.domain.vocabulary import Weight, heavier
+from registry.queries.deliveries import is_last_try
 from registry.queries.notice_holds import DROPPED, is_holding
-from registry.queries.notices import NOT_REACHED, REACHED, LetterCounts, count_in
+from registry.queries.notices import NOT_REACHED, REACHED, LetterCounts, count_in, count_in_outbox, read_counts
 from registry.steps.notice_progress import ON_ITS_WAY
 from registry.steps.take_effect import NO_LONGER_HOLDING, count_open_objections
 from registry.tables import (
     Approval,
+    Attempt,
     Customer,
     Delivery,
     Entry,
@@ -252,15 +254,17 @@ def list_statements(session: Session, notice: Notice) -> tuple[StatementRow, ...
             count_in(REACHED),
             count_in(ON_ITS_WAY),
             count_in(NOT_REACHED),
+            count_in_outbox(),
         )
         .outerjoin(Delivery, Delivery.statement_id == Statement.id)
+        .outerjoin(Attempt, is_last_try())
         .where(Statement.notice_id == notice.id)
         .group_by(Statement.id)
         .order_by(Statement.seq)
     )
     return tuple(
-        StatementRow(seq, kind, on, reason, restarts, made_at, LetterCounts(int(reached), int(on_its_way), int(lost)))
-        for seq, kind, on, reason, restarts, made_at, reached, on_its_way, lost in rows
+        StatementRow(seq, kind, on, reason, restarts, made_at, read_counts(*counts))
+        for seq, kind, on, reason, restarts, made_at, *counts in rows
     )
 
 

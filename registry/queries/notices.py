@@ -6,14 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState
 from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.queries.deliveries import is_last_try
 from registry.queries.notice_holds import count_holding
 from registry.steps.notice_progress import ON_ITS_WAY
-from registry.tables import Delivery, Notice, Publisher, Statement
+from registry.steps.receipts import OUTBOX
+from registry.tables import Attempt, Delivery, Notice, Publisher, Statement
 
 REACHED = frozenset({DeliveryState.ACCEPTED, DeliveryState.DELIVERED})
 """A server took it. Taken is not read, and not even delivered; the page of deliveries tells them apart."""
@@ -22,16 +24,20 @@ NOT_REACHED = frozenset({DeliveryState.FAILED, DeliveryState.BOUNCED, DeliverySt
 
 @dataclass(frozen=True)
 class LetterCounts:
-    """How far letters are: taken by a server, under way, and refused, returned or in need of a person."""
+    """How far letters are: taken by a server, under way, and refused, returned or in need of a person.
+
+    `not_sent` were written to the outbox, and went to nobody (R12).
+    """
 
     reached: int = 0
     under_way: int = 0
     not_reached: int = 0
+    not_sent: int = 0
 
     @property
     def total(self) -> int:
         """All letters that were to be sent; those skipped and cancelled are not among them."""
-        return self.reached + self.under_way + self.not_reached
+        return self.reached + self.under_way + self.not_reached + self.not_sent
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,21 @@ def list_notices(
 
 def count_in(states: Collection[DeliveryState]) -> ColumnElement[int]:
     """Return how many deliveries of a group are in one of these states."""
-    return func.sum(case((Delivery.state.in_([state.value for state in states]), 1), else_=0))
+    return func.sum(case((_is_in(states), 1), else_=0))
+
+
+def count_in_outbox() -> ColumnElement[int]:
+    """Return how many deliveries of a group, joined with their last try, lie in the outbox instead of a mailbox."""
+    return func.sum(case((and_(_is_in(REACHED), Attempt.channel == OUTBOX), 1), else_=0))
+
+
+def _is_in(states: Collection[DeliveryState]) -> ColumnElement[bool]:
+    return Delivery.state.in_([state.value for state in states])
+
+
+def read_counts(reached: int, under_way: int, not_reached: int, not_sent: int) -> LetterCounts:
+    """Return what the database counted; what lies in the outbox was taken by no server."""
+    return LetterCounts(int(reached) - int(not_sent), int(under_way), int(not_reached), int(not_sent))
 
 
 def count_letters(session: Session, notice_ids: Collection[int]) -> dict[int, LetterCounts]:
@@ -100,9 +120,10 @@ def count_letters(session: Session, notice_ids: Collection[int]) -> dict[int, Le
     if not notice_ids:
         return {}
     rows = session.execute(
-        select(Statement.notice_id, count_in(REACHED), count_in(ON_ITS_WAY), count_in(NOT_REACHED))
+        select(Statement.notice_id, count_in(REACHED), count_in(ON_ITS_WAY), count_in(NOT_REACHED), count_in_outbox())
         .join(Delivery, Delivery.statement_id == Statement.id)
+        .outerjoin(Attempt, is_last_try())
         .where(Statement.notice_id.in_(notice_ids))
         .group_by(Statement.notice_id)
     )
-    return {row[0]: LetterCounts(*(int(each) for each in row[1:])) for row in rows}
+    return {notice_id: read_counts(*counts) for notice_id, *counts in rows}

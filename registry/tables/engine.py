@@ -30,17 +30,21 @@ a minute, instead of holding a worker until the kernel does. What the database's
 
 
 def make_engine(url: str) -> Engine:
-    """Return an engine for `url` with the registry's rules for transactions and durability attached."""
+    """Return an engine for `url` with the registry's rules for transactions and durability attached.
+
+    Its errors, which end up in logs, quote statements without what was bound to them: addresses and keys are.
+    """
     if url.startswith("sqlite"):
         # isolation_level None takes the driver's own idea of transactions away; `begin` below emits ours.
-        engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_SECONDS})
+        arguments: dict[str, Any] = {"isolation_level": None, "timeout": BUSY_SECONDS}
+        engine = create_engine(url, hide_parameters=True, connect_args=arguments)
         event.listen(engine, "do_connect", _keep_to_its_owner)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     said = make_url(url).query
     arguments = {name: value for name, value in NOTICES_SILENCE.items() if name not in said}
-    return create_engine(url, pool_pre_ping=True, connect_args=arguments)
+    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=arguments)
 
 
 def _keep_to_its_owner(dialect: object, record: object, arguments: list[Any], named: object) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]  # it has no types
-from authlib.integrations.base_client.errors import OAuthError  # type: ignore[import-untyped]  # it has no types
-from authlib.integrations.flask_client import FlaskOAuth2App, OAuth  # type: ignore[import-untyped]  # it has no types
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.base_client.errors import OAuthError
+from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from flask import Flask, Response, flash, redirect, request
 from flask_security import FsOAuthProvider, Security
 from joserfc.errors import JoseError

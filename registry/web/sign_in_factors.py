@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_security import MfRecoveryCodesUtil, Totp, WebauthnUtil
-from passlib.totp import TokenError  # type: ignore[import-untyped]  # it has no types
+from passlib.totp import TokenError
 from sqlalchemy import select
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,

@@ -17,7 +17,7 @@ from flask_security.forms import (
 )
 from flask_security.recovery_codes import MfRecoveryForm
 from flask_security.webauthn import WebAuthnRegisterForm, WebAuthnSigninForm, WebAuthnSigninResponseForm
-from wtforms import BooleanField, HiddenField, RadioField, StringField  # type: ignore[import-untyped]  # it has no types
+from wtforms import BooleanField, HiddenField, RadioField, StringField
 
 RECOVERY_CODE: Final = re.compile(r"[0-9a-f]{12}")
 

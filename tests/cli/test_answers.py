@@ -43,7 +43,7 @@ def test_an_exempt_customer_holds_no_more(sqlite_terminal: Terminal) -> None:
     status = sqlite_terminal.ask("notice", "status", number, *OF)
     assert (status["customers"][0]["state"], status["holds"]) == ("exempt", [])
     refused = sqlite_terminal.run("notice", "exempt", number, *OF, *HANOI, "--basis", "  ", exit_code=2)
-    assert "only with a reason on record" in refused.stderr
+    assert "only with the basis of it on record" in refused.stderr
 
 
 def test_specific_authorisation_is_given_by_the_customers_own_approval(sqlite_terminal: Terminal) -> None:

@@ -16,7 +16,7 @@ import time_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
-from lxml import etree  # type: ignore[import-untyped] # lxml publishes no types
+from lxml import etree
 
 from feeds.calendar import build_calendar
 from feeds.json_feed import build_json_feed

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import feedparser
 import pytest
-from lxml import etree  # type: ignore[import-untyped] # lxml publishes no types
+from lxml import etree
 
 from feeds.syndication import build_atom, build_rss
 from feeds.values import Feed, Item

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from lxml import html as lxml_html  # type: ignore[import-untyped]  # lxml publishes no types
+from lxml import html as lxml_html
 
 from registry.domain.vocabulary import Audience, ChannelKind, StatementKind
 from registry.letters.compose import compose

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from lxml import html as lxml_html  # type: ignore[import-untyped]  # lxml publishes no types
+from lxml import html as lxml_html
 
 from registry.domain.vocabulary import Audience, ServiceLetterKind, StatementKind
 from registry.letters.compose import compose

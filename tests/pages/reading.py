@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lxml import html  # type: ignore[import-untyped] # lxml publishes no types
+from lxml import html
 
 from registry.pages.render import PageRenderer
 

@@ -76,7 +76,10 @@ def test_a_held_change_without_a_date_is_shown_as_postponed_after_those_with_a_d
     assert order == ["notice-2026-004", "notice-2026-003"]
     held = "//article[@id='notice-2026-003']"
     assert page.text(f"{held}//p[@class='countdown']") == "no date yet On hold"
-    assert page.facts(held)["Takes effect"].startswith("Postponed until further notice.")
+    assert page.facts(held)["Takes effect"] == (
+        "Postponed until further notice. Once no customer has to be waited for any more, it takes effect with the "
+        "beginning of the next day in Europe/Berlin, and this page shows that date as soon as it is set."
+    )
     assert "it has not taken effect" in page.text(held)
 
 

@@ -72,6 +72,15 @@ def test_sqlite_is_durable_and_keeps_foreign_keys(sqlite_url: str) -> None:
     engine.dispose()
 
 
+def test_an_error_of_the_database_quotes_nothing_that_was_bound(database_url: str) -> None:
+    engine = make_engine(database_url)
+    with pytest.raises(DBAPIError) as failed, reading(engine) as session:
+        session.execute(text("SELECT :address FROM nowhere"), {"address": "jane@bremen.example"})
+    engine.dispose()
+    assert "nowhere" in str(failed.value)
+    assert "jane" not in str(failed.value)
+
+
 def test_a_new_sqlite_file_is_its_owners_alone_with_all_that_lies_beside_it(empty_sqlite_url: str) -> None:
     engine = make_engine(empty_sqlite_url)
     with writing(engine) as session:

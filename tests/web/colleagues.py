@@ -23,7 +23,7 @@ from werkzeug.test import TestResponse
 
 from registry.domain.people import TeamRole
 from registry.tables import Membership, Person, Publisher, SignIn
-from tests.web.site import Site
+from tests.web.site import Site, closing_body
 
 
 @dataclass(frozen=True)
@@ -126,4 +126,4 @@ class Colleague:
 
     def post_bare(self, path: str, data: dict[str, Any] | None = None, **options: Any) -> TestResponse:
         """POST a form without a token, as another website would make this browser do."""
-        return self.client.post(path, base_url=self.base_url, data=data, buffered=True, **options)
+        return closing_body(self.client.post(path, base_url=self.base_url, data=data, buffered=True, **options))

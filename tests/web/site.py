@@ -64,7 +64,7 @@ class Site:
 
     def post(self, path: str, data: Any = None, **options: Any) -> TestResponse:
         """POST a form."""
-        return self.client.post(path, data=data, buffered=True, **options)
+        return closing_body(self.client.post(path, data=data, buffered=True, **options))
 
     def letters_to(self, address: str) -> list[EmailMessage]:
         """Send what is due, and return every letter to one address, in order."""
@@ -102,6 +102,12 @@ class Site:
                 table.name: sorted((tuple(row) for row in session.execute(select(table))), key=repr)
                 for table in Base.metadata.sorted_tables
             }
+
+
+def closing_body(answer: TestResponse) -> TestResponse:
+    """Close what was sent: a long body lies in a temporary file, which the test client leaves open."""
+    answer.request.environ["wsgi.input"].close()
+    return answer
 
 
 def keep_app(settings: Settings) -> Flask:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask_security import hash_password
-from passlib.totp import TOTP  # type: ignore[import-untyped]  # it has no types
+from passlib.totp import TOTP
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 

@@ -52,7 +52,7 @@ def test_a_notice_is_drafted_submitted_approved_by_another_and_published(team: T
     assert number in str(letter["Subject"])
     shown = arno.get(f"{NOTICES}/{number}").text
     assert "<strong>Helsinki</strong>" in shown
-    assert "2 reached" in words_of(shown)
+    assert "2 written to the outbox, not sent" in words_of(shown)
     assert "arno@antopsis.example" in words_of(shown)
 
 

@@ -53,7 +53,7 @@ def test_the_list_says_where_each_notice_stands_and_how_far_its_letters_are(team
     second = draft(team.sign_in(EDDA), changes=["stripe"])
     page = words_of(team.sign_in(VERA).get(f"{NOTICES}/").text)
     assert page.index(second) < page.index(first)
-    assert "2 reached" in page
+    assert "2 written to the outbox, not sent" in page
     assert "still waits for 2 customers" in page, "what goes to the outbox proves no receipt"
     assert "not yet" in page
 
