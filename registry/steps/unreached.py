@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import ColumnElement, case, exists, func, select, text
+from sqlalchemy import ColumnElement, and_, case, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState, EvidenceGrade, receipt_counts
@@ -16,10 +16,10 @@ from registry.domain.notice_life import PENDING_STATES
 from registry.domain.notices import latest_receipt_at, local_date
 from registry.domain.terms import Terms
 from registry.domain.vocabulary import Weight
-from registry.steps.receipts import starts_clocks
+from registry.steps.receipts import OUTBOX, starts_clocks
 from registry.steps.revise_draft import list_changes, weigh_notice
 from registry.steps.working_days import working_days_for
-from registry.tables import Customer, Delivery, Notice, NoticeCustomer, Publisher, Subscription
+from registry.tables import Attempt, Customer, Delivery, Notice, NoticeCustomer, Publisher, Subscription
 from registry.tables.deliveries import TO_CONTACTS
 
 WITHOUT_WORD_FOR: Final = timedelta(hours=72)
@@ -143,11 +143,13 @@ def _count_letters(session: Session, notice: Notice) -> dict[int, dict[str, _Tal
             Delivery.channel,
             func.count(),
             _count_in(OPEN),
-            _count_in(TAKEN),
+            # What lies in the outbox was taken by nobody's server (R12).
+            func.sum(case((and_(_is_in(TAKEN), Attempt.channel.is_distinct_from(OUTBOX)), 1), else_=0)),
             _count_in(LOST),
             func.max(Delivery.accepted_at),
         )
         .join(Delivery, Delivery.subscription_id == Subscription.id)
+        .outerjoin(Attempt, and_(Attempt.delivery_id == Delivery.id, Attempt.n == Delivery.attempt_count))
         .join(NoticeCustomer, NoticeCustomer.customer_id == Subscription.customer_id)
         .where(
             NoticeCustomer.notice_id == notice.id,
@@ -166,7 +168,11 @@ def _count_letters(session: Session, notice: Notice) -> dict[int, dict[str, _Tal
 
 
 def _count_in(states: tuple[DeliveryState, ...]) -> ColumnElement[int]:
-    return func.sum(case((Delivery.state.in_([state.value for state in states]), 1), else_=0))
+    return func.sum(case((_is_in(states), 1), else_=0))
+
+
+def _is_in(states: tuple[DeliveryState, ...]) -> ColumnElement[bool]:
+    return Delivery.state.in_([state.value for state in states])
 
 
 def _may_count(channel: str, terms: Terms) -> bool:

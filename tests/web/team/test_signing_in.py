@@ -1,15 +1,19 @@
-"""Signing in for real: the forms as a browser fills them, the password hashed as it is in life."""
+"""Signing in for real: the forms as a browser fills them, the password hashed as it is in life, if more cheaply."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from flask_security import hash_password
 from sqlalchemy import select
 
+from registry.app import create_app
 from registry.tables import Event, Person, SignIn
 from tests.web.colleagues import EDDA, Team
 from tests.web.team.sign_in_browser import LOGIN, PASSWORD, Browser, give_password, said, token_on
+from tests.world import settings_for
 
 
 def test_an_address_and_its_password_open_the_workbench_and_stand_on_record(team: Team) -> None:
@@ -23,6 +27,13 @@ def test_an_address_and_its_password_open_the_workbench_and_stand_on_record(team
         assert (begun.address, begun.ended_at) == ("192.0.2.7", None)
         assert (event.actor, event.sign_in_id) == ("edda@antopsis.example (web)", begun.id)
         assert event.payload == {"by": "password"}
+
+
+def test_a_password_is_hashed_at_the_cost_that_guessing_it_has(sqlite_url: str, tmp_path: Path) -> None:
+    app = create_app(settings_for(sqlite_url, tmp_path / "instance"))
+    with app.app_context():
+        assert hash_password(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    app.extensions["registry"].engine.dispose()
 
 
 def test_an_address_is_known_however_it_is_typed(light_team: Team) -> None:

@@ -88,6 +88,9 @@ def test_a_customer_that_is_not_reached_is_named_with_the_time_that_is_left(team
     seen = seen_by(team.sign_in(VERA))
     assert "Hanoi Streams Co. was not reached by notice 2026-001" in seen
     assert "Too late by" in seen or "left." in seen
+    # Its letter lies in the outbox, which is nobody's server.
+    assert "nothing is under way to it that would count as receipt" in seen
+    assert "its server took the letter" not in seen
 
 
 def test_reviews_and_grounds_that_run_out_stand_with_their_day(team: Team) -> None:
