@@ -104,12 +104,12 @@ def test_watching_prints_a_line_for_each_change_and_ends_with_the_whole_status(t
     assert f"Notice {number} of antopsis: announced" in lines[2]
 
 
-def test_watching_in_json_is_a_document_on_a_line_for_each_change(terminal: Terminal) -> None:
-    number = terminal.publish_a_move()
-    log = terminal.folder / "watch.log"
-    with running(terminal.environ, log, "notice", "status", number, *OF, "--watch", "--json") as watching:
+def test_watching_in_json_is_a_document_on_a_line_for_each_change(sqlite_terminal: Terminal) -> None:
+    number = sqlite_terminal.publish_a_move()
+    log = sqlite_terminal.folder / "watch.log"
+    with running(sqlite_terminal.environ, log, "notice", "status", number, *OF, "--watch", "--json") as watching:
         wait_for(lambda: "pending" in log.read_text(), "first look")
-        terminal.run("tick")
+        sqlite_terminal.run("tick")
         assert watching.wait(timeout=30) == 0
     first, last = map(json.loads, log.read_text().splitlines())
     assert (first["counts"], first["under_way"], first["per_second"]) == ({"pending": 1}, 1, None)

@@ -7,7 +7,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,12 @@ from registry.tables import AddressCheck, Outcome
 from registry.tables import engine as engine_module
 from tests.channels.resend_server import SIGNING_SECRET, Callback, ResendServer, TakenLetter
 from tests.cli.test_serve import answer_of, free_port
+from tests.databases import ReusedDatabase
 from tests.processes import running, wait_for
 from tests.steps.bounce_cast import outcomes, suppressed, tasks
 from tests.steps.post_office import DPO, add_followers, meanwhile, send, standing_of, states_of, use_channel
 from tests.steps.test_check_addresses import dispatch_of
-from tests.web.conftest import serving
+from tests.web.conftest import serving, serving_again
 from tests.web.site import Site
 from tests.world import BREMEN, antopsis
 
@@ -50,15 +51,13 @@ def resend() -> Iterator[ResendServer]:
         yield server
 
 
+SETTINGS = {"REGISTRY_RESEND_WEBHOOK_SECRET": SIGNING_SECRET}
+
+
 @contextmanager
-def reporting(database_url: str, instance: Path, resend: ResendServer, *followers: str) -> Iterator[Site]:
-    """Serve an installation that has told Bremen and some followers of a change, by Resend."""
-    with serving(
-        database_url,
-        instance,
-        antopsis(customers=BREMEN),
-        REGISTRY_RESEND_WEBHOOK_SECRET=SIGNING_SECRET,
-    ) as site:
+def reporting(served: AbstractContextManager[Site], resend: ResendServer, *followers: str) -> Iterator[Site]:
+    """Have an installation with Bremen as its customer tell it and some followers of a change, by Resend."""
+    with served as site:
         resend.now = site.world.at
         use_channel(site.world, ResendChannel(resend.api_key, base_url=resend.url))
         add_followers(site.world, followers)
@@ -67,17 +66,19 @@ def reporting(database_url: str, instance: Path, resend: ResendServer, *follower
 
 
 @pytest.fixture
-def site(database_url: str, tmp_path: Path, resend: ResendServer) -> Iterator[Site]:
+def site(database: ReusedDatabase, instance: Path, resend: ResendServer) -> Iterator[Site]:
     """Both letters are with Resend."""
-    with reporting(database_url, tmp_path / "instance", resend, ADA) as site:
+    served = serving_again(database, instance, antopsis(customers=BREMEN), **SETTINGS)
+    with reporting(served, resend, ADA) as site:
         assert send(site.world) == {"accepted": 2}
         yield site
 
 
 @pytest.fixture
-def light_site(sqlite_url: str, tmp_path: Path, resend: ResendServer) -> Iterator[Site]:
+def light_site(sqlite_database: ReusedDatabase, instance: Path, resend: ResendServer) -> Iterator[Site]:
     """The same on the embedded database."""
-    with reporting(sqlite_url, tmp_path / "instance", resend) as site:
+    served = serving_again(sqlite_database, instance, antopsis(customers=BREMEN), **SETTINGS)
+    with reporting(served, resend) as site:
         send(site.world)
         yield site
 
@@ -161,9 +162,10 @@ def test_a_letter_without_its_tag_is_known_by_the_name_that_resend_gave_it(site:
 
 
 def test_a_callback_before_resends_own_answer_is_matched_afterwards(
-    database_url: str, tmp_path: Path, resend: ResendServer
+    database: ReusedDatabase, instance: Path, resend: ResendServer
 ) -> None:
-    with reporting(database_url, tmp_path / "instance", resend) as site:
+    served = serving_again(database, instance, antopsis(customers=BREMEN), **SETTINGS)
+    with reporting(served, resend) as site:
 
         def report_at_once(envelope: Envelope) -> None:
             assert post(site, resend.callback(resend.taken[0], "email.bounced", tags={}, **HARD)).status_code == 204
@@ -270,7 +272,8 @@ def test_while_the_database_is_locked_resend_is_asked_to_come_again_and_then_it_
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.2)
-    with reporting(sqlite_url, tmp_path / "instance", resend) as site:
+    served = serving(sqlite_url, tmp_path / "instance", antopsis(customers=BREMEN), **SETTINGS)
+    with reporting(served, resend) as site:
         send(site.world)
         callback = resend.callback(resend.taken[0], "email.delivered")
         with (
