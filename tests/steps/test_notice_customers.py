@@ -101,6 +101,7 @@ def test_exemption_is_neither_receipt_nor_consent_and_keeps_its_basis(world: Wor
     with pytest.raises(ReasonMissing):
         decide(world, number, "bremen", "exempt", " ")
     decide(world, number, "bremen", "exempt", "Contract ends, letter of 3 October")
+    world.at = utc("2026-10-20 09:00")
     decide(world, number, "bremen", "served", "Post RR 123 DE", utc("2026-10-20 08:00"))
     known = standing(world, number, "bremen")
     assert known is not None

@@ -209,7 +209,7 @@ def test_what_a_person_decided_is_left_as_it_is(world: World, mail_server: MailS
     mail_server.script(FIRST, 450, "4.2.1 Busy", times=1)
     number = announce_to(world, customers=ONE_CONTACT)
     send(world)
-    served_at = utc("2026-09-30 10:00")
+    served_at = world.at
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
         notice = get_notice(session, publisher, number)
