@@ -90,9 +90,7 @@ def test_a_key_that_is_taken_is_refused_with_whose_it_is(light_team: Team) -> No
     answer = edda.post(f"{LIST}new", open_form(edda, f"{LIST}new") | {"name": "Strip", "key": "stripe"})
     assert answer.status_code == 400
     words = unescape(words_of(answer.text))
-    assert (
-        "“stripe” is the key of Stripe (stripe) already. Edit that one, or take another, such as stripe-2." in words
-    )
+    assert "“stripe” is the key of Stripe (stripe) already. Edit that one, or take another, such as stripe-2." in words
     assert 'aria-describedby="key-hint key-error"' in answer.text
     assert fields_on(answer.text)["name"] == "Strip"
 
