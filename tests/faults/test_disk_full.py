@@ -29,7 +29,7 @@ SIZE: LiteralString = "SELECT pg_relation_size('deliveries')"
 
 
 @pytest.mark.parametrize(
-    "room", [300_000, pytest.param(150_000, marks=pytest.mark.slow), pytest.param(225_000, marks=pytest.mark.slow)]
+    "room", [225_000, pytest.param(150_000, marks=pytest.mark.slow), pytest.param(188_000, marks=pytest.mark.slow)]
 )
 def test_a_disk_that_is_full_costs_one_marked_copy_at_most(
     sqlite_url: str, tmp_path: Path, mail_server: MailServer, figures: Figures, room: int
