@@ -26,6 +26,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("registry")
 
+BROWSER_TIMEOUT = 400
+"""Seconds for one test in a browser. Some walk through every screen, which takes a busy machine more than a minute."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the browser tests in one process, and skip them where there is no Chromium. CI never skips them."""
@@ -34,6 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("browser") is None:
             continue
         item.add_marker(pytest.mark.xdist_group("browser"))
+        item.add_marker(pytest.mark.timeout(BROWSER_TIMEOUT))
         if missing:
             item.add_marker(pytest.mark.skip(reason="no command named chromium; `make browser` says how to get it"))
 
@@ -112,6 +116,22 @@ def own_postgresql_url(postgresql_server: URL, postgresql_template: str) -> Iter
     """A migrated PostgreSQL database of the test's own: for what is done to a database as a whole."""
     with databases.postgresql_database(postgresql_server, postgresql_template) as url:
         yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def own_sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """A migrated SQLite database of the test's own."""
+    return databases.copied_sqlite_url(tmp_path, sqlite_template)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def own_database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database of the test's own, on each engine in turn: for what is done to its schema.
+
+    The reused one loses its rows between tests; it does not get back a table.
+    """
+    url: str = request.getfixturevalue(f"own_{request.param}_url")
+    return url
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -116,15 +117,16 @@ def _announce(world: World) -> str:
 
 
 def test_a_sweep_that_fails_is_logged_without_addresses_and_stops_no_other(
-    world: World, tmp_path: Path, log: StringIO
+    own_database_url: str, tmp_path: Path, log: StringIO
 ) -> None:
-    _announce(world)
-    with world.writing() as session:
-        session.execute(text("DROP TABLE artefacts"))
-    with Running(world) as worker:
-        wait_for(lambda: len(list((tmp_path / "instance" / "outbox").glob("*.eml"))) == 2, "two letters")
-        wait_for(lambda: any(each["event"] == "sweep-failed" for each in events(log)), "failure")
-    assert worker.exit_code == 0
+    with closing(World(settings_for(own_database_url, tmp_path / "instance"), now())) as world:
+        _announce(world)
+        with world.writing() as session:
+            session.execute(text("DROP TABLE artefacts"))
+        with Running(world) as worker:
+            wait_for(lambda: len(list((tmp_path / "instance" / "outbox").glob("*.eml"))) == 2, "two letters")
+            wait_for(lambda: any(each["event"] == "sweep-failed" for each in events(log)), "failure")
+        assert worker.exit_code == 0
     (failed, *_) = [each for each in events(log) if each["event"] == "sweep-failed"]
     assert failed["sweep"] == "artefacts"
     assert failed["error"] in {"OperationalError", "ProgrammingError"}

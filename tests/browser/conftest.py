@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from tests import databases
@@ -24,6 +24,9 @@ FLAGS = [
     *("--disable-component-update", "--disable-sync"),
 ]
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+
+# What is waited for comes; how soon is the machine's affair, and a shared one has slow moments.
+expect.set_options(timeout=30_000)
 
 
 @dataclass

@@ -23,9 +23,9 @@ COUNT = 40
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_letters_that_were_leased_unclear_or_due_before_an_upgrade_go_out_after_it(
-    database_url: str, tmp_path: Path, mail_server: MailServer, figures: Figures, revision: str
+    own_database_url: str, tmp_path: Path, mail_server: MailServer, figures: Figures, revision: str
 ) -> None:
-    settings = settings_for(database_url, tmp_path / "instance", mail_server.url)
+    settings = settings_for(own_database_url, tmp_path / "instance", mail_server.url)
     with closing(World(settings, utc("2026-09-30 08:00"))) as world, Workers(world) as workers:
         announce_to(world, *readers(COUNT - 2), customers=BREMEN + HANOI)
         # Of 40 letters 14 are accepted, one was taken by the server and nobody knows, the others of its claim are
@@ -34,10 +34,10 @@ def test_letters_that_were_leased_unclear_or_due_before_an_upgrade_go_out_after_
         before = sorted(states_of(world).values())
         assert {"accepted", "leased", "pending"} == set(before)
         world.close()
-        downgrade(database_url, revision)
-        assert find_revision(database_url) == revision
-        upgrade(database_url)
-    assert find_revision(database_url) == newest_revision()
+        downgrade(own_database_url, revision)
+        assert find_revision(own_database_url) == revision
+        upgrade(own_database_url)
+    assert find_revision(own_database_url) == newest_revision()
     with closing(World(settings, utc("2026-09-30 08:20"))) as world:
         assert sorted(states_of(world).values()) == before
         finish(world)
@@ -48,17 +48,17 @@ def test_letters_that_were_leased_unclear_or_due_before_an_upgrade_go_out_after_
 
 
 def test_a_letter_that_was_unclear_before_an_upgrade_is_the_same_to_the_byte_after_it(
-    database_url: str, tmp_path: Path, mail_server: MailServer, figures: Figures
+    own_database_url: str, tmp_path: Path, mail_server: MailServer, figures: Figures
 ) -> None:
-    settings = settings_for(database_url, tmp_path / "instance", mail_server.url)
+    settings = settings_for(own_database_url, tmp_path / "instance", mail_server.url)
     with closing(World(settings, utc("2026-09-30 08:00"))) as world, ScriptedServer({"dot": [CUT, CUT]}) as cutting:
         announce_to(world, *readers(1), customers=BREMEN)
         use_server(world, cutting.url)
         assert world.tick()["send"] == {"ambiguous": 2}
         assert len(cutting.letters) == 2
         world.close()
-        downgrade(database_url, "0002")
-        upgrade(database_url)
+        downgrade(own_database_url, "0002")
+        upgrade(own_database_url)
     with closing(World(settings, utc("2026-09-30 09:00"))) as world:
         finish(world)
         assert set(states_of(world).values()) == {"accepted"}
