@@ -22,6 +22,7 @@ from registry.web.errors import add_error_pages
 from registry.web.forms import forms
 from registry.web.headers import add_headers
 from registry.web.health import health
+from registry.web.languages import add_languages
 from registry.web.limits import limiter
 from registry.web.lists import lists
 from registry.web.object_form import object_form
@@ -75,6 +76,7 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app)
     _count_requests(app, parts)
     add_headers(app)
+    add_languages(app)
     add_error_pages(app)
     add_sign_in(app, parts)
     app.register_blueprint(root)

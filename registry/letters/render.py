@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from registry import markdown
 from registry.domain.vocabulary import Audience, ServiceLetterKind, StatementKind
+from registry.language import gettext_for_templates
 from registry.letters import plain_text, wording
 from registry.letters.rows import EntryInWords, Member, describe_change
 from registry.letters.slots import Slot, refuse_slot_marks
@@ -38,7 +39,11 @@ class LetterRenderer:
             trim_blocks=True,
             lstrip_blocks=True,
             finalize=_refuse_none,
+            extensions=["jinja2.ext.i18n"],
         )
+        self._environment.policies["ext.i18n.trimmed"] = True
+        # The extension adds this method.
+        self._environment.install_gettext_callables(**gettext_for_templates())  # type: ignore[attr-defined]
         self._environment.filters |= {
             "one_line": one_line,
             "capital_first": lambda text: text[:1].upper() + text[1:],

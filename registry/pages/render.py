@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from registry.domain.vocabulary import Role
+from registry.language import gettext_for_templates, spoken
 from registry.pages import wording
 from registry.pages.entry_facts import Names, all_facts, find_pending, grounds_of, links_of, parent_of, show_entry
 from registry.pages.notice_facts import contact_url, show_history, show_notice
@@ -50,10 +51,13 @@ class PageRenderer:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            extensions=["jinja2.ext.i18n"],
         )
+        self._environment.policies["ext.i18n.trimmed"] = True
+        # The extension adds this method.
+        self._environment.install_gettext_callables(**gettext_for_templates())  # type: ignore[attr-defined]
         self._environment.globals.update(
             stylesheet_url=stylesheet_url,
-            language=wording.LANGUAGE,
             feeds=_FEEDS,
             files=_FILES,
             NOT_STATED=wording.NOT_STATED,
@@ -80,6 +84,7 @@ class PageRenderer:
             "addresses": None,
             "is_demo": False,
             "csrf_token": None,
+            "language": spoken(),
             "errors": {},
             "values": {},
         } | values
