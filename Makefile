@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # The first of these that is 3.11 or newer, and can make virtual environments, is used.
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14 python3
-# One test process per core, and no more than this many: each brings up a PostgreSQL of its own.
-TEST_PROCESSES ?= 8
+# Three test processes for two cores, since a third of a test is waiting for a disk, a server or a browser; and no more
+# than eight, since each brings up a PostgreSQL of its own.
+TEST_PROCESSES ?= $(shell n=$$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )); echo $$(( n < 8 ? n : 8 )))
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test browser lint bench faults lock
@@ -38,7 +39,7 @@ run: install ## bring the service up with the four example publishers, and say w
 	$(BIN)/registry serve --demo
 
 test: install browser ## the whole test suite, on SQLite and on PostgreSQL
-	$(BIN)/pytest -n logical --maxprocesses $(TEST_PROCESSES) --dist loadgroup
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadgroup
 
 # Chromium comes from the system's packages, and only when there is a test that drives it.
 browser: ## get Chromium for the browser tests, where it is missing
