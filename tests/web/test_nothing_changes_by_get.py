@@ -11,7 +11,7 @@ FRED, OLGA = "fred@reader.example", "olga@watcher.example"
 HANOI = "privacy@hanoi.example"
 
 # What each argument of a route may be, so that every route is asked for with values that lead somewhere.
-ARGUMENTS = {"slug", "key", "number", "token", "filename", "kind"}
+ARGUMENTS = {"slug", "key", "number", "part", "token", "filename", "kind"}
 
 
 def list_addresses(site: Site, number: str) -> list[str]:
@@ -31,7 +31,12 @@ def list_addresses(site: Site, number: str) -> list[str]:
         assert rule.arguments <= ARGUMENTS, f"{rule} has an argument this test does not know"
         word = rule.rule.rpartition("/<token>")[0].rpartition("/")[2]
         for token in tokens.get(word, [""]):
-            path = rule.rule.replace("<slug>", "antopsis").replace("<key>", "stripe").replace("<number>", number)
+            path = (
+                rule.rule.replace("<int:part>", "1")
+                .replace("<slug>", "antopsis")
+                .replace("<key>", "stripe")
+                .replace("<number>", number)
+            )
             addresses.append(path.replace("<token>", token).replace("<path:filename>", "registry.css"))
     return addresses
 
