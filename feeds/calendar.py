@@ -1,12 +1,15 @@
-"""A calendar to subscribe to (RFC 5545, with the properties of RFC 7986), written by icalendar."""
+"""A calendar to subscribe to (RFC 5545, with the properties of RFC 7986), written by icalendar.
+
+It is published as RFC 5546 (3.2.1) has it: to whoever wants it, with nobody to answer. That asks for an organizer.
+"""
 
 from collections.abc import Iterable
 from datetime import timedelta
 
-from icalendar import Calendar, Event
-from icalendar.prop import vDuration, vText, vUri
+from icalendar import Alarm, Calendar, Event
+from icalendar.prop import vCalAddress, vDuration, vText, vUri
 
-from feeds.values import CalendarEvent, check_line, check_unique, check_web_address, clean_text
+from feeds.values import CalendarEvent, check_iri, check_line, check_unique, check_web_address, clean_text
 
 # Constant, without a version: it names the maker of the format, and a stored calendar must not change with a release.
 PRODUCT_ID = "-//Subprocessor registry//Calendar//EN"
@@ -17,14 +20,17 @@ def build_calendar(
     events: Iterable[CalendarEvent],
     self_url: str,
     *,
+    organizer_name: str,
+    organizer_address: str,
     description: str = "",
     refresh_every: timedelta = timedelta(hours=6),
 ) -> bytes:
     """Return the events as an iCalendar file in UTF-8 with CRLF and folded lines, the same bytes for the same values.
 
     `self_url` is the absolute address the file is served at, `refresh_every` how often a subscribed calendar is asked
-    to look again. Events are all-day and do not mark anybody as busy; they stand by date, then `uid`. DTSTAMP is an
-    event's `stamped_at` (UTC), never the time of building.
+    to look again. The organizer is who publishes the events, reached at a `mailto:` or web address. Events are all-day
+    and do not mark anybody as busy; they stand by date, then `uid`. DTSTAMP and LAST-MODIFIED are an event's
+    `stamped_at` (UTC), never the time of building.
 
     Raises ValueError for an empty name, an address that is none, a `refresh_every` that is not positive, and for two
     events with one uid.
@@ -38,6 +44,7 @@ def build_calendar(
     calendar.add("VERSION", "2.0")
     calendar.add("PRODID", PRODUCT_ID)
     calendar.add("CALSCALE", "GREGORIAN")
+    calendar.add("METHOD", "PUBLISH")
     # Text is given as vText throughout: icalendar 7.3 does not know NAME and the X- properties as text, and would
     # leave a comma or a line break in them unescaped.
     calendar_name = check_line("name", name)
@@ -52,18 +59,23 @@ def build_calendar(
     # Outlook reads this one; given a timedelta, icalendar would write it as Python prints it.
     time_to_live: bytes = vDuration(refresh_every).to_ical()  # type: ignore[no-untyped-call] # icalendar leaves it untyped
     calendar.add("X-PUBLISHED-TTL", vText(time_to_live.decode()))
+    common_name = check_line("organizer_name", organizer_name)
+    organizer = vCalAddress(check_iri("organizer_address", organizer_address), params={"CN": common_name})
     for event in chronological:
-        calendar.add_component(_event(event))
+        calendar.add_component(_event(event, organizer))
     built: bytes = calendar.to_ical()
     return built
 
 
-def _event(event: CalendarEvent) -> Event:
+def _event(event: CalendarEvent, organizer: vCalAddress) -> Event:
     component = Event()
     component.add("UID", vText(event.uid))
     component.add("DTSTAMP", event.stamped_at)
-    # A date without an end lasts that one day (RFC 5545, 3.6.1).
+    component.add("LAST-MODIFIED", event.stamped_at)
+    component.add("ORGANIZER", organizer)
     component.add("DTSTART", event.on)
+    # The first day that is not part of it (RFC 5545, 3.6.1).
+    component.add("DTEND", event.on + timedelta(days=1))
     component.add("SUMMARY", vText(event.title))
     if event.description:
         component.add("DESCRIPTION", vText(event.description))
@@ -71,4 +83,10 @@ def _event(event: CalendarEvent) -> Event:
     component.add("SEQUENCE", event.sequence)
     component.add("STATUS", vText(event.status))
     component.add("TRANSP", vText("TRANSPARENT"))
+    for before in event.alarms:
+        alarm = Alarm()
+        alarm.add("ACTION", vText("DISPLAY"))
+        alarm.add("DESCRIPTION", vText(event.title))
+        alarm.add("TRIGGER", vDuration(-before))
+        component.add_component(alarm)
     return component

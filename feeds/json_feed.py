@@ -11,7 +11,7 @@ def build_json_feed(feed: Feed, self_url: str) -> bytes:
     """Return `feed` as a JSON Feed 1.1 document in UTF-8, the same bytes for the same values.
 
     `self_url` is the absolute address the document is served at. Times are RFC 3339 in UTC. What is empty is left out.
-    JSON Feed knows neither an id nor a date of change of the feed itself.
+    JSON Feed knows neither an id nor a date of change of the feed itself. An extension stands under `_` and its name.
 
     Raises ValueError where `self_url` is no absolute http or https address.
     """
@@ -25,11 +25,13 @@ def build_json_feed(feed: Feed, self_url: str) -> bytes:
         document["description"] = feed.subtitle
     document["language"] = feed.language
     document["authors"] = [{"name": feed.author_name}]
-    document["items"] = [_item(item) for item in feed.items]
+    if feed.extension is not None:
+        document[f"_{feed.extension_name}"] = feed.extension
+    document["items"] = [_item(item, f"_{feed.extension_name}") for item in feed.items]
     return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
 
 
-def _item(item: Item) -> dict[str, object]:
+def _item(item: Item, extension_key: str) -> dict[str, object]:
     document: dict[str, object] = {"id": item.id, "url": item.url, "title": item.title}
     if item.summary_text:
         document["summary"] = item.summary_text
@@ -42,4 +44,6 @@ def _item(item: Item) -> dict[str, object]:
     document["date_modified"] = item.updated_at.isoformat()
     if item.categories:
         document["tags"] = list(item.categories)
+    if item.extension is not None:
+        document[extension_key] = item.extension
     return document

@@ -1,7 +1,10 @@
 """RSS 2.0 and Atom 1.0, written by feedgen."""
 
 import html
-from datetime import datetime
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -12,6 +15,11 @@ from feeds.values import Feed, Item, check_web_address
 
 # Constant: feedgen's own default names its version, so that an upgrade would change every stored feed.
 GENERATOR = "Subprocessor registry"
+
+# RSS never said whether a title is text or HTML. Its profile (https://www.rssboard.org/rss-profile, "character data")
+# has these two written as hexadecimal references where they are text: readers of either kind show them right.
+_RSS_TEXT = re.compile(rb"<(title|description|category|language|generator|dc:creator)>[^<]*[&][^<]*</")
+_REFERENCES = {b"&lt;": b"&#x3C;", b"&amp;": b"&#x26;"}
 
 _ATOM_UPDATED = "{http://www.w3.org/2005/Atom}updated"
 
@@ -37,25 +45,46 @@ def build_rss(feed: Feed, self_url: str) -> bytes:
         if item.content_html:
             entry.content(item.content_html, type="html")
     with _SETLOCALE_LOCK:
-        return bytes(generator.rss_str(pretty=True))
+        built = bytes(generator.rss_str(pretty=True))
+    return _RSS_TEXT.sub(_refer_in_hexadecimal, built)
 
 
 def build_atom(feed: Feed, self_url: str) -> bytes:
     """Return `feed` as an Atom 1.0 document (RFC 4287) in UTF-8, the same bytes for the same values.
 
     `self_url` is the absolute address the document is served at. Title and summary are plain text, the content is of
-    type html. Times are UTC.
+    type html. Times are UTC, and no two entries have the same time of change.
 
     Raises ValueError where `self_url` is no absolute http or https address.
     """
     generator = _describe(feed, self_url, "application/atom+xml")
-    for item in feed.items:
+    for item, updated_at in _told_apart(feed.items):
         entry = _add_item(generator, item)
+        entry.updated(updated_at)
         if item.summary_text:
             entry.summary(item.summary_text)
         if item.content_html:
             entry.content(item.content_html, type="html")
     return bytes(generator.atom_str(pretty=True))
+
+
+def _refer_in_hexadecimal(match: re.Match[bytes]) -> bytes:
+    return re.sub(rb"&(?:lt|amp);", lambda found: _REFERENCES[found[0]], match[0])
+
+
+def _told_apart(items: Iterable[Item]) -> Iterable[tuple[Item, datetime]]:
+    """Pair each item with its instant of change, the second of one instant a microsecond later, and so on.
+
+    Feed validators take two entries with one `updated` for a mistake, and some readers show only one of them. Items
+    that end a feed are the first to leave it, so they are the ones that are moved.
+    """
+    seen: Counter[datetime] = Counter()
+    for item in items:
+        updated_at = item.updated_at
+        while seen[updated_at]:
+            updated_at += timedelta(microseconds=1)
+        seen[updated_at] += 1
+        yield item, updated_at
 
 
 class _EntryMends:

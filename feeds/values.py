@@ -7,21 +7,24 @@ built. What cannot be read anyway (control characters, broken surrogates) is tak
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
 
 EventStatus = Literal["CONFIRMED", "CANCELLED"]
 
 # XML 1.0 (2.2) allows no C0 control but tab, LF and CR, no surrogate, neither U+FFFE nor U+FFFF. DEL and the C1
-# controls are allowed in XML but discouraged there, and RFC 5545 (3.1) forbids DEL.
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# controls are allowed in XML but discouraged there, and RFC 5545 (3.1) forbids DEL. U+FFFD says that something was lost
+# already; feed validators warn of it.
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd-\uffff]")
 _LINE_BREAK = re.compile("\r\n|\r|\x85|\u2028|\u2029")
 _NOT_IN_ADDRESS = r"\s<>\"\x00-\x20\x7f-\x9f\ud800-\udfff\ufffe\uffff"
 _WEB_ADDRESS = re.compile(rf"https?://[^{_NOT_IN_ADDRESS}]+", re.IGNORECASE)
 _ABSOLUTE_IRI = re.compile(rf"[A-Za-z][A-Za-z0-9+.\-]*:[^{_NOT_IN_ADDRESS}]+")
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_EXTENSION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Item:
     `id` is an absolute IRI that never changes, whatever happens to the item; readers know an item by it alone.
     `published_at` and `updated_at` are aware UTC instants. `summary_text` is plain text and `content_html` finished,
     trusted HTML: it is passed on as it is, so whoever makes it escapes what goes into it. Either may be empty.
+    `extension` is the same for programs, in plain JSON values, under `Feed.extension_name`; JSON Feed alone carries it.
 
     Raises ValueError, naming the field, for a value no valid feed can hold.
     """
@@ -43,6 +47,7 @@ class Item:
     published_at: datetime
     updated_at: datetime
     categories: tuple[str, ...] = ()
+    extension: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         _set(self, "id", check_iri("Item.id", self.id))
@@ -54,6 +59,7 @@ class Item:
         _set(self, "updated_at", check_utc("Item.updated_at", self.updated_at))
         named = (clean_line(category) for category in self.categories)
         _set(self, "categories", tuple(dict.fromkeys(name for name in named if name)))
+        _set(self, "extension", clean_json(self.extension))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ class Feed:
     `id` is an absolute IRI that never changes. `updated_at` is the aware UTC instant of the last change worth telling,
     never the time of building. `author_name` is needed because Atom demands an author (RFC 4287, 4.1.1). `subtitle`
     may be empty. `items` stand newest first, however they were given: by `published_at`, then `updated_at`, then `id`.
+    `extension_name` is what the extension of feed and items is called in JSON Feed, without its leading underscore.
 
     Raises ValueError, naming the field, for a value no valid feed can hold, and for two items with one id, of which
     readers would show only one.
@@ -76,6 +83,8 @@ class Feed:
     updated_at: datetime
     author_name: str
     items: tuple[Item, ...] = ()
+    extension_name: str = ""
+    extension: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         _set(self, "id", check_iri("Feed.id", self.id))
@@ -90,6 +99,13 @@ class Feed:
         by_id = sorted(self.items, key=lambda item: item.id)
         newest_first = sorted(by_id, key=lambda item: (item.published_at, item.updated_at), reverse=True)
         _set(self, "items", tuple(newest_first))
+        extended = self.extension is not None or any(item.extension is not None for item in self.items)
+        if (extended or self.extension_name) and not _EXTENSION_NAME.fullmatch(self.extension_name):
+            raise ValueError(
+                f"Feed.extension_name must be letters, digits and underscores and begin with a letter, "
+                f"not {self.extension_name!r}"
+            )
+        _set(self, "extension", clean_json(self.extension))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +114,8 @@ class CalendarEvent:
 
     `uid` never changes; a later version of the event has a higher `sequence` (RFC 5545, 3.8.7.4), and an event that no
     longer holds stays in the calendar as CANCELLED, or subscribed calendars would go on showing it. `on` is a local
-    date, without a zone. `stamped_at` is the aware UTC instant at which what the event says was last changed.
+    date, without a zone. `stamped_at` is the aware UTC instant at which what the event says was last changed. `alarms`
+    are how long before the local midnight that the day begins with a calendar rings; a cancelled event rings never.
 
     Raises ValueError, naming the field, for a value no valid calendar can hold.
     """
@@ -111,6 +128,7 @@ class CalendarEvent:
     stamped_at: datetime
     sequence: int = 0
     status: EventStatus = "CONFIRMED"
+    alarms: tuple[timedelta, ...] = ()
 
     def __post_init__(self) -> None:
         _set(self, "uid", check_line("CalendarEvent.uid", self.uid))
@@ -125,6 +143,10 @@ class CalendarEvent:
             raise ValueError(f"CalendarEvent.sequence must be 0 or more, not {self.sequence}")
         if self.status not in ("CONFIRMED", "CANCELLED"):
             raise ValueError(f"CalendarEvent.status must be CONFIRMED or CANCELLED, not {self.status!r}")
+        for alarm in self.alarms:
+            if alarm < timedelta(0) or alarm.microseconds:
+                raise ValueError(f"CalendarEvent.alarms must be whole seconds, 0 or more, before the day, not {alarm}")
+        _set(self, "alarms", () if self.status == "CANCELLED" else tuple(sorted(set(self.alarms), reverse=True)))
 
 
 def clean_text(value: str) -> str:
@@ -144,15 +166,36 @@ def check_line(field: str, value: str) -> str:
     return line
 
 
+def clean_json(value: Any) -> Any:
+    """Return plain JSON values with every text in them, keys too, cleaned as by `clean_text`."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, Mapping):
+        return {clean_text(str(key)): clean_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean_json(inner) for inner in value]
+    return value
+
+
 def check_web_address(field: str, value: str) -> str:
     """Return `value` if it is an absolute http or https address, else raise ValueError naming `field`.
 
     Addresses are refused, not cleaned: a cleaned address would lead elsewhere. Other schemes are refused because
-    readers make the address a link (`javascript:` would run in them).
+    readers make the address a link (`javascript:` would run in them). RSS and iCalendar know ASCII addresses only, so
+    other characters come back encoded, which leads to the same place.
     """
     if not _WEB_ADDRESS.fullmatch(value):
         raise ValueError(f"{field} must be an absolute http or https address, not {value!r}")
-    return value
+    if value.isascii():
+        return value
+    parts = urlsplit(value)
+    try:
+        netloc = parts.netloc.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ValueError(f"{field} must name a host that there can be, not {value!r}") from None
+    # Whatever is ASCII already means what it means, the percent sign too.
+    rest = (quote(part, safe="!#$%&'()*+,/:;=?@[]~") for part in parts[2:])
+    return urlunsplit((parts.scheme, netloc, *rest))
 
 
 def check_iri(field: str, value: str) -> str:

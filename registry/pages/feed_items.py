@@ -2,27 +2,45 @@
 
 Readers know an item by its id alone, so ids are made of what never changes: the host, the publisher's slug, the number
 of the notice and the statement (RFC 4151 `tag:` addresses). What a statement said may still be overtaken by a later
-one; then the item says so, under the same id, with the instant of the later statement as its change.
+one; then the item says so, under the same id, with the instant of the later statement as its change. The ids of items
+are the same in every language and behind every filter; those of feeds are not.
+
+Words are in the language spoken where a feed is built (`registry.language.speaking`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime
-from typing import Literal
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from typing import Final, Literal, NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from feeds.calendar import build_calendar
 from feeds.json_feed import build_json_feed
 from feeds.syndication import build_atom, build_rss
 from feeds.values import CalendarEvent, Feed, Item
-from registry.markdown import to_html
+from registry.language import gettext as _
+from registry.language import spoken
 from registry.pages.entry_facts import Names
-from registry.pages.notice_facts import ChangeRow, Member, show_change, tell_effect, tell_objection
+from registry.pages.feed_changes import EXTENSION_NAME, feed_document, founding_document, item_document
+from registry.pages.feed_words import (
+    Told,
+    categories_of,
+    content_of,
+    feed_subtitle,
+    feed_title,
+    founding_sentence,
+    list_told,
+    sentences_now,
+    sentences_of,
+    title_of,
+)
+from registry.pages.notice_facts import contact_url
+from registry.pages.selection import ListQuery, select_notices
 from registry.pages.values import Addresses, PublicList, PublicNotice
-from registry.pages.wording import LANGUAGE, NOT_STATED, count_of, date_told, local_date
+from registry.pages.wording import local_date
 
 FeedKind = Literal["rss", "atom", "json", "calendar"]
 
@@ -34,90 +52,158 @@ PATHS: dict[FeedKind, str] = {
 }
 """Where each is served, below the publisher's address (DESIGN §5)."""
 
-FEED_LENGTH = 100
+FEED_LENGTH: Final = 100
 """A feed holds its newest items only; every notice stays on the page of notices."""
 
+CALENDAR_LENGTH: Final = 250
+"""A calendar holds every notice that is open, and so many of those that have ended, the newest."""
+
+DEADLINE_ALARMS: Final = (timedelta(days=6, hours=15), timedelta(hours=15))
+"""Before the last day to object begins: at nine in the morning, local time, a week before it and the day before."""
+
 _ID_YEAR = 2026  # of the format of the ids, not of what they name; it must never change
+_REMINDING = frozenset({"announcement", "reminder"})
 
 
-def build_feed(public: PublicList, addresses: Addresses, kind: FeedKind) -> bytes:
-    """Return one feed, or the calendar, the same bytes for the same values.
+def build_feed(public: PublicList, addresses: Addresses, kind: FeedKind, query: ListQuery | None = None) -> bytes:
+    """Return one feed, or the calendar, narrowed to what `query` asks for: the same bytes for the same values.
+
+    It names as its own address the one of the canonical query, in the language that `addresses` keep.
 
     Feeds tell of the list as it is now: `public.as_of` must be None, or ValueError is raised.
     """
     if public.as_of is not None:
         raise ValueError("a feed has no past day: as_of must be None")
-    self_url = addresses.at(PATHS[kind])
+    self_url = feed_address(addresses, kind, query)
     if kind == "calendar":
-        name = f"{public.publisher.name}: subprocessor changes"
-        return build_calendar(name, make_events(public, addresses), self_url, description=_subtitle(public))
-    feed = make_feed(public, addresses)
+        return build_calendar(
+            feed_title(public, query),
+            make_events(public, addresses, query),
+            self_url,
+            organizer_name=public.publisher.name,
+            organizer_address=_organizer(public, addresses),
+            description=feed_subtitle(public, query),
+        )
+    feed = make_feed(public, addresses, query)
     builders = {"rss": build_rss, "atom": build_atom, "json": build_json_feed}
     return builders[kind](feed, self_url)
 
 
-def make_feed(public: PublicList, addresses: Addresses) -> Feed:
+def feed_address(addresses: Addresses, kind: FeedKind, query: ListQuery | None = None) -> str:
+    """Return the one address of a feed or calendar, however its filter was written by whoever asked."""
+    return addresses.to(PATHS[kind], asking=_pairs(query))
+
+
+def make_feed(public: PublicList, addresses: Addresses, query: ListQuery | None = None) -> Feed:
     """Gather what the list has to tell, the newest first: its founding, and every statement of every notice but
-    reminders, which tell nothing new.
+    reminders, which tell nothing new. With a query, of the notices that concern an entry that fits, before or after.
     """
-    items = [item for notice in public.notices for item in _items_of(notice, public, addresses)]
-    if public.founded_at is not None:
-        items.append(_founding(public, public.founded_at, addresses))
-    items.sort(key=lambda item: (item.published_at, item.updated_at, item.id), reverse=True)
-    items = items[:FEED_LENGTH]
+    names = Names.of(public)
+    counts = {notice.number: len(notice.changes) for notice in public.notices}
+    told = [told for notice in select_notices(public, query) for told in list_told(notice)]
+    # Only what the feed holds is put into words: of a thousand notices that is little.
+    told.sort(key=lambda each: (each.published_at, each.updated_at, each.notice.number, each.name), reverse=True)
+
+    def item(each: Told) -> Item:
+        left_out = counts[each.notice.number] - len(each.notice.changes)
+        return Item(
+            id=_tag(public, addresses, f"notices/{each.notice.number}/{each.name}"),
+            url=addresses.to(f"notices/{each.notice.number}"),
+            title=title_of(each),
+            summary_text=" ".join(sentences_of(each, public.publisher)),
+            content_html=content_of(each, names, left_out, public, addresses),
+            published_at=each.published_at,
+            updated_at=each.updated_at,
+            categories=categories_of(each),
+            extension=item_document(each, left_out, addresses),
+        )
+
+    items = [item(each) for each in told[:FEED_LENGTH]]
+    if len(items) < FEED_LENGTH:
+        items += _founding(public, addresses)
+    asked = urlencode(_own_query(addresses, query), quote_via=quote)
     return Feed(
-        id=_tag(public, addresses, "feed"),
-        title=f"{public.publisher.name}: subprocessor changes",
-        subtitle=_subtitle(public),
-        site_url=addresses.page(),
-        language=LANGUAGE,
-        updated_at=max((item.updated_at for item in items), default=public.changed_at),
+        id=_tag(public, addresses, f"feed?{asked}" if asked else "feed"),
+        title=feed_title(public, query),
+        subtitle=feed_subtitle(public, query),
+        site_url=addresses.to(asking=_pairs(query)),
+        language=spoken(),
+        updated_at=max((each.updated_at for each in items), default=public.changed_at),
         author_name=public.publisher.legal_name or public.publisher.name,
         items=tuple(items),
+        extension_name=EXTENSION_NAME,
+        extension=feed_document(public, addresses, query),
     )
 
 
-def make_events(public: PublicList, addresses: Addresses) -> tuple[CalendarEvent, ...]:
+def _founding(public: PublicList, addresses: Addresses) -> Iterator[Item]:
+    """Give a new feed its first item, so that whoever subscribes sees that it works (R5)."""
+    if public.founded_at is None:
+        return
+    sentence = founding_sentence(public.publisher)
+    yield Item(
+        id=_tag(public, addresses, "founding"),
+        url=addresses.to(),
+        title=_("The list is published"),
+        summary_text=sentence,
+        content_html=str(Markup("<p>{}</p>").format(sentence)),
+        published_at=public.founded_at,
+        updated_at=public.founded_at,
+        categories=(_("Published"),),
+        extension=founding_document(public.founded_at),
+    )
+
+
+class _Date(NamedTuple):
+    """One date of a notice that a calendar shows: `name` never changes, and `holds` is False once it is off."""
+
+    name: str
+    on: date
+    title: str
+    holds: bool
+    alarms: tuple[timedelta, ...] = ()
+
+
+def make_events(public: PublicList, addresses: Addresses, query: ListQuery | None = None) -> tuple[CalendarEvent, ...]:
     """Return two all-day events a notice: the end of the time to object, and the effective date.
 
-    The sequence counts the notice's statements, so that a calendar takes each for a newer version. What will not
-    happen on its day stays as CANCELLED: both events of a withdrawn notice, and the effective date of one that is
-    postponed until further notice, on the date told last.
+    The sequence counts the notice's statements after its announcement, less reminders, so that a calendar takes each
+    for a newer version. What will not happen on its day stays as CANCELLED: both events of a withdrawn notice, and the
+    effective date of one that is postponed until further notice, on the date told last.
     """
+    newest_first = sorted(select_notices(public, query), key=lambda each: (each.updated_at, each.number), reverse=True)
+    ended = [notice for notice in newest_first if notice.state not in {"announced", "held"}]
+    forgotten = {notice.number for notice in ended[CALENDAR_LENGTH:]}
     events = []
-    for notice in public.notices:
-        url = addresses.at(f"notices/{notice.number}")
-        sequence = max(len(notice.statements) - 1, 0)
-        description = "\n".join(_sentences(notice, public))
-        withdrawn = notice.state == "withdrawn"
-        effect_on, holds = _effect_day(notice, public)
-        if effect_on is not None:
+    for notice in newest_first:
+        if notice.number in forgotten:
+            continue
+        described = "\n".join(sentences_now(notice, public.publisher))
+        for each in _dates_of(notice, public):
             events.append(
                 CalendarEvent(
-                    uid=_uid(public, addresses, notice, "effect"),
-                    on=effect_on,
-                    title=f"{public.publisher.name}: takes effect: {notice.summary}",
-                    description=description,
-                    url=url,
+                    uid=f"{public.publisher.slug}-{notice.number}-{each.name}@{_host(addresses)}",
+                    on=each.on,
+                    title=each.title,
+                    description=described,
+                    url=addresses.to(f"notices/{notice.number}"),
                     stamped_at=notice.updated_at,
-                    sequence=sequence,
-                    status="CONFIRMED" if holds else "CANCELLED",
-                )
-            )
-        if notice.objection_until_on is not None:
-            events.append(
-                CalendarEvent(
-                    uid=_uid(public, addresses, notice, "objection"),
-                    on=notice.objection_until_on,
-                    title=f"{public.publisher.name}: last day to object: {notice.summary}",
-                    description=description,
-                    url=url,
-                    stamped_at=notice.updated_at,
-                    sequence=sequence,
-                    status="CANCELLED" if withdrawn else "CONFIRMED",
+                    sequence=sum(statement.kind not in _REMINDING for statement in notice.statements),
+                    status="CONFIRMED" if each.holds else "CANCELLED",
+                    alarms=each.alarms,
                 )
             )
     return tuple(events)
+
+
+def _dates_of(notice: PublicNotice, public: PublicList) -> Iterable[_Date]:
+    named = {"publisher": public.publisher.name, "summary": notice.summary}
+    effect_on, holds = _effect_day(notice, public)
+    if effect_on is not None:
+        yield _Date("effect", effect_on, _("%(publisher)s: takes effect: %(summary)s", **named), holds)
+    if notice.objection_until_on is not None:
+        title = _("%(publisher)s: last day to object: %(summary)s", **named)
+        yield _Date("objection", notice.objection_until_on, title, notice.state != "withdrawn", DEADLINE_ALARMS)
 
 
 def _effect_day(notice: PublicNotice, public: PublicList) -> tuple[date | None, bool]:
@@ -130,148 +216,24 @@ def _effect_day(notice: PublicNotice, public: PublicList) -> tuple[date | None, 
     return (told[-1] if told else None), False
 
 
-_TITLES = {
-    "announcement": "Announced",
-    "withdrawn": "Announced, then withdrawn",
-    "correction": "Corrected",
-    "postponement": "Postponed",
-    "withdrawal": "Withdrawn",
-    "effect": "In effect",
-}
+def _organizer(public: PublicList, addresses: Addresses) -> str:
+    # The page stands for a publisher whose contact is neither a mailbox nor a web address.
+    url = contact_url(public.publisher.contact, "") or addresses.page()
+    return url.partition("?")[0] if url.startswith("mailto:") else url
 
 
-def _items_of(notice: PublicNotice, public: PublicList, addresses: Addresses) -> Iterable[Item]:
-    # What was withdrawn is explained by nobody any more.
-    words = [to_html(notice.explanation)] if notice.explanation and notice.withdrawn_at is None else []
-    changes = [*words, *_changes_html(notice, public, addresses)]
-
-    def item(kind: str, name: str, published_at: datetime, updated_at: datetime, sentences: list[str]) -> Item:
-        emergency = " (emergency)" if notice.emergency_reason else ""
-        return Item(
-            id=_tag(public, addresses, f"notices/{notice.number}/{name}"),
-            url=addresses.at(f"notices/{notice.number}"),
-            title=f"{_TITLES[kind]}{emergency}: {notice.summary}",
-            summary_text=" ".join(sentences),
-            content_html="\n".join([*(Markup("<p>{}</p>").format(sentence) for sentence in sentences), *changes]),
-            published_at=published_at,
-            updated_at=updated_at,
-            categories=(_TITLES[kind], *(change.name for change in notice.changes)),
-        )
-
-    told = [statement for statement in notice.statements if statement.kind in {"correction", "postponement"}]
-    if notice.withdrawn_at is None:
-        last_told_at = max([notice.announced_at, *(statement.made_at for statement in told)])
-        yield item(
-            "announcement", "announcement", notice.announced_at, last_told_at, _announcement_sentences(notice, public)
-        )
-    else:
-        # A reader may come to the announcement first, and must not take what was withdrawn for true.
-        yield item("withdrawn", "announcement", notice.announced_at, notice.withdrawn_at, _sentences(notice, public))
-        yield item("withdrawal", "withdrawal", notice.withdrawn_at, notice.withdrawn_at, _sentences(notice, public))
-    for place, statement in enumerate(told):
-        name = f"{statement.kind}-{statement.seq}"
-        later = [other for other in told[place + 1 :] if other.kind == statement.kind]
-        if later:
-            gone = [f"A later statement of notice {notice.number} has replaced this one."]
-            yield item(statement.kind, name, statement.made_at, later[0].made_at, gone)
-        else:
-            sentences = _announcement_sentences(notice, public)
-            yield item(statement.kind, name, statement.made_at, notice.withdrawn_at or statement.made_at, sentences)
-    if notice.took_effect_at is not None:
-        sentences = [tell_effect(notice, public.publisher), *_emergency(notice)]
-        yield item("effect", "effect", notice.took_effect_at, notice.took_effect_at, sentences)
+def _pairs(query: ListQuery | None) -> tuple[tuple[str, str], ...]:
+    return query.as_query() if query is not None else ()
 
 
-def _announcement_sentences(notice: PublicNotice, public: PublicList) -> list[str]:
-    """Say what was announced, with the dates that hold; that it was carried out does not make it news again."""
-    if notice.took_effect_at is None:
-        return _sentences(notice, public)
-    zone = public.publisher.time_zone
-    effective_on = notice.effective_on or local_date(notice.took_effect_at, zone)
-    objection = tell_objection(notice, public.publisher)
-    takes_effect = f"Takes effect on {date_told(effective_on, zone)}."
-    return [takes_effect, *([objection] if objection else []), *_emergency(notice)]
-
-
-def _sentences(notice: PublicNotice, public: PublicList) -> list[str]:
-    objection = tell_objection(notice, public.publisher) if notice.state != "withdrawn" else None
-    return [tell_effect(notice, public.publisher), *([objection] if objection else []), *_emergency(notice)]
-
-
-def _emergency(notice: PublicNotice) -> list[str]:
-    if not notice.emergency_reason:
-        return []
-    return [f"Emergency change that does not wait for the notice period. Reason: {notice.emergency_reason}"]
-
-
-def _founding(public: PublicList, founded_at: datetime, addresses: Addresses) -> Item:
-    """Give a new feed its first item, so that whoever subscribes sees that it works (R5)."""
-    publisher = public.publisher
-    sentence = (
-        f"{publisher.name} publishes its list of subprocessors, "
-        f"and announces changes {count_of(publisher.notice_days, 'day', 'days')} ahead."
-    )
-    return Item(
-        id=_tag(public, addresses, "founding"),
-        url=addresses.page(),
-        title="The list is published",
-        summary_text=sentence,
-        content_html=str(Markup("<p>{}</p>").format(sentence)),
-        published_at=founded_at,
-        updated_at=founded_at,
-        categories=("Published",),
-    )
-
-
-def _changes_html(notice: PublicNotice, public: PublicList, addresses: Addresses) -> list[Markup]:
-    names = Names.of(public)
-    parts = []
-    for change in (show_change(change, addresses, names) for change in notice.changes):
-        name = Markup('<a href="{}">{}</a>').format(change.url, change.name) if change.url else escape(change.name)
-        parts.append(Markup("<h3>{}: {}</h3>").format(name, change.kinds))
-        if change.is_addition or change.is_removal:
-            parts.append(_facts_html(change.rows, after=change.is_addition))
-        else:
-            parts.append(_table_html(change.rows))
-    return parts
-
-
-def _facts_html(rows: tuple[ChangeRow, ...], *, after: bool) -> Markup:
-    items = [
-        Markup("<li>{}: {}</li>").format(row.label, _side_html(row.after if after else row.before)) for row in rows
-    ]
-    return Markup("<ul>{}</ul>").format(Markup("").join(items))
-
-
-def _table_html(rows: tuple[ChangeRow, ...]) -> Markup:
-    head = Markup('<tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr>')
-    body = [
-        Markup('<tr><th scope="row">{}</th><td>{}</td><td>{}</td></tr>').format(
-            row.label, _side_html(row.before), _side_html(row.after)
-        )
-        for row in rows
-    ]
-    return Markup("<table><thead>{}</thead><tbody>{}</tbody></table>").format(head, Markup("").join(body))
-
-
-def _side_html(side: tuple[Member, ...]) -> Markup:
-    return Markup("<br>").join(member.text for member in side) if side else escape(NOT_STATED)
-
-
-def _subtitle(public: PublicList) -> str:
-    return (
-        f"Changes to the subprocessors of {public.publisher.name}, as they are announced and as they take effect. "
-        f"Dates are local to {public.publisher.time_zone}."
-    )
+def _own_query(addresses: Addresses, query: ListQuery | None) -> list[tuple[str, str]]:
+    return [*_pairs(query), *([("lang", addresses.lang)] if addresses.lang is not None else [])]
 
 
 def _host(addresses: Addresses) -> str:
-    return urlsplit(addresses.base).hostname or "localhost"
+    # A tag holds ASCII only (RFC 4151, 2.1), and so does what is left of a calendar's UID.
+    return (urlsplit(addresses.base).hostname or "localhost").encode("idna").decode("ascii")
 
 
 def _tag(public: PublicList, addresses: Addresses, name: str) -> str:
     return f"tag:{_host(addresses)},{_ID_YEAR}:{public.publisher.slug}/{name}"
-
-
-def _uid(public: PublicList, addresses: Addresses, notice: PublicNotice, name: str) -> str:
-    return f"{public.publisher.slug}-{notice.number}-{name}@{_host(addresses)}"

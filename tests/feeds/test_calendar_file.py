@@ -1,20 +1,30 @@
+import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 from icalendar import Calendar
 
-from feeds.calendar import build_calendar
+from feeds import calendar
 from feeds.values import CalendarEvent
 
 URL = "https://trust.antopsis.example/antopsis/calendar.ics"
 NAME = "Antopsis: notices, deadlines; effective dates"
 
 
+def build_calendar(name: str, events: Iterable[CalendarEvent], self_url: str, **others: Any) -> bytes:
+    """The calendar of Antopsis, who may be written to."""
+    organizer = {"organizer_name": "Antopsis", "organizer_address": "mailto:privacy@antopsis.example"}
+    return calendar.build_calendar(name, events, self_url, **{**organizer, **others})
+
+
 def parsed(content: bytes) -> Calendar:
-    calendar = Calendar.from_ical(content)
-    assert isinstance(calendar, Calendar)
-    return calendar
+    found = Calendar.from_ical(content)
+    assert isinstance(found, Calendar)
+    return found
 
 
 def unfolded(content: bytes) -> list[str]:
@@ -27,6 +37,8 @@ def test_the_calendar_names_itself_and_how_often_to_look_again(effect_day: Calen
     assert lines[-2:] == ["END:VCALENDAR", ""]
     escaped = "Antopsis: notices\\, deadlines\\; effective dates"
     for expected in [
+        "METHOD:PUBLISH",
+        "CALSCALE:GREGORIAN",
         "PRODID:-//Subprocessor registry//Calendar//EN",
         f"NAME:{escaped}",
         f"X-WR-CALNAME:{escaped}",
@@ -41,13 +53,47 @@ def test_an_event_lasts_its_day_and_makes_nobody_busy(effect_day: CalendarEvent)
     (event,) = parsed(build_calendar(NAME, [effect_day], URL)).events
     assert event.start == date(2026, 11, 30)
     assert not isinstance(event.start, datetime)
-    assert event.end - event.start == timedelta(days=1)
-    assert effect_day.stamped_at == event.DTSTAMP
+    assert event["DTSTART"].to_ical() == b"20261130"
+    assert event["DTEND"].to_ical() == b"20261201"
+    assert event["DTSTART"].params["VALUE"] == event["DTEND"].params["VALUE"] == "DATE"
+    assert effect_day.stamped_at == event.DTSTAMP == event.LAST_MODIFIED
     assert str(event["UID"]) == "2026-002.effect@antopsis.example"
     assert str(event["SUMMARY"]) == effect_day.title
     assert str(event["DESCRIPTION"]) == effect_day.description
     assert str(event["URL"]) == effect_day.url
     assert (event.sequence, event["STATUS"], event["TRANSP"]) == (0, "CONFIRMED", "TRANSPARENT")
+
+
+def test_an_event_names_who_publishes_it_as_a_published_event_must(effect_day: CalendarEvent) -> None:
+    lines = unfolded(build_calendar(NAME, [effect_day], URL))
+    assert lines.count("ORGANIZER;CN=Antopsis:mailto:privacy@antopsis.example") == 1
+    at_a_page = {"organizer_name": 'Müller, "Söhne": GmbH', "organizer_address": "https://antopsis.example/?a=1;b"}
+    (event,) = parsed(build_calendar(NAME, [effect_day], URL, **at_a_page)).events
+    assert str(event["ORGANIZER"]) == "https://antopsis.example/?a=1;b"
+    assert event["ORGANIZER"].params["CN"].startswith("Müller, ")
+    with pytest.raises(ValueError, match="organizer_address must be an absolute IRI"):
+        build_calendar(NAME, [effect_day], URL, organizer_address="privacy@antopsis.example")
+    with pytest.raises(ValueError, match="organizer_name must not be empty"):
+        build_calendar(NAME, [effect_day], URL, organizer_name="\x00")
+
+
+def test_an_event_rings_before_its_day_begins_the_earliest_alarm_first(effect_day: CalendarEvent) -> None:
+    alarms = (timedelta(hours=15), timedelta(days=6, hours=15), timedelta(hours=15))
+    content = build_calendar(NAME, [replace(effect_day, alarms=alarms)], URL)
+    (event,) = parsed(content).events
+    assert [line for line in unfolded(content) if line.startswith("TRIGGER")] == [
+        "TRIGGER:-P6DT15H",
+        "TRIGGER:-PT15H",
+    ]
+    # Times without a zone: nine o'clock wherever the calendar is.
+    assert [str(alarm.trigger) for alarm in event.alarms.times] == ["2026-11-23 09:00:00", "2026-11-29 09:00:00"]
+    for alarm in event.walk("VALARM"):
+        assert (str(alarm["ACTION"]), str(alarm["DESCRIPTION"])) == ("DISPLAY", effect_day.title)
+
+
+def test_a_cancelled_event_does_not_ring(withdrawn_day: CalendarEvent) -> None:
+    content = build_calendar(NAME, [replace(withdrawn_day, alarms=(timedelta(hours=15),))], URL)
+    assert b"VALARM" not in content
 
 
 def test_a_cancelled_event_stays_with_its_uid_and_a_higher_sequence(withdrawn_day: CalendarEvent) -> None:
@@ -63,10 +109,10 @@ def test_events_stand_by_date_however_they_were_given(effect_day: CalendarEvent,
 
 
 def test_a_calendar_without_events_is_one(effect_day: CalendarEvent) -> None:
-    calendar = parsed(build_calendar(NAME, [], URL, description="Nothing is planned.\nLook again."))
-    assert calendar.events == []
-    assert str(calendar["VERSION"]) == "2.0"
-    assert str(calendar["DESCRIPTION"]) == "Nothing is planned.\nLook again."
+    empty = parsed(build_calendar(NAME, [], URL, description="Nothing is planned.\nLook again."))
+    assert empty.events == []
+    assert str(empty["VERSION"]) == "2.0"
+    assert str(empty["DESCRIPTION"]) == "Nothing is planned.\nLook again."
 
 
 def test_lines_end_in_crlf_and_are_folded_between_characters(effect_day: CalendarEvent) -> None:
@@ -84,8 +130,9 @@ def test_lines_end_in_crlf_and_are_folded_between_characters(effect_day: Calenda
 def test_text_cannot_add_a_property_or_an_event(effect_day: CalendarEvent) -> None:
     attack = "x\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nUID:evil\r\nATTACH:file:///etc/passwd"
     hostile = replace(effect_day, uid=f"u{attack}", title=attack, description=attack)
-    calendar = parsed(build_calendar(attack, [hostile], URL, description=attack))
-    (event,) = calendar.events
+    content = build_calendar(attack, [hostile], URL, description=attack, organizer_name=attack)
+    (event,) = parsed(content).events
+    assert content.count(b"\r\nBEGIN:VEVENT\r\n") == 1
     assert "ATTACH" not in event
     assert str(event["DESCRIPTION"]) == attack.replace("\r\n", "\n")
     assert str(event["SUMMARY"]) == " ".join(attack.split())
@@ -109,3 +156,37 @@ def test_an_empty_name_a_bad_address_and_no_interval_are_refused(effect_day: Cal
         build_calendar(NAME, [effect_day], "webcal://x/y")
     with pytest.raises(ValueError, match="refresh_every must be positive"):
         build_calendar(NAME, [effect_day], URL, refresh_every=timedelta(0))
+
+
+CONTENT_LINE = re.compile(r'[A-Z-]+(;[A-Z-]+=("[^"\x00-\x1f\x7f]*"|[^";:,\x00-\x1f\x7f]+))*:[^\x00-\x08\x0a-\x1f\x7f]*')
+CALENDAR_ONCE = {"VERSION", "PRODID"}
+EVENT_ONCE = {"UID", "DTSTAMP", "DTSTART", "DTEND", "SUMMARY", "SEQUENCE", "STATUS", "TRANSP", "URL"}
+EVENT_ONCE |= {"LAST-MODIFIED", "ORGANIZER"}
+ALARM_ONCE = {"ACTION", "DESCRIPTION", "TRIGGER"}
+ONCE = {"VCALENDAR": CALENDAR_ONCE, "VEVENT": EVENT_ONCE, "VALARM": ALARM_ONCE}
+"""What a component has exactly once (RFC 5545, 3.6; RFC 5546, 3.2.1)."""
+
+
+def test_the_file_keeps_to_the_grammar_and_each_component_has_what_it_must_once(
+    effect_day: CalendarEvent, withdrawn_day: CalendarEvent
+) -> None:
+    ringing = replace(effect_day, alarms=(timedelta(hours=15), timedelta(days=6, hours=15)), title='a "b"; c, d\\e:f')
+    content = build_calendar(NAME, [ringing, withdrawn_day], URL, organizer_name='Müller: "Söhne", GmbH; ^n')
+    assert content.endswith(b"END:VCALENDAR\r\n")
+    open_ones: list[tuple[str, Counter[str]]] = []
+    closed = Counter[str]()
+    for line in unfolded(content)[:-1]:
+        assert CONTENT_LINE.fullmatch(line), line
+        name, _, value = line.partition(":")
+        name = name.partition(";")[0]
+        if name == "BEGIN":
+            open_ones.append((value, Counter()))
+        elif name == "END":
+            component, held = open_ones.pop()
+            assert component == value
+            assert all(held[each] == 1 for each in ONCE[component]), (component, held)
+            assert max(held.values()) == 1, held
+            closed[component] += 1
+        else:
+            open_ones[-1][1][name] += 1
+    assert (open_ones, closed) == ([], Counter({"VALARM": 2, "VEVENT": 2, "VCALENDAR": 1}))

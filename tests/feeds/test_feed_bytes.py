@@ -34,7 +34,7 @@ from feeds.json_feed import build_json_feed
 from feeds.syndication import build_atom, build_rss
 feed, event = pickle.load(sys.stdin.buffer)
 for content in [build(feed, {url!r}) for build in (build_rss, build_atom, build_json_feed)] + [
-    build_calendar(feed.title, [event], {url!r})
+    build_calendar(feed.title, [event], {url!r}, organizer_name="Antopsis", organizer_address="mailto:a@b.example")
 ]:
     print(hashlib.sha256(content).hexdigest())
 """
@@ -45,7 +45,9 @@ def everything(feed: Feed, event: CalendarEvent) -> list[bytes]:
         build_rss(feed, SELF_URL),
         build_atom(feed, SELF_URL),
         build_json_feed(feed, SELF_URL),
-        build_calendar(feed.title, [event], SELF_URL),
+        build_calendar(
+            feed.title, [event], SELF_URL, organizer_name="Antopsis", organizer_address="mailto:a@b.example"
+        ),
     ]
 
 
@@ -87,7 +89,7 @@ def test_what_changed_shows_in_the_bytes(feed: Feed, resend_notice: Item, hetzne
 
 def any_text(cleaned: Callable[[str], str]) -> st.SearchStrategy[str]:
     """Text of any code points at all, the worst ones often, of which something readable is left."""
-    worst = st.sampled_from("\x00\x07\x0b\x1b\x7f\x85\r\n\t\u2028\ud800\udfff\ufffe\uffff<>&\"'\\;,:]n ")
+    worst = st.sampled_from("\ufffd\x00\x07\x0b\x1b\x7f\x85\r\n\t\u2028\ud800\udfff\ufffe\uffff<>&\"'\\;,:]n ")
     characters = worst | st.characters(exclude_categories=())
     return st.text(characters, min_size=1, max_size=60).filter(lambda value: bool(cleaned(value).strip()))
 
@@ -96,8 +98,9 @@ def any_text(cleaned: Callable[[str], str]) -> st.SearchStrategy[str]:
 @given(title=any_text(clean_line), summary=any_text(clean_text), category=any_text(clean_line))
 def test_any_text_at_all_goes_through_every_format_unharmed(title: str, summary: str, category: str) -> None:
     address = "https://trust.antopsis.example/antopsis/notices/2026-001"
-    item = Item("tag:antopsis.example,2026:1", address, title, summary, summary, INSTANT, INSTANT, (category,))
-    feed = Feed("tag:antopsis.example,2026:feed", title, title, address, "en", INSTANT, title, (item,))
+    told = {"changes": [{title: summary}]}
+    item = Item("tag:antopsis.example,2026:1", address, title, summary, summary, INSTANT, INSTANT, (category,), told)
+    feed = Feed("tag:antopsis.example,2026:feed", title, title, address, "en", INSTANT, title, (item,), "told")
     event = CalendarEvent("1@antopsis.example", date(2026, 11, 30), title, summary, address, INSTANT)
     rss, atom, json_feed, calendar = everything(feed, event)
 
@@ -110,7 +113,9 @@ def test_any_text_at_all_goes_through_every_format_unharmed(title: str, summary:
     assert rss_item.findtext("title") == clean_line(title)
     assert rss_item.findtext("category") == clean_line(category)
     assert rss_item.findtext("{*}encoded") == clean_text(summary)
-    assert json.loads(json_feed)["items"][0]["summary"] == clean_text(summary).strip()
+    in_json = json.loads(json_feed)["items"][0]
+    assert in_json["summary"] == clean_text(summary).strip()
+    assert in_json["_told"] == {"changes": [{clean_text(title): clean_text(summary)}]}
     (calendar_event,) = Calendar.from_ical(calendar).walk("VEVENT")
     assert str(calendar_event["SUMMARY"]) == clean_line(title)
     assert str(calendar_event["DESCRIPTION"]) == clean_text(summary).strip()

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -30,7 +30,7 @@ def test_an_instant_in_another_zone_object_at_utc_is_the_same_value(feed: Feed) 
 
 
 def test_control_characters_surrogates_and_noncharacters_are_taken_out(hetzner_notice: Item) -> None:
-    unreadable = "\x00\x08\x0b\x0c\x1f\x7f\x80\x9f\ud800\udfff\ufffe\uffff"
+    unreadable = "\x00\x08\x0b\x0c\x1f\x7f\x80\x9f\ud800\udfff\ufffd\ufffe\uffff"
     item = replace(hetzner_notice, title=f"Str{unreadable}ipe", content_html=f"<p>{unreadable}ok</p>")
     assert item.title == "Stripe"
     assert item.content_html == "<p>ok</p>"
@@ -61,6 +61,31 @@ def test_non_ascii_text_and_emoji_stand_as_they_are(hetzner_notice: Item) -> Non
 def test_an_address_that_is_not_on_the_web_is_refused(hetzner_notice: Item, address: str) -> None:
     with pytest.raises(ValueError, match=r"Item\.url must be an absolute http or https address"):
         replace(hetzner_notice, url=address)
+
+
+def test_an_address_beyond_ascii_is_encoded_and_leads_to_the_same_place(hetzner_notice: Item) -> None:
+    def encoded(url: str) -> str:
+        return replace(hetzner_notice, url=url).url
+
+    assert encoded("https://Müller.example:8443/ä%20b?q=é&r=%C3%A9#ö") == (
+        "https://xn--mller-kva.example:8443/%C3%A4%20b?q=%C3%A9&r=%C3%A9#%C3%B6"
+    )
+    plain = "https://user@a.example/b%20c;d?e=f&g=~#h"
+    assert encoded(plain) == plain
+    with pytest.raises(ValueError, match=r"Item\.url must name a host that there can be"):
+        encoded(f"https://{'ü' * 70}.example/")
+
+
+def test_an_extension_is_cleaned_whole_and_needs_a_name(feed: Feed, hetzner_notice: Item) -> None:
+    told = {"a\x00": ["b\ud800", {"c": ("d\ufffd", 1, None, True)}]}
+    item = replace(hetzner_notice, extension=told)
+    assert item.extension == {"a": ["b", {"c": ["d", 1, None, True]}]}
+    for name in ("", "_private", "with.dot", "1st"):
+        with pytest.raises(ValueError, match=r"Feed\.extension_name must be letters"):
+            replace(feed, items=(item,), extension_name=name)
+        with pytest.raises(ValueError, match=r"Feed\.extension_name must be letters"):
+            replace(feed, extension={}, extension_name=name)
+    assert replace(feed, items=(item,), extension_name="subprocessor_registry").items == (item,)
 
 
 def test_an_id_that_is_no_absolute_iri_is_refused(hetzner_notice: Item) -> None:
@@ -107,6 +132,12 @@ def test_a_calendar_event_refuses_a_negative_sequence_and_an_unknown_status(effe
         replace(effect_day, sequence=-1)
     with pytest.raises(ValueError, match=r"CalendarEvent\.status must be CONFIRMED or CANCELLED"):
         replace(effect_day, status="TENTATIVE")  # type: ignore[arg-type] # the wrong status is the point
+
+
+def test_an_alarm_rings_before_the_day_by_whole_seconds(effect_day: CalendarEvent) -> None:
+    for alarm in (timedelta(seconds=-1), timedelta(microseconds=5)):
+        with pytest.raises(ValueError, match=r"CalendarEvent\.alarms must be whole seconds"):
+            replace(effect_day, alarms=(alarm,))
 
 
 def test_the_package_loads_nothing_of_the_registry() -> None:

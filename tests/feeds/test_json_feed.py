@@ -4,15 +4,18 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from feeds.json_feed import build_json_feed
 from feeds.values import Feed, Item
+from tests.feeds.json_feed_rules import JSON_FEED
 
 URL = "https://trust.antopsis.example/antopsis/feed.json"
 
 
 def built(feed: Feed) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(build_json_feed(feed, URL).decode("utf-8"))
+    Draft202012Validator(JSON_FEED, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(document)
     return document
 
 
@@ -60,6 +63,15 @@ def test_an_item_without_html_has_its_words_as_text(feed: Feed, hetzner_notice: 
     (item,) = built(replace(feed, items=(bare,)))["items"]
     assert item["content_text"] == hetzner_notice.title
     assert "summary" not in item
+
+
+def test_an_extension_stands_in_the_feed_and_in_its_items_under_an_underscore(feed: Feed, hetzner_notice: Item) -> None:
+    item = replace(hetzner_notice, extension={"notice": "2026-001"})
+    about = {"about": "https://trust.antopsis.example/antopsis/schemas/feed-1.json"}
+    document = built(replace(feed, items=(item,), extension_name="subprocessor_registry", extension=about))
+    assert document["_subprocessor_registry"] == about
+    assert document["items"][0]["_subprocessor_registry"] == {"notice": "2026-001"}
+    assert next(iter(document)) == "version"
 
 
 def test_text_is_written_as_utf_8_and_without_control_characters(feed: Feed, hetzner_notice: Item) -> None:
