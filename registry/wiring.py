@@ -176,8 +176,8 @@ def wire(settings: Settings) -> Wiring:
         _read_mail_url(settings.mail_url)
     # It holds the embedded database, and with it customers' addresses.
     settings.instance.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stylesheet = STATIC / "registry.css"
-    version = hashlib.sha256(stylesheet.read_bytes()).hexdigest()[:12]
+    sheets = b"".join(sheet.read_bytes() for sheet in sorted(STATIC.glob("*.css")))
+    version = hashlib.sha256(sheets).hexdigest()[:12]
     return Wiring(
         engine=make_engine(settings.database_url),
         database_url=settings.database_url,
