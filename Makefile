@@ -11,7 +11,7 @@ PYTHONS ?= python3.11 python3.12 python3.13 python3.14 python3
 TEST_PROCESSES ?= $(shell n=$$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )); echo $$(( n < 8 ? n : 8 )))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test browser lint bench faults lock
+.PHONY: help install run test browser lint bench faults words lock
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,20 @@ bench: install ## measure against limits: a quarter of an hour, or two minutes w
 
 faults: install ## break things on purpose, for minutes, and print what it came to
 	$(BIN)/pytest -m "" tests/faults
+
+# Catalogues are sorted and say neither when nor by whom, so that a change of a sentence is a change of its lines.
+AS_IT_IS := --omit-header --no-wrap
+UPDATE := $(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete $(AS_IT_IS)
+
+words: install ## bring the catalogues of translations up to date, and count what they lack
+	@pot=$$(mktemp) && trap 'rm -f "$$pot"' EXIT && set -e && \
+	$(BIN)/pybabel -q extract -F pyproject.toml -k marked --no-location --sort-output $(AS_IT_IS) -o "$$pot" . && \
+	$(UPDATE) -i "$$pot" -l de_DE -o registry/words/de.po && \
+	$(UPDATE) -i "$$pot" -l vi_VN -o registry/words/vi.po && \
+	$(UPDATE) -i "$$pot" -l zh_Hans_CN -o registry/words/zh.po
+	@for file in registry/words/*.po; do \
+	  awk -v file=$$file '/^msgstr(\[0\])? ""$$/ { n++ } END { printf "%s: %d to be translated\n", file, n }' $$file; \
+	done
 
 # The lock files hold hashes and no address of a package host: where packages come from is the reader's affair.
 # What is locked already stays as it is; `make lock UPGRADE=--upgrade` takes the newest of everything.

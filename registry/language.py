@@ -10,15 +10,17 @@ it that there is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import date
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from babel import Locale
+from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -29,6 +31,16 @@ LANGUAGES: Final = {ENGLISH: "English", "de": "Deutsch", "vi": "Tiếng Việt",
 CATALOGUES: Final = Path(__file__).parent / "words"
 
 _LOCALES: Final = {ENGLISH: "en_GB", "de": "de_DE", "vi": "vi_VN", "zh": "zh_Hans_CN"}
+_LONG_DATES: Final = {
+    ENGLISH: "EEEE, d MMMM y",
+    "de": "EEEE, d. MMMM y",
+    "vi": "EEEE, 'ngày' d MMMM 'năm' y",
+    "zh": "y年M月d日EEEE",
+}
+_SHORT_DATES: Final = {ENGLISH: "d MMMM y", "de": "d. MMMM y", "vi": "d MMMM 'năm' y", "zh": "y年M月d日"}
+"""Written out rather than taken from CLDR, so that a letter's words do not change with a release of it."""
+
+K = TypeVar("K")
 _spoken: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
 
@@ -54,7 +66,7 @@ def locale() -> Locale:
 
 def gettext(message: str, /, **given: Any) -> str:
     """Return an English sentence in the language spoken here, with `%(name)s` filled in from what is given."""
-    said = _catalogue_of(_spoken.get()).gettext(message)
+    said = _translate(message)
     return said % given if given else said
 
 
@@ -75,6 +87,43 @@ def marked(message: str) -> str:
     return message
 
 
+class Words(Mapping[K, str]):
+    """Words by what they stand for, in English and `marked`: each is said in the language spoken when it is asked for.
+
+    `items()` may be kept, and says them in the language spoken when it is gone through.
+    """
+
+    def __init__(self, english: Mapping[K, str]) -> None:
+        self._english = dict(english)
+
+    def __getitem__(self, key: K) -> str:
+        return _translate(self._english[key])
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._english
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._english)
+
+    def __len__(self) -> int:
+        return len(self._english)
+
+
+def long_date(on: date) -> str:
+    """Return a date with its weekday, such as "Saturday, 31 October 2026", in the language spoken here."""
+    return format_date(on, _LONG_DATES[_spoken.get()], locale=locale())
+
+
+def short_date(on: date) -> str:
+    """Return a date without its weekday, such as "31 October 2026", in the language spoken here."""
+    return format_date(on, _SHORT_DATES[_spoken.get()], locale=locale())
+
+
+def country_name(code: str) -> str | None:
+    """Return what an ISO 3166 country is called in the language spoken here, or None where CLDR knows no name."""
+    return _countries_of(_spoken.get()).get(code)
+
+
 def find_language(asked_for: str | None) -> str | None:
     """Return the language of a tag such as `de-AT`, or None where there is no such one."""
     base = (asked_for or "").replace("_", "-").partition("-")[0].strip().lower()
@@ -89,16 +138,26 @@ def choose_language(asked_for: Iterable[str], default: str = ENGLISH) -> str:
 def gettext_for_templates() -> dict[str, Any]:
     """Return what Jinja's own extension for translations takes: it fills in the names by itself, escaped."""
     return {
-        "gettext": lambda message: _catalogue_of(_spoken.get()).gettext(message),
+        "gettext": _translate,
         "ngettext": lambda one, many, number: _catalogue_of(_spoken.get()).ngettext(one, many, number),
         "pgettext": lambda context, message: _catalogue_of(_spoken.get()).pgettext(context, message),
         "newstyle": True,
     }
 
 
+def _translate(message: str) -> str:
+    # The translation of nothing is a catalogue's own header.
+    return _catalogue_of(_spoken.get()).gettext(message) if message else ""
+
+
 @cache
 def _locale_of(language: str) -> Locale:
     return Locale.parse(_LOCALES[language])
+
+
+@cache
+def _countries_of(language: str) -> dict[str, str]:
+    return {str(code): str(name) for code, name in _locale_of(language).territories.items()}
 
 
 @cache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from registry.language import marked
+
 TEAM_SENTENCES: Final = {
     # People
     "last-owner": (
@@ -62,21 +64,25 @@ TEAM_SENTENCES: Final = {
         "means."
     ),
     "served-in-the-future": "{value} is still to come. Give the day and time at which it was handed over or posted.",
-    "document-missing": "A document proves this, and none was chosen. Attach the receipt or the signed letter.",
+    "document-missing": marked("A document proves this, and none was chosen. Attach the receipt or the signed letter."),
     "not-a-time": "{value} is no time of day. Write hours and minutes, such as 14:30.",
     "no-such-time": "No clock in {zone} showed {value}, since clocks were put forward then. Give the hour after.",
-    "document-empty": "{value} holds nothing. Choose the file again, once it is saved.",
-    "document-too-large": "{value} is larger than {megabytes} MB, the most. Scan it smaller, or attach a part.",
-    "document-type-refused": "{value} is of a kind that is not kept here. Attach it as {taken}.",
-    "document-not-what-it-says": (
+    "document-empty": marked("{value} holds nothing. Choose the file again, once it is saved."),
+    "document-too-large": marked("{value} is larger than {megabytes} MB, the most. Scan it smaller, or attach a part."),
+    "document-type-refused": marked("{value} is of a kind that is not kept here. Attach it as {taken}."),
+    "document-not-what-it-says": marked(
         "{value} is called a file of the kind {called}, and its content is not one. Save it anew from the program it "
         "comes from."
     ),
     # Objections
-    "objection-without-ground": "Say on what ground: an objection without one says nothing that could be answered.",
-    "no-change-chosen": "Choose at least one change that the objection is about.",
-    "not-a-change-of-notice": "{value} is not among the changes of this notice. Choose from those that are listed.",
-    "nothing-written": "Nothing was written. Write at least a word.",
+    "objection-without-ground": marked(
+        "Say on what ground: an objection without one says nothing that could be answered."
+    ),
+    "no-change-chosen": marked("Choose at least one change that the objection is about."),
+    "not-a-change-of-notice": marked(
+        "{value} is not among the changes of this notice. Choose from those that are listed."
+    ),
+    "nothing-written": marked("Nothing was written. Write at least a word."),
     "nobody-to-write-to": (
         "No contact of the customer can be written to by e-mail. Add a contact to the customer, or answer by another "
         "road and put a note here."

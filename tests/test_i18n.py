@@ -13,7 +13,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from babel import Locale
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +25,11 @@ from registry.domain.notice_life import NoticeEvent, NoticeState, next_notice_st
 from registry.domain.notices import NoSuchDay, NoticePeriodTooShort
 from registry.domain.validation import _CODES
 from registry.i18n import explain, explain_problem, has_sentence, say_problem, show_day
+from registry.language import speaking
 from registry.readers.registry_file import read_registry_file
+from registry.steps.audience_errors import SubscriptionEnded
+from registry.steps.end_subscription import EndedBecause
+from registry.steps.errors import BeforeFounding
 
 SOURCES = sorted(Path(registry.__file__).parent.rglob("*.py"))
 
@@ -269,10 +272,28 @@ def test_a_day_is_shown_in_words_and_iso_with_its_zone() -> None:
     assert show_day(date(2026, 10, 31)) == "Saturday, 31 October 2026 (2026-10-31)"
 
 
-@pytest.mark.parametrize("language", ["en", "en-GB", "EN", "de", "xx-YY", ""])
-def test_a_language_nobody_has_written_yet_reads_as_english_dates_too(language: str) -> None:
-    assert Locale.parse(i18n._LOCALES["en"]).language == "en"
-    assert show_day(date(2026, 10, 31), None, language) == "Saturday, 31 October 2026 (2026-10-31)"
-    assert explain(NoSuchDay(on=date(2011, 12, 30), zone="Pacific/Apia"), language).startswith(
-        "In Pacific/Apia there was"
-    )
+@pytest.mark.parametrize(
+    ("language", "day", "sentence"),
+    [
+        (
+            "de",
+            "Samstag, 31. Oktober 2026 (2026-10-31)",
+            "Am Samstag, 31. Oktober 2026",
+        ),
+        ("vi", "Thứ Bảy, ngày 31 tháng 10 năm 2026 (2026-10-31)", "Không có danh sách vào Thứ Bảy"),
+        ("zh", "2026年10月31日星期六 (2026-10-31)", "2026年10月31日星期六 (2026-10-31) 没有名单。"),
+        ("xx", "Saturday, 31 October 2026 (2026-10-31)", "There was no list on Saturday"),
+    ],
+)
+def test_what_readers_meet_is_said_in_the_language_spoken(language: str, day: str, sentence: str) -> None:
+    with speaking(language):
+        assert show_day(date(2026, 10, 31)) == day
+        assert explain(BeforeFounding(on=date(2026, 10, 31), founded_on=date(2026, 11, 2))).startswith(sentence)
+        # What only the team and operators meet is in English, whatever is spoken.
+        assert explain(NoSuchDay(on=date(2011, 12, 30), zone="UTC")).startswith("In UTC there was")
+
+
+def test_a_subscription_that_has_ended_says_why() -> None:
+    said = {explain(SubscriptionEnded(because=why.value)) for why in EndedBecause}
+    assert all(each.startswith("This subscription") for each in said)
+    assert len(said) == 4

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from registry.domain.vocabulary import Audience, StatementKind
+from registry.language import gettext as _
+from registry.language import marked, ngettext
 from registry.letters import wording
 from registry.letters.rows import EntryInWords, Member, Row, describe_change
 from registry.letters.values import StatementFacts
@@ -19,7 +21,10 @@ from registry.markdown import to_text
 
 LONGEST_NAME: Final = 200
 """A customer's name is cut after so many characters, so that the room it takes is known when the message is frozen."""
-SEE_THE_NOTICE: Final = "see the notice"
+SEE_THE_NOTICE: Final = marked("see the notice")
+A_TEST: Final = marked(
+    "%(name)s will post changes to its list of subprocessors here. This message is a test of the address."
+)
 
 _SHARES: Final = ((2_500, 1_500), (1_200, 1_500), (600, 1_000), (300, 500), (150, 500), (80, 300))
 """The most characters that a change may take, and of all prose each piece, from the roomiest down."""
@@ -65,23 +70,22 @@ def fit(
     facts: StatementFacts,
     audience: Audience,
     title: str,
-    language: str,
     write: Callable[[ChatStatement], dict[str, Any]],
     fits: Callable[[dict[str, Any]], bool],
 ) -> dict[str, Any]:
     """Return the fullest message that fits: changes are cut first, and then left out from the last one on.
 
-    `write` puts a statement into the service's own form, `fits` says whether the service takes it. Raises `BrokenSlot`,
-    and ValueError where not even a message without changes fits.
+    It is in the language spoken here. `write` puts a statement into the service's own form, `fits` says whether the
+    service takes it. Raises `BrokenSlot`, and ValueError where not even a message without changes fits.
     """
     refuse_marks_within(asdict(facts))
     refuse_marks_within(title)
     names = dict(facts.product_names)
-    changes = [describe_change(change, names, language) for change in facts.changes]
+    changes = [describe_change(change, names) for change in facts.changes]
     explanation = to_text(facts.explanation)
     for count, share, prose in _plans(len(changes)):
         shown = tuple(_in_words(change, share) for change in changes[:count])
-        lead = tuple(_lead(facts, audience, language, prose))
+        lead = tuple(_lead(facts, audience, prose))
         statement = ChatStatement(
             title=title,
             lead=lead,
@@ -91,7 +95,7 @@ def fit(
             left_out=len(changes) - count,
             notice_url=facts.notice_url,
             page_url=facts.sender.page_url,
-            reference=Line("Reference", WebSlot.DELIVERY_REFERENCE.mark),
+            reference=Line(_("Reference"), WebSlot.DELIVERY_REFERENCE.mark),
         )
         message = write(statement)
         if fits(message):
@@ -104,37 +108,41 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
+def say_left_out(count: int) -> str:
+    """Say how many changes a message has no room for, before the link to them."""
+    return ngettext("… and %(num)s more:", "… and %(num)s more:", count)
+
+
 def _plans(changes: int) -> Iterator[tuple[int, int, int]]:
     yield from ((changes, share, prose) for share, prose in _SHARES)
     yield from ((count, *_SHARES[-1]) for count in range(changes - 1, 0, -1))
     yield 0, *_LEAST
 
 
-def _lead(facts: StatementFacts, audience: Audience, language: str, prose: int) -> Iterator[Line]:
+def _lead(facts: StatementFacts, audience: Audience, prose: int) -> Iterator[Line]:
     kind = StatementKind(facts.kind)
     if audience is Audience.CUSTOMER:
-        yield Line("For", WebSlot.CUSTOMER_NAME.mark)
-    effective = wording.say_effective(facts.effective_on, facts.effective_at, facts.sender.time_zone, language)
+        yield Line(_("For"), WebSlot.CUSTOMER_NAME.mark)
+    effective = wording.say_effective(facts.effective_on, facts.effective_at, facts.sender.time_zone)
     match kind:
         case StatementKind.POSTPONEMENT:
-            yield Line("New date", effective or f"none yet, {wording.NO_DATE}")
+            yield Line(_("New date"), effective or _("none yet, until further notice"))
             if facts.previous_effective_on is not None:
-                yield Line(
-                    "Instead of", wording.say_date(facts.previous_effective_on, facts.sender.time_zone, language)
-                )
+                yield Line(_("Instead of"), wording.say_date(facts.previous_effective_on, facts.sender.time_zone))
         case StatementKind.WITHDRAWAL:
-            yield Line("Withdrawn", "this change will not take place, and the list stays as it is")
+            yield Line(_("Withdrawn"), _("this change will not take place, and the list stays as it is"))
         case StatementKind.EFFECT if facts.took_effect_at is not None:
-            yield Line("In effect since", wording.say_instant(facts.took_effect_at, facts.sender.time_zone, language))
+            yield Line(_("In effect since"), wording.say_instant(facts.took_effect_at, facts.sender.time_zone))
         case _:
-            yield Line("Takes effect", effective or f"not {wording.NO_DATE}")
+            yield Line(_("Takes effect"), effective or _("not until further notice"))
     if audience is Audience.CUSTOMER and kind not in WITHOUT_DEADLINE:
-        yield Line("Object by", WebSlot.DEADLINE_IN_WORDS.mark)
-        yield Line("How to object", f"write to {facts.sender.contact} and quote notice {facts.number}")
+        yield Line(_("Object by"), WebSlot.DEADLINE_IN_WORDS.mark)
+        how = _("write to %(contact)s and quote notice %(number)s", contact=facts.sender.contact, number=facts.number)
+        yield Line(_("How to object"), how)
     if facts.emergency_reason and kind is not StatementKind.WITHDRAWAL:
-        yield Line("Emergency", cut(facts.emergency_reason, prose))
+        yield Line(_("Emergency"), cut(facts.emergency_reason, prose))
     if facts.reason:
-        yield Line("Reason", cut(facts.reason, prose))
+        yield Line(_("Reason"), cut(facts.reason, prose))
 
 
 def _in_words(change: EntryInWords, share: int) -> ChangeInWords:

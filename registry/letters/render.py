@@ -17,11 +17,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from registry import markdown
 from registry.domain.vocabulary import Audience, ServiceLetterKind, StatementKind
-from registry.language import gettext_for_templates
+from registry.language import gettext_for_templates, speaking, spoken
 from registry.letters import plain_text, wording
 from registry.letters.rows import EntryInWords, Member, describe_change
 from registry.letters.slots import Slot, refuse_slot_marks
-from registry.letters.values import FailingEndpoint, FrozenLetter, ObjectionFacts, Sender, StatementFacts
+from registry.letters.values import (
+    AcknowledgedFacts,
+    FailingEndpoint,
+    FrozenLetter,
+    ObjectionFacts,
+    Sender,
+    StatementFacts,
+)
 
 
 class LetterRenderer:
@@ -42,11 +49,9 @@ class LetterRenderer:
             extensions=["jinja2.ext.i18n"],
         )
         self._environment.policies["ext.i18n.trimmed"] = True
-        # The extension adds this method.
-        self._environment.install_gettext_callables(**gettext_for_templates())  # type: ignore[attr-defined]
+        self._environment.install_gettext_callables(**gettext_for_templates())  # type: ignore[attr-defined]  # the extension adds it
         self._environment.filters |= {
             "one_line": one_line,
-            "capital_first": lambda text: text[:1].upper() + text[1:],
             "prose": plain_text.wrap,
             "lines": plain_text.wrap_lines,
             "heading": lambda text: _underlined(text, "-"),
@@ -62,26 +67,27 @@ class LetterRenderer:
         self._inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
     def render_statement(self, facts: StatementFacts, audience: Audience, language: str) -> FrozenLetter:
-        """Render one statement of a notice (R15) for customers' contacts or for followers.
+        """Render one statement of a notice (R15) for customers' contacts or for followers, in a language of
+        `registry.language.LANGUAGES`; in English where it is none of them.
 
         Dates are told in the publisher's zone; the objection deadline is a slot, because it is each customer's own.
         Raises `BrokenSlot` if a fact holds one of the two characters that make slots.
         """
         _refuse_slots_within(asdict(facts))
         kind = StatementKind(facts.kind)
-        language = wording.choose_language(language)
         names = dict(facts.product_names)
-        changes = tuple(describe_change(change, names, language) for change in facts.changes)
-        context = {
-            "facts": facts,
-            "is_customer": audience is Audience.CUSTOMER,
-            "changes": changes,
-            "in_short": _in_short(changes),
-            "explanation": markdown.to_html(facts.explanation),
-            "explanation_in_text": plain_text.wrap_blocks(markdown.to_blocks(facts.explanation)),
-            **_dates_in_words(facts, language),
-        }
-        return self._render(kind.value, facts.sender, language, context)
+        with speaking(language):
+            changes = tuple(describe_change(change, names) for change in facts.changes)
+            context = {
+                "facts": facts,
+                "is_customer": audience is Audience.CUSTOMER,
+                "changes": changes,
+                "in_short": _in_short(changes),
+                "explanation": markdown.to_html(facts.explanation),
+                "explanation_in_text": plain_text.wrap_blocks(markdown.to_blocks(facts.explanation)),
+                **_dates_in_words(facts),
+            }
+            return self._render(kind.value, facts.sender, context)
 
     def render_service_letter(
         self,
@@ -98,12 +104,12 @@ class LetterRenderer:
         else a stranger typed into the form enters the letter, so nobody can have the publisher mail their words.
         """
         _refuse_slots_within([asdict(sender), list(product_names), asdict(endpoint) if endpoint else {}])
-        language = wording.choose_language(language)
         context: dict[str, Any] = {"product_names": tuple(product_names)}
-        if endpoint is not None:
-            since = wording.say_instant(endpoint.failing_since, sender.time_zone, language)
-            context |= {"endpoint": endpoint, "failing_since": since}
-        return self._render(kind.value, sender, language, context)
+        with speaking(language):
+            if endpoint is not None:
+                since = wording.say_instant(endpoint.failing_since, sender.time_zone)
+                context |= {"endpoint": endpoint, "failing_since": since}
+            return self._render(kind.value, sender, context)
 
     def render_objection_letter(
         self, kind: ServiceLetterKind, sender: Sender, language: str, facts: ObjectionFacts
@@ -113,16 +119,23 @@ class LetterRenderer:
         What the customer wrote is not in it: the link it was sent by may have been forwarded to anybody.
         """
         _refuse_slots_within([asdict(sender), asdict(facts)])
-        language = wording.choose_language(language)
-        context: dict[str, Any] = {
-            "facts": facts,
-            "received": wording.say_instant(facts.received_at, facts.zone, language),
-            "deadline": wording.say_deadline(facts.last_on, facts.zone, language) if facts.last_on else None,
-        }
-        return self._render(kind.value, sender, language, context)
+        with speaking(language):
+            context: dict[str, Any] = {
+                "facts": facts,
+                "received": wording.say_instant(facts.received_at, facts.zone),
+                "deadline": wording.say_deadline(facts.last_on, facts.zone) if facts.last_on else None,
+            }
+            return self._render(kind.value, sender, context)
 
-    def _render(self, kind: str, sender: Sender, language: str, context: Mapping[str, Any]) -> FrozenLetter:
-        shared = {"sender": sender, "publisher": _name_of(sender), "language": language, **context}
+    def render_acknowledgement(self, sender: Sender, language: str, facts: AcknowledgedFacts) -> FrozenLetter:
+        """Render the letter that answers a contact's acknowledgement of one statement."""
+        _refuse_slots_within([asdict(sender), asdict(facts)])
+        with speaking(language):
+            context = {"facts": facts, "acknowledged": wording.say_instant(facts.acknowledged_at, facts.zone)}
+            return self._render(ServiceLetterKind.ACKNOWLEDGED.value, sender, context)
+
+    def _render(self, kind: str, sender: Sender, context: Mapping[str, Any]) -> FrozenLetter:
+        shared = {"sender": sender, "publisher": _name_of(sender), "language": spoken(), **context}
         subject = one_line(self._environment.get_template(f"mail/{kind}/subject.txt").render(shared))
         text = self._environment.get_template(f"mail/{kind}/body.txt").render(shared)
         html = self._environment.get_template(f"mail/{kind}/body.html").render(shared, subject=subject)
@@ -160,25 +173,23 @@ def _in_short(changes: Sequence[EntryInWords]) -> tuple[str, ...]:
     return tuple(f"{change.name}: {change.headline}" for change in changes)
 
 
-def _dates_in_words(facts: StatementFacts, language: str) -> dict[str, str | None]:
+def _dates_in_words(facts: StatementFacts) -> dict[str, str | None]:
     """Put every date of a statement into words, local to the publisher; None where there is none."""
     zone = facts.sender.time_zone
 
     def in_full(on: date | None) -> str | None:
-        return None if on is None else wording.say_date(on, zone, language)
+        return None if on is None else wording.say_date(on, zone)
 
     def day(on: date | None) -> str | None:
-        return None if on is None else wording.say_day(on, language)
+        return None if on is None else wording.say_day(on)
 
     return {
         "announced": in_full(_local_date(facts.announced_at, zone)),
         "effective_day": day(facts.effective_on),
-        "effective_in_full": wording.say_effective(facts.effective_on, facts.effective_at, zone, language),
+        "effective_in_full": wording.say_effective(facts.effective_on, facts.effective_at, zone),
         "previous_day": day(facts.previous_effective_on),
         "previous": in_full(facts.previous_effective_on),
-        "took_effect": None
-        if facts.took_effect_at is None
-        else wording.say_instant(facts.took_effect_at, zone, language),
+        "took_effect": None if facts.took_effect_at is None else wording.say_instant(facts.took_effect_at, zone),
     }
 
 
@@ -187,7 +198,7 @@ def _local_date(at: datetime, zone: str) -> date:
 
 
 def _underlined(text: str, with_character: str) -> str:
-    return f"{text}\n{with_character * max(len(line) for line in text.splitlines())}"
+    return f"{text}\n{with_character * max(plain_text.columns(line) for line in text.splitlines())}"
 
 
 def _column(label: str, members: Sequence[Member], is_ordered: bool, indent: str, width: int) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from registry.domain.changes import EntryChange, FieldChange
 from registry.domain.vocabulary import ChangeKind, Weight
+from registry.language import gettext as _
+from registry.language import marked
 from registry.letters.wording import FIELD_LABELS, NOT_STATED, say_field, say_kinds
 
 ALWAYS_TOLD_OF_AN_ADDITION = (
@@ -23,12 +25,13 @@ ALWAYS_TOLD_OF_AN_ADDITION = (
 
 TOLD_OF_A_REMOVAL = ("legal_name", "role", "purposes", "data_categories", "locations")
 IN_ORDER_OF_PRECEDENCE = ("transfers",)
+NEW, NO_LONGER = marked("new"), marked("no longer")
 _WEIGHTIEST_FIRST = (Weight.BINDING, Weight.INFORMING, Weight.EDITORIAL)
 
 
 @dataclass(frozen=True)
 class Member:
-    """One value of a field, in words. `mark` is "new" or "no longer" where others of its list stay, else empty."""
+    """One value of a field, in words. `mark` says that it is new or no longer there, where others of its list stay."""
 
     text: str
     mark: str = ""
@@ -61,18 +64,21 @@ class EntryInWords:
     rows: tuple[Row, ...]
 
 
-def describe_change(change: EntryChange, product_names: Mapping[str, str], language: str) -> EntryInWords:
-    """Put a change into words. `product_names` gives the names of product keys; a key without one stands as it is."""
+def describe_change(change: EntryChange, product_names: Mapping[str, str]) -> EntryInWords:
+    """Put a change into words. `product_names` gives the names of product keys; a key without one stands as it is.
+
+    The words are in the language spoken here.
+    """
     is_whole = change.kinds in {(ChangeKind.ADDITION,), (ChangeKind.REMOVAL,)}
     if is_whole:
-        rows = _whole_rows(change, product_names, language)
+        rows = _whole_rows(change, product_names)
     else:
         ordered = sorted(change.fields, key=lambda field: _WEIGHTIEST_FIRST.index(field.weight))
-        rows = tuple(_row(field, product_names, language) for field in ordered)
+        rows = tuple(_row(field, product_names) for field in ordered)
     return EntryInWords(change.name, say_kinds(change.kinds), is_whole, rows)
 
 
-def _whole_rows(change: EntryChange, product_names: Mapping[str, str], language: str) -> tuple[Row, ...]:
+def _whole_rows(change: EntryChange, product_names: Mapping[str, str]) -> tuple[Row, ...]:
     is_addition = change.kinds == (ChangeKind.ADDITION,)
     values = {field.field: field.after if is_addition else field.before for field in change.fields}
     rows = []
@@ -81,20 +87,20 @@ def _whole_rows(change: EntryChange, product_names: Mapping[str, str], language:
             continue
         if not is_addition and field not in TOLD_OF_A_REMOVAL:
             continue
-        said = say_field(field, values.get(field), product_names, language)
+        said = say_field(field, values.get(field), product_names)
         if said or (is_addition and field in ALWAYS_TOLD_OF_AN_ADDITION):
             rows.append(Row(label, (), _members(said), field in IN_ORDER_OF_PRECEDENCE))
     return tuple(rows)
 
 
-def _row(field: FieldChange, product_names: Mapping[str, str], language: str) -> Row:
-    before = say_field(field.field, field.before, product_names, language)
-    after = say_field(field.field, field.after, product_names, language)
+def _row(field: FieldChange, product_names: Mapping[str, str]) -> Row:
+    before = say_field(field.field, field.before, product_names)
+    after = say_field(field.field, field.after, product_names)
     is_list = isinstance(field.before, list) and isinstance(field.after, list)
     return Row(
         FIELD_LABELS[field.field],
-        _members(before, after if is_list else None, "no longer"),
-        _members(after, before if is_list else None, "new"),
+        _members(before, after if is_list else None, _(NO_LONGER)),
+        _members(after, before if is_list else None, _(NEW)),
         field.field in IN_ORDER_OF_PRECEDENCE,
         field.weight is Weight.EDITORIAL,
     )
@@ -103,6 +109,6 @@ def _row(field: FieldChange, product_names: Mapping[str, str], language: str) ->
 def _members(said: tuple[str, ...], others: tuple[str, ...] | None = None, mark: str = "") -> tuple[Member, ...]:
     """Mark what the other side lacks, but only where something stays: a list replaced as a whole needs no marks."""
     if not said:
-        return (Member(NOT_STATED),)
+        return (Member(_(NOT_STATED)),)
     stays = others is not None and any(text in others for text in said)
     return tuple(Member(text, mark if stays and text not in (others or ()) else "") for text in said)

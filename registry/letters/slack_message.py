@@ -12,7 +12,17 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from registry.domain.vocabulary import Audience
-from registry.letters.chat_words import LONGEST_NAME, SEE_THE_NOTICE, ChatStatement, Line, cut, fit
+from registry.language import gettext as _
+from registry.letters.chat_words import (
+    A_TEST,
+    LONGEST_NAME,
+    SEE_THE_NOTICE,
+    ChatStatement,
+    Line,
+    cut,
+    fit,
+    say_left_out,
+)
 from registry.letters.slots import STX
 from registry.letters.values import StatementFacts
 from registry.letters.web_slots import freeze_document
@@ -29,9 +39,9 @@ _ROOM_FOR_VALUES: Final = 5 * LONGEST_NAME + 400
 _Block = dict[str, Any]
 
 
-def freeze_message(facts: StatementFacts, audience: Audience, title: str, language: str) -> str:
+def freeze_message(facts: StatementFacts, audience: Audience, title: str) -> str:
     """Return the message of a statement, open where recipients differ; what does not fit is cut, with a link to it."""
-    return freeze_document(fit(facts, audience, title, language, _write, _fits))
+    return freeze_document(fit(facts, audience, title, _write, _fits))
 
 
 def escape(text: str) -> str:
@@ -41,12 +51,12 @@ def escape(text: str) -> str:
 
 def write_test(publisher: str) -> bytes:
     """Return the message that finds out whether an address takes any."""
-    text = f"{publisher} will post changes to its list of subprocessors here. This message is a test of the address."
+    text = _(A_TEST, name=publisher)
     return json.dumps({"text": escape(text)}, ensure_ascii=False).encode("utf-8")
 
 
 def _write(statement: ChatStatement) -> dict[str, Any]:
-    notice = _link(statement.notice_url, SEE_THE_NOTICE)
+    notice = _link(statement.notice_url, _(SEE_THE_NOTICE))
     blocks = [_header(statement.title)]
     # A section to each line: a value that is filled in later cannot make another one too long.
     blocks += [_section(f"*{escape(line.label)}:* {escape(line.value)}") for line in statement.lead]
@@ -60,9 +70,9 @@ def _write(statement: ChatStatement) -> dict[str, Any]:
         lines = [f"*{escape(change.headline)}*", *_items(change.lines)]
         blocks.append(_section("\n".join([*lines, f"… {notice}"] if change.is_cut else lines)))
     if statement.left_out:
-        blocks.append(_section(f"… and {statement.left_out:,} more: {notice}"))
+        blocks.append(_section(f"{escape(say_left_out(statement.left_out))} {notice}"))
     blocks.append({"type": "divider"})
-    links = f"{_link(statement.notice_url, 'The notice')} · {_link(statement.page_url, 'The list')}"
+    links = f"{_link(statement.notice_url, _('The notice'))} · {_link(statement.page_url, _('The list'))}"
     reference = f"{escape(statement.reference.label)}: {escape(statement.reference.value)}"
     blocks.append({"type": "context", "elements": [_markup(links), _markup(reference)]})
     # Shown in notifications, and by whatever cannot show blocks.

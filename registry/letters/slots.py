@@ -33,6 +33,8 @@ class Slot(StrEnum):
     """A follower's page to leave."""
     OBJECT_URL = "object_url"
     """Where a customer's contact objects to the change. GET shows, POST acts; in no follower's letter."""
+    ACKNOWLEDGE_URL = "acknowledge_url"
+    """Where a customer's contact says that it has the letter. GET shows, POST acts; in no follower's letter."""
     CONFIRM_URL = "confirm_url"
     """The page that confirms a subscription (double opt-in)."""
     DELIVERY_REFERENCE = "delivery_reference"
@@ -48,7 +50,13 @@ SLOTS: Final = frozenset(slot.value for slot in Slot)
 """Every slot name there is."""
 
 LINKS: Final = frozenset(
-    {Slot.MANAGE_URL.value, Slot.UNSUBSCRIBE_URL.value, Slot.OBJECT_URL.value, Slot.CONFIRM_URL.value}
+    {
+        Slot.MANAGE_URL.value,
+        Slot.UNSUBSCRIBE_URL.value,
+        Slot.OBJECT_URL.value,
+        Slot.ACKNOWLEDGE_URL.value,
+        Slot.CONFIRM_URL.value,
+    }
 )
 """The slots whose values are web addresses."""
 

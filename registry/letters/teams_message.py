@@ -11,7 +11,17 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from registry.domain.vocabulary import Audience
-from registry.letters.chat_words import LONGEST_NAME, SEE_THE_NOTICE, ChangeInWords, ChatStatement, Line, fit
+from registry.language import gettext as _
+from registry.letters.chat_words import (
+    A_TEST,
+    LONGEST_NAME,
+    SEE_THE_NOTICE,
+    ChangeInWords,
+    ChatStatement,
+    Line,
+    fit,
+    say_left_out,
+)
 from registry.letters.values import StatementFacts
 from registry.letters.web_slots import freeze_document
 
@@ -28,14 +38,14 @@ _ROOM_FOR_VALUES: Final = 6 * LONGEST_NAME + 400
 _Element = dict[str, Any]
 
 
-def freeze_message(facts: StatementFacts, audience: Audience, title: str, language: str) -> str:
+def freeze_message(facts: StatementFacts, audience: Audience, title: str) -> str:
     """Return the message of a statement, open where recipients differ; what does not fit is cut, with a link to it."""
-    return freeze_document(fit(facts, audience, title, language, _write, _fits))
+    return freeze_document(fit(facts, audience, title, _write, _fits))
 
 
 def write_test(publisher: str) -> bytes:
     """Return the message that finds out whether an address takes any."""
-    text = f"{publisher} will post changes to its list of subprocessors here. This message is a test of the address."
+    text = _(A_TEST, name=publisher)
     return json.dumps(_message(text, [_block(_run(text))], []), ensure_ascii=False).encode("utf-8")
 
 
@@ -49,10 +59,10 @@ def _write(statement: ChatStatement) -> dict[str, Any]:
     for change in statement.changes:
         body += _change(change, statement.notice_url)
     if statement.left_out:
-        more = _run(f"… and {statement.left_out:,} more: ")
-        body.append(_block(more, _link(SEE_THE_NOTICE, statement.notice_url), separator=True))
+        more = _run(f"{say_left_out(statement.left_out)} ")
+        body.append(_block(more, _link(_(SEE_THE_NOTICE), statement.notice_url), separator=True))
     body.append(_block(_run(f"{statement.reference.label}: {statement.reference.value}", is_subtle=True)))
-    actions = [("The notice", statement.notice_url), ("The list", statement.page_url)]
+    actions = [(_("The notice"), statement.notice_url), (_("The list"), statement.page_url)]
     return _message(statement.title, body, [{"type": "Action.OpenUrl", "title": t, "url": url} for t, url in actions])
 
 
@@ -82,7 +92,7 @@ def _change(change: ChangeInWords, notice_url: str) -> Iterator[_Element]:
     for line in change.lines:
         yield _labelled(line)
     if change.is_cut:
-        yield _block(_run("… "), _link(SEE_THE_NOTICE, notice_url), spacing="None")
+        yield _block(_run("… "), _link(_(SEE_THE_NOTICE), notice_url), spacing="None")
 
 
 def _labelled(line: Line) -> _Element:

@@ -88,6 +88,21 @@ class ObjectionFacts:
 
 
 @dataclass(frozen=True)
+class AcknowledgedFacts:
+    """What the letter says that answers a contact's acknowledgement of one statement of a notice.
+
+    `acknowledged_at` is UTC, shown in `zone`, the customer's own. `seq` is the statement's number.
+    """
+
+    number: str
+    seq: int
+    summary: str
+    notice_url: str
+    acknowledged_at: datetime
+    zone: str
+
+
+@dataclass(frozen=True)
 class FrozenLetter:
     """A letter rendered once per statement, language and audience, with named slots (R30).
 

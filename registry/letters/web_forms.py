@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from registry.domain.vocabulary import Audience, ChannelKind
+from registry.language import speaking
 from registry.letters import slack_message, teams_message
 from registry.letters.chat_words import LONGEST_NAME, cut
 from registry.letters.values import FrozenLetter, StatementFacts
@@ -24,15 +25,16 @@ def freeze_form(
     `title` is one line. Raises `BrokenSlot` if a fact holds one of the two characters that make slots, and ValueError
     for a form that is not of the web.
     """
-    match form:
-        case ChannelKind.WEBHOOK:
-            text = freeze_payload(facts, audience, made_at)
-        case ChannelKind.SLACK:
-            text = slack_message.freeze_message(facts, audience, title, language)
-        case ChannelKind.TEAMS:
-            text = teams_message.freeze_message(facts, audience, title, language)
-        case _:
-            raise ValueError(f"{form} is no form of the web")
+    with speaking(language):
+        match form:
+            case ChannelKind.WEBHOOK:
+                text = freeze_payload(facts, audience, made_at)
+            case ChannelKind.SLACK:
+                text = slack_message.freeze_message(facts, audience, title)
+            case ChannelKind.TEAMS:
+                text = teams_message.freeze_message(facts, audience, title)
+            case _:
+                raise ValueError(f"{form} is no form of the web")
     return FrozenLetter(title, text, "")
 
 

@@ -30,6 +30,10 @@ class WebSlot(StrEnum):
     DEADLINE_ZONE = "deadline_zone"
     DEADLINE_IN_WORDS = "deadline_in_words"
     """`wording.say_deadline`, for people."""
+    OBJECT_URL = "object_url"
+    """Where the customer objects to the change. In no follower's message, and in no chat room's."""
+    ACKNOWLEDGE_URL = "acknowledge_url"
+    """Where the customer says that it has the message; likewise."""
     DELIVERY_REFERENCE = "delivery_reference"
     """What names this one delivery in the record."""
 
@@ -38,6 +42,9 @@ class WebSlot(StrEnum):
         """The slot as it stands in a document."""
         return f"{STX}{self.value}{ETX}"
 
+
+WEB_LINKS: Final = frozenset({WebSlot.OBJECT_URL.value, WebSlot.ACKNOWLEDGE_URL.value})
+"""The slots whose values open something. They are made when the message is filled, and stored nowhere."""
 
 WEB_SLOTS: Final = frozenset(slot.value for slot in WebSlot)
 

@@ -88,9 +88,12 @@ def _recipient(kind: StatementKind, audience: Audience) -> dict[str, Any]:
         "on": WebSlot.DEADLINE_ON.mark,
         "time_zone": WebSlot.DEADLINE_ZONE.mark,
     }
+    may_object = is_customer and kind not in WITHOUT_DEADLINE
     return {
         "audience": audience.value,
         "customer": customer if is_customer else None,
-        "objection_deadline": deadline if is_customer and kind not in WITHOUT_DEADLINE else None,
+        "objection_deadline": deadline if may_object else None,
+        "object_url": WebSlot.OBJECT_URL.mark if may_object else None,
+        "acknowledge_url": WebSlot.ACKNOWLEDGE_URL.mark if may_object else None,
         "delivery": WebSlot.DELIVERY_REFERENCE.mark,
     }

@@ -1,6 +1,6 @@
 """Values in words: dates, places, transfers, roles, and why somebody gets a letter.
 
-English is the only language yet. Every function takes the language all the same, and an unknown one reads as English.
+They are said in the language spoken where they are asked for: whoever makes a letter says in which (`speaking`).
 """
 
 from __future__ import annotations
@@ -10,139 +10,135 @@ from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from babel import Locale
-from babel.dates import format_date
-
 from registry.domain.transfers import UNKNOWN, load_mechanisms
 from registry.domain.vocabulary import ChangeKind, ConditionWhen, LocationFunction, Role
+from registry.language import Words, country_name, long_date, marked, short_date
+from registry.language import gettext as _
 
-DEFAULT_LANGUAGE: Final = "en"
-LANGUAGES: Final = (DEFAULT_LANGUAGE,)
-_LOCALES: Final = {"en": "en_GB"}
+NOT_STATED: Final = marked("not stated")
+NO_DATE: Final = marked("until further notice")
+"""Both are translated where they are used."""
 
-NOT_STATED: Final = "not stated"
-NO_DATE: Final = "until further notice"
-
-_ROLES: Final = {
-    Role.SUBPROCESSOR: "subprocessor",
-    Role.PROCESSOR: "processor",
-    Role.AFFILIATE: "company of the same group",
-    Role.INDEPENDENT_CONTROLLER: "independent controller",
-    Role.CUSTOMER_DIRECTED: "used at the customer's direction",
-    Role.CATEGORY: "category of recipients, named by kind only",
-}
-_FUNCTIONS: Final = {
-    LocationFunction.PROCESSING: "processing",
-    LocationFunction.STORAGE: "storage",
-    LocationFunction.BACKUP: "backup",
-    LocationFunction.SUPPORT_ACCESS: "remote access for support",
-    LocationFunction.TRANSIT: "transit",
-}
-_REACHES: Final = {
-    "edge": "edge locations (edge)",
-    "global": "worldwide (global)",
-    "customer-selected": "where the customer chooses (customer-selected)",
-}
-_CONDITIONS: Final = {
-    ConditionWhen.ALWAYS: "always",
-    ConditionWhen.OPT_IN: "only if switched on (opt-in)",
-    ConditionWhen.OPT_OUT: "unless switched off (opt-out)",
-    ConditionWhen.FEATURE: "only with a certain feature",
-    ConditionWhen.REGION: "only in certain regions",
-    ConditionWhen.CUSTOMER_CHOICE: "only if the customer chooses it",
-}
-_REGIMES: Final = {
-    "eu": "EU GDPR",
-    "uk": "UK GDPR",
-    "ch": "Swiss FADP",
-    "vn": "Vietnamese PDPL",
-    "cn": "Chinese PIPL",
-    "br": "Brazilian LGPD",
-    "tr": "Turkish KVKK",
-    "jp": "Japanese APPI",
-    "kr": "Korean PIPA",
-    "ca-qc": "Quebec P-39.1",
-    "in": "Indian DPDP Act",
-}
-_KINDS: Final[dict[ChangeKind, str]] = {
-    ChangeKind.ADDITION: "becomes a subprocessor",
-    ChangeKind.ENTITY: "legal entity",
-    ChangeKind.RENAME: "name",
-    ChangeKind.ROLE: "role",
-    ChangeKind.LOCATION: "places",
-    ChangeKind.PURPOSE: "purpose",
-    ChangeKind.DATA: "data",
-    ChangeKind.TRANSFER: "transfers",
-    ChangeKind.PRODUCT: "products",
-    ChangeKind.CONDITION: "condition",
-    ChangeKind.CHAIN: "chain of processors",
-    ChangeKind.RETENTION: "retention",
-    ChangeKind.EDITORIAL: "details",
-}
-FIELD_LABELS: Final[dict[str, str]] = {
-    "name": "Name",
-    "legal_name": "Legal name",
-    "former_names": "Former names",
-    "role": "Role",
-    "address": "Address",
-    "country": "Established in",
-    "contact.name": "Contact",
-    "contact.position": "Contact position",
-    "contact.email": "Contact e-mail",
-    "purposes": "Purpose",
-    "activity": "What it does",
-    "products": "Products",
-    "data_categories": "Personal data",
-    "data_subjects": "People concerned",
-    "special_categories": "Special data",
-    "locations": "Places",
-    "transfers": "Transfers",
-    "condition.when": "Applies",
-    "condition.text": "Condition",
-    "parent": "Engaged by",
-    "links.website": "Website",
-    "links.privacy": "Privacy notice",
-    "links.dpa": "Data agreement",
-    "links.subprocessors": "Subprocessors",
-    "links.security": "Security",
-    "retention": "Kept for",
-    "since": "Engaged since",
-    "until": "Engaged until",
-}
+_ROLES: Final = Words(
+    {
+        Role.SUBPROCESSOR: marked("subprocessor"),
+        Role.PROCESSOR: marked("processor"),
+        Role.AFFILIATE: marked("company of the same group"),
+        Role.INDEPENDENT_CONTROLLER: marked("independent controller"),
+        Role.CUSTOMER_DIRECTED: marked("used at the customer's direction"),
+        Role.CATEGORY: marked("category of recipients, named by kind only"),
+    }
+)
+_FUNCTIONS: Final = Words(
+    {
+        LocationFunction.PROCESSING: marked("processing"),
+        LocationFunction.STORAGE: marked("storage"),
+        LocationFunction.BACKUP: marked("backup"),
+        LocationFunction.SUPPORT_ACCESS: marked("remote access for support"),
+        LocationFunction.TRANSIT: marked("transit"),
+    }
+)
+_REACHES: Final = Words(
+    {
+        "edge": marked("edge locations (edge)"),
+        "global": marked("worldwide (global)"),
+        "customer-selected": marked("where the customer chooses (customer-selected)"),
+    }
+)
+_CONDITIONS: Final = Words(
+    {
+        ConditionWhen.ALWAYS: marked("always"),
+        ConditionWhen.OPT_IN: marked("only if switched on (opt-in)"),
+        ConditionWhen.OPT_OUT: marked("unless switched off (opt-out)"),
+        ConditionWhen.FEATURE: marked("only with a certain feature"),
+        ConditionWhen.REGION: marked("only in certain regions"),
+        ConditionWhen.CUSTOMER_CHOICE: marked("only if the customer chooses it"),
+    }
+)
+_REGIMES: Final = Words(
+    {
+        "eu": marked("EU GDPR"),
+        "uk": marked("UK GDPR"),
+        "ch": marked("Swiss FADP"),
+        "vn": marked("Vietnamese PDPL"),
+        "cn": marked("Chinese PIPL"),
+        "br": marked("Brazilian LGPD"),
+        "tr": marked("Turkish KVKK"),
+        "jp": marked("Japanese APPI"),
+        "kr": marked("Korean PIPA"),
+        "ca-qc": marked("Quebec P-39.1"),
+        "in": marked("Indian DPDP Act"),
+    }
+)
+_KINDS: Final = Words(
+    {
+        ChangeKind.ADDITION: marked("becomes a subprocessor"),
+        ChangeKind.ENTITY: marked("legal entity"),
+        ChangeKind.RENAME: marked("name"),
+        ChangeKind.ROLE: marked("role"),
+        ChangeKind.LOCATION: marked("places"),
+        ChangeKind.PURPOSE: marked("purpose"),
+        ChangeKind.DATA: marked("data"),
+        ChangeKind.TRANSFER: marked("transfers"),
+        ChangeKind.PRODUCT: marked("products"),
+        ChangeKind.CONDITION: marked("condition"),
+        ChangeKind.CHAIN: marked("chain of processors"),
+        ChangeKind.RETENTION: marked("retention"),
+        ChangeKind.EDITORIAL: marked("details"),
+    }
+)
+FIELD_LABELS: Final = Words(
+    {
+        "name": marked("Name"),
+        "legal_name": marked("Legal name"),
+        "former_names": marked("Former names"),
+        "role": marked("Role"),
+        "address": marked("Address"),
+        "country": marked("Established in"),
+        "contact.name": marked("Contact"),
+        "contact.position": marked("Contact position"),
+        "contact.email": marked("Contact e-mail"),
+        "purposes": marked("Purpose"),
+        "activity": marked("What it does"),
+        "products": marked("Products"),
+        "data_categories": marked("Personal data"),
+        "data_subjects": marked("People concerned"),
+        "special_categories": marked("Special data"),
+        "locations": marked("Places"),
+        "transfers": marked("Transfers"),
+        "condition.when": marked("Applies"),
+        "condition.text": marked("Condition"),
+        "parent": marked("Engaged by"),
+        "links.website": marked("Website"),
+        "links.privacy": marked("Privacy notice"),
+        "links.dpa": marked("Data agreement"),
+        "links.subprocessors": marked("Subprocessors"),
+        "links.security": marked("Security"),
+        "retention": marked("Kept for"),
+        "since": marked("Engaged since"),
+        "until": marked("Engaged until"),
+    }
+)
 """What each field of a change is called in a letter; short, because in plain text it heads a column."""
 
 
-def choose_language(asked_for: str) -> str:
-    """Return the language a letter is written in: the one asked for ("en-GB" is "en"), or English."""
-    base = asked_for.replace("_", "-").split("-")[0].lower()
-    return base if base in LANGUAGES else DEFAULT_LANGUAGE
-
-
-def _locale(language: str) -> Locale:
-    return Locale.parse(_LOCALES[choose_language(language)])
-
-
-def say_day(on: date, language: str = DEFAULT_LANGUAGE) -> str:
+def say_day(on: date) -> str:
     """A local date as a subject line has it: "31 October 2026"."""
-    return format_date(on, "d MMMM y", locale=_locale(language))
+    return short_date(on)
 
 
-def _say_weekday_and_day(on: date, language: str) -> str:
-    return format_date(on, "EEEE, d MMMM y", locale=_locale(language))
-
-
-def say_date(on: date, time_zone: str, language: str = DEFAULT_LANGUAGE) -> str:
+def say_date(on: date, time_zone: str) -> str:
     """A date local to `time_zone`: "Saturday, 31 October 2026 (2026-10-31, Europe/Berlin)"."""
-    return f"{_say_weekday_and_day(on, language)} ({on.isoformat()}, {time_zone})"
+    return f"{long_date(on)} ({on.isoformat()}, {time_zone})"
 
 
-def say_instant(at: datetime, time_zone: str, language: str = DEFAULT_LANGUAGE) -> str:
+def say_instant(at: datetime, time_zone: str) -> str:
     """An aware instant, shown in `time_zone`.
 
     "Saturday, 31 October 2026, 00:00 (2026-10-31T00:00+01:00, Europe/Berlin)".
     """
     local = _in_zone(at, time_zone)
-    words = f"{_say_weekday_and_day(local.date(), language)}, {local:%H:%M}"
+    words = f"{long_date(local.date())}, {local:%H:%M}"
     return f"{words} ({local.isoformat(timespec='minutes')}, {time_zone})"
 
 
@@ -151,7 +147,7 @@ def say_in_utc(at: datetime) -> str:
     return f"{_in_zone(at, 'Etc/UTC'):%Y-%m-%d %H:%M} UTC"
 
 
-def say_effective(on: date | None, at: datetime | None, time_zone: str, language: str = DEFAULT_LANGUAGE) -> str | None:
+def say_effective(on: date | None, at: datetime | None, time_zone: str) -> str | None:
     """The date a notice takes effect, local to the publisher, with its first instant for readers elsewhere.
 
     "Saturday, 31 October 2026 (2026-10-31, Europe/Berlin), from its first minute (2026-10-30 23:00 UTC)"; None where
@@ -159,16 +155,16 @@ def say_effective(on: date | None, at: datetime | None, time_zone: str, language
     """
     if on is None:
         return None
-    said = say_date(on, time_zone, language)
-    return f"{said}, from its first minute ({say_in_utc(at)})" if at is not None else said
+    said = say_date(on, time_zone)
+    return said if at is None else _("%(date)s, from its first minute (%(instant)s)", date=said, instant=say_in_utc(at))
 
 
-def say_deadline(last_on: date, time_zone: str, language: str = DEFAULT_LANGUAGE) -> str:
+def say_deadline(last_on: date, time_zone: str) -> str:
     """A period's last day, which counts to its end (Reg. 1182/71 art. 3(2)(b), R9); local to the customer's zone.
 
     "end of Friday, 30 October 2026 (2026-10-30, Europe/Berlin)" is the value of the slot `objection_deadline`.
     """
-    return f"end of {say_date(last_on, time_zone, language)}"
+    return _("end of %(date)s", date=say_date(last_on, time_zone))
 
 
 def _in_zone(at: datetime, time_zone: str) -> datetime:
@@ -177,96 +173,114 @@ def _in_zone(at: datetime, time_zone: str) -> datetime:
     return at.astimezone(ZoneInfo(time_zone))
 
 
-def say_why_follower(publisher: str, subscribed_on: date, language: str = DEFAULT_LANGUAGE) -> str:
+def say_why_follower(publisher: str, subscribed_on: date) -> str:
     """The slot `why` of a follower: by their own subscription, confirmed on a local date of the publisher (R34)."""
-    day = f"{say_day(subscribed_on, language)} ({subscribed_on.isoformat()})"
-    return f"You asked to be told of changes to {publisher}'s list, and confirmed it on {day}."
+    day = f"{say_day(subscribed_on)} ({subscribed_on.isoformat()})"
+    return _(
+        "You asked to be told of changes to %(publisher)s's list, and confirmed it on %(date)s.",
+        publisher=publisher,
+        date=day,
+    )
 
 
-def say_why_contact(publisher: str, customer: str, language: str = DEFAULT_LANGUAGE) -> str:
+def say_why_contact(publisher: str, customer: str) -> str:
     """The slot `why` of a contract contact: named by the customer, told because the contract asks for it (R34)."""
-    del language
-    return f"You are a named contact of {customer} for these notices, under its contract with {publisher}."
+    return _(
+        "You are a named contact of %(customer)s for these notices, under its contract with %(publisher)s.",
+        customer=customer,
+        publisher=publisher,
+    )
 
 
-def say_country(code: str, language: str = DEFAULT_LANGUAGE) -> str:
+def say_country(code: str) -> str:
     """An ISO 3166-1 code, or a reach such as "edge", in words with its code: "Germany (DE)"."""
     if code in _REACHES:
         return _REACHES[code]
-    name = _locale(language).territories.get(code)
+    name = country_name(code)
     return f"{name} ({code})" if name else code
 
 
-def say_place(location: Mapping[str, Any], language: str = DEFAULT_LANGUAGE) -> str:
+def say_place(location: Mapping[str, Any]) -> str:
     """One member of `locations`: "Germany (DE), Falkenstein: processing"."""
-    place = say_country(location["country"], language)
+    place = say_country(location["country"])
     if location.get("place"):
         place += f", {location['place']}"
     function = location.get("function")
-    return f"{place}: {_FUNCTIONS[LocationFunction(function)] if function else f'function {NOT_STATED}'}"
+    if not function:
+        return _("%(place)s: function not stated", place=place)
+    return _("%(place)s: %(function)s", place=place, function=_FUNCTIONS[LocationFunction(function)])
 
 
-def say_transfer(transfer: Mapping[str, Any], language: str = DEFAULT_LANGUAGE) -> str:
+def say_transfer(transfer: Mapping[str, Any]) -> str:
     """One member of `transfers`: destination, legal ground with its citation, regime, details, assessment (R7)."""
-    destination = transfer.get("destination")
-    where = f"To {say_country(destination, language)}" if destination else f"Destination {NOT_STATED}"
-    regime = transfer.get("regime")
-    ground = _say_ground(transfer)
-    sentence = f"{where}: {ground}" + (f", under {_REGIMES.get(regime, regime)}" if regime else "") + "."
-    more = [sentence]
+    more = [_say_ground_and_destination(transfer)]
     if transfer.get("details"):
-        more.append(f"Details: {transfer['details']}")
+        more.append(_("Details: %(details)s", details=transfer["details"]))
     assessment = transfer.get("assessment") or {}
-    if assessment.get("reference") or assessment.get("made_on"):
-        made_on = assessment.get("made_on")
-        parts = [assessment.get("reference"), f"of {_say_stored_day(made_on, language)}" if made_on else None]
-        more.append(f"Transfer impact assessment: {' '.join(part for part in parts if part)}.")
+    reference, made_on = assessment.get("reference"), assessment.get("made_on")
+    if reference and made_on:
+        day = _say_stored_day(made_on)
+        more.append(_("Transfer impact assessment: %(reference)s of %(date)s.", reference=reference, date=day))
+    elif reference:
+        more.append(_("Transfer impact assessment: %(reference)s.", reference=reference))
+    elif made_on:
+        more.append(_("Transfer impact assessment: of %(date)s.", date=_say_stored_day(made_on)))
     if assessment.get("none_because"):
-        more.append(f"No transfer impact assessment: {assessment['none_because']}")
+        more.append(_("No transfer impact assessment: %(reason)s", reason=assessment["none_because"]))
     if transfer.get("checked_on"):
-        more.append(f"Checked on {_say_stored_day(transfer['checked_on'], language)}.")
+        more.append(_("Checked on %(date)s.", date=_say_stored_day(transfer["checked_on"])))
     return "\n".join(more)
+
+
+def _say_ground_and_destination(transfer: Mapping[str, Any]) -> str:
+    destination, regime, ground = transfer.get("destination"), transfer.get("regime"), _say_ground(transfer)
+    if regime:
+        law = _REGIMES.get(regime, regime)
+        if destination:
+            return _("To %(place)s: %(ground)s, under %(law)s.", place=say_country(destination), ground=ground, law=law)
+        return _("Destination not stated: %(ground)s, under %(law)s.", ground=ground, law=law)
+    if destination:
+        return _("To %(place)s: %(ground)s.", place=say_country(destination), ground=ground)
+    return _("Destination not stated: %(ground)s.", ground=ground)
 
 
 def _say_ground(transfer: Mapping[str, Any]) -> str:
     # The document leaves the default out, so a transfer without a mechanism is one of which none is stated.
     mechanism_id = transfer.get("mechanism", UNKNOWN)
     if mechanism_id == UNKNOWN:
-        return f"legal ground {NOT_STATED}"
+        return _("legal ground not stated")
     if mechanism_id == "other":
-        return "another legal ground, see the details"
+        return _("another legal ground, see the details")
     mechanism = load_mechanisms()[mechanism_id]
-    return f"{mechanism.label} [{mechanism.citation}]"
+    return f"{_(mechanism.label)} [{mechanism.citation}]"
 
 
-def _say_stored_day(iso: str, language: str) -> str:
-    return f"{say_day(date.fromisoformat(iso), language)} ({iso})"
+def _say_stored_day(iso: str) -> str:
+    return f"{say_day(date.fromisoformat(iso))} ({iso})"
 
 
-def say_field(
-    field: str, value: Any, product_names: Mapping[str, str], language: str = DEFAULT_LANGUAGE
-) -> tuple[str, ...]:
+def say_field(field: str, value: Any, product_names: Mapping[str, str]) -> tuple[str, ...]:
     """The members of a field's JSON value in words, none where nothing is stated.
 
     `field` is a name of `registry.domain.changes.FIELD_RULES`; an entry without products concerns them all.
     """
     if field == "products":
-        return tuple(product_names.get(key, key) for key in value or ()) or ("all products",)
+        return tuple(product_names.get(key, key) for key in value or ()) or (_("all products"),)
     if value is None or value == []:
         return ()
     match field:
         case "role":
             return (_ROLES[Role(value)],)
         case "country":
-            return (say_country(value, language),)
+            return (say_country(value),)
         case "locations":
-            return tuple(say_place(location, language) for location in value)
+            return tuple(say_place(location) for location in value)
         case "transfers":
-            return tuple(say_transfer(transfer, language) for transfer in value)
+            return tuple(say_transfer(transfer) for transfer in value)
         case "condition.when":
             return (_CONDITIONS[ConditionWhen(value)],)
         case "since" | "until":
-            return (_say_stored_day(value, language),)
+            return (_say_stored_day(value),)
         case _:
             return tuple(value) if isinstance(value, list | tuple) else (str(value),)
 
@@ -274,11 +288,17 @@ def say_field(
 def say_kinds(kinds: tuple[ChangeKind, ...]) -> str:
     """What happens to an entry, as the words after its name: "new on the list", "change of places, data"."""
     if kinds == (ChangeKind.ADDITION,):
-        return "new on the list"
+        return _("new on the list")
     if kinds == (ChangeKind.REMOVAL,):
-        return "removed from the list"
+        return _("removed from the list")
     told = tuple(kind for kind in kinds if kind is not ChangeKind.EDITORIAL) or kinds
-    if ChangeKind.ADDITION in told:
-        rest = [_KINDS[kind] for kind in told if kind not in {ChangeKind.ADDITION, ChangeKind.ROLE}]
-        return _KINDS[ChangeKind.ADDITION] + (f"; change of {', '.join(rest)}" if rest else "")
-    return f"change of {', '.join(_KINDS[kind] for kind in told)}"
+    if ChangeKind.ADDITION not in told:
+        return _("change of %(kinds)s", kinds=_listed(told))
+    rest = tuple(kind for kind in told if kind not in {ChangeKind.ADDITION, ChangeKind.ROLE})
+    if not rest:
+        return _KINDS[ChangeKind.ADDITION]
+    return _("becomes a subprocessor; change of %(kinds)s", kinds=_listed(rest))
+
+
+def _listed(kinds: tuple[ChangeKind, ...]) -> str:
+    return _(", ").join(_KINDS[kind] for kind in kinds)

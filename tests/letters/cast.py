@@ -14,7 +14,15 @@ from registry.letters import wording
 from registry.letters.compose import list_headers
 from registry.letters.render import LetterRenderer
 from registry.letters.slots import slots_of
-from registry.letters.values import FailingEndpoint, FrozenLetter, Merge, ObjectionFacts, Sender, StatementFacts
+from registry.letters.values import (
+    AcknowledgedFacts,
+    FailingEndpoint,
+    FrozenLetter,
+    Merge,
+    ObjectionFacts,
+    Sender,
+    StatementFacts,
+)
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 RENDERER = LetterRenderer(TEMPLATES)
@@ -146,6 +154,14 @@ OBJECTION = ObjectionFacts(
     is_in_time=True,
     about=("Hetzner", "Cloudflare"),
 )
+ACKNOWLEDGED = AcknowledgedFacts(
+    number="2026-001",
+    seq=1,
+    summary=ANNOUNCEMENT.summary,
+    notice_url=ANNOUNCEMENT.notice_url,
+    acknowledged_at=datetime(2026, 10, 1, 14, 5, tzinfo=UTC),
+    zone="Europe/Berlin",
+)
 ANSWERED = replace(OBJECTION, act="reply", words="Dear Dana,\n\nwe keep <your> data in Falkenstein until May.\nYours")
 
 
@@ -154,6 +170,8 @@ def service_letter(kind: ServiceLetterKind, sender: Sender, product_names: tuple
     if kind in {ServiceLetterKind.OBJECTION_RECEIVED, ServiceLetterKind.OBJECTION_REPLY}:
         facts = OBJECTION if kind is ServiceLetterKind.OBJECTION_RECEIVED else ANSWERED
         return RENDERER.render_objection_letter(kind, sender, "en", facts)
+    if kind is ServiceLetterKind.ACKNOWLEDGED:
+        return RENDERER.render_acknowledgement(sender, "en", ACKNOWLEDGED)
     endpoint = FAILING if kind is ServiceLetterKind.ENDPOINT_FAILING else None
     return RENDERER.render_service_letter(kind, sender, "en", product_names, endpoint)
 
@@ -184,6 +202,7 @@ SLOT_VALUES = {
     "objection_deadline": wording.say_deadline(date(2026, 10, 30), "Europe/Berlin"),
     "manage_url": "https://registry.example/antopsis/manage/k1.s7.a8Vn2",
     "object_url": "https://registry.example/antopsis/object/k1.412.c09aa",
+    "acknowledge_url": "https://registry.example/antopsis/acknowledge/k1.412.7e1d0",
     "unsubscribe_url": "https://registry.example/antopsis/unsubscribe/k1.s7.Zb41x",
     "confirm_url": "https://registry.example/antopsis/confirm/3kP0v",
     "delivery_reference": "2026-001/1/D-000412",

@@ -31,12 +31,14 @@ VALUES = {
     "deadline_on": "2026-10-30",
     "deadline_zone": "Europe/Berlin",
     "deadline_in_words": "end of Friday, 30 October 2026 (2026-10-30, Europe/Berlin)",
+    "object_url": "https://registry.example/antopsis/object/k1.17.0a",
+    "acknowledge_url": "https://registry.example/antopsis/acknowledge/k1.17.0b",
     "delivery_reference": "registry.example/17",
 }
 SCHEMA: dict[str, Any] = json.loads(load_webhook_schema())
 CHATS = (ChannelKind.SLACK, ChannelKind.TEAMS)
 KINDS_AND_AUDIENCES = [(kind, audience) for kind in StatementKind for audience in Audience]
-ADDED_SINCE = {"explanation"}
+ADDED_SINCE = {"explanation", "object_url", "acknowledge_url"}
 """Fields that version 1 did not begin with: what was frozen before, and is repeated today, has none of them."""
 NOTICE_URL = "https://registry.example/antopsis/notices/2026-001"
 
