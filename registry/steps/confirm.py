@@ -1,4 +1,7 @@
-"""Confirming a wish by the link in its letter: to follow, or to take a contact's place (R33, R34)."""
+"""Confirming a wish by the link in its letter: to follow, or to take the place of a contact or address (R33, R34).
+
+A link about an endpoint is for `registry.steps.request_endpoint`.
+"""
 
 from __future__ import annotations
 
@@ -69,12 +72,15 @@ def confirm(session: Session, now: datetime, token: str, keyring: Keyring) -> Co
     """Let a wish count from `now` on, and tell it at once of what is pending (R18).
 
     A contact that was named in others' place ends these, if its own address can be written to: a customer is never
-    without one (R34). Every link about the same wish is used up. Raises `UnknownToken`, `UsedToken` or `ExpiredToken`.
+    without one (R34). So does a follower's new address, which takes a pause over. Every link about the same wish is
+    used up. Raises `UnknownToken`, `UsedToken` or `ExpiredToken`.
     """
     _, subscription, publisher = _open(session, now, token, lock=True)
     replaced = _use_up(session, now, subscription)
     if subscription.confirmed_at is None:
         subscription.confirmed_at = now
+        if subscription.customer_id is None and replaced:
+            subscription.paused_at = replaced[0].paused_at
     session.flush()
     audience = Audience(subscription.audience)
     record_event(
@@ -94,10 +100,14 @@ def confirm(session: Session, now: datetime, token: str, keyring: Keyring) -> Co
 
 
 def _use_up(session: Session, now: datetime, subscription: Subscription) -> list[Subscription]:
-    """Mark every open token of the wish as used, and return the contacts it was to replace that still stand."""
+    """Mark every open token of the wish as used, and return whom it was to replace that still stand."""
     tokens = session.scalars(
         select(ConfirmToken)
-        .where(ConfirmToken.subscription_id == subscription.id, ConfirmToken.used_at.is_(None))
+        .where(
+            ConfirmToken.subscription_id == subscription.id,
+            ConfirmToken.used_at.is_(None),
+            ConfirmToken.endpoint_request_id.is_(None),
+        )
         .order_by(ConfirmToken.id)
     ).all()
     for token in tokens:
@@ -112,7 +122,7 @@ def _open(
 ) -> tuple[ConfirmToken, Subscription, Publisher]:
     query = select(ConfirmToken).where(ConfirmToken.token_hash == hash_token(token))
     row = session.scalar(query)
-    if row is None:
+    if row is None or row.endpoint_request_id is not None:
         raise UnknownToken
     if lock:
         # Two clicks at once, or two links about one wish: the second waits here, and finds the wish confirmed.

@@ -22,6 +22,7 @@ from registry.steps.audience_errors import LastContact, NotAContact, Subscriptio
 from registry.steps.choices import list_choices
 from registry.steps.confirm import subscriber
 from registry.steps.end_subscription import EndedBecause, end_subscription
+from registry.steps.former_address import tell_former_address
 from registry.steps.keyring import Keyring, make_keyring
 from registry.steps.letterhead import Letterhead
 from registry.steps.lookup import read_customer_terms, read_facts
@@ -224,6 +225,7 @@ def request_contact_change(
         ServiceLetterKind.CONFIRM,
         Audience.CUSTOMER,
         list_choices(session, subscription).products,
+        language=subscription.language,
     )
     if is_suppressed(session, publisher, keyring, email):
         record_event(
@@ -250,6 +252,8 @@ def request_contact_change(
     add_confirm_token(session, now, keyring, contact, replaces=subscription)
     if not asked_lately:
         add_service_delivery(session, now, contact, letter)
+        # Whoever stands learns of it before it counts: a letter with this link may have been forwarded to anybody.
+        tell_former_address(session, now, publisher, letterhead, subscription)
     record_event(
         session,
         now,

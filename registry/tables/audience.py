@@ -65,7 +65,7 @@ class Subscription(Base):
     """Who is told, where and about what. With a customer it is a contract contact, without one a follower (R34).
 
     No product and no kind chosen means all. `rank` orders a customer's contacts. A contact that stands by is told once
-    the others were not reached.
+    the others were not reached. A follower is told nothing that is made from `paused_at` on, until it resumes.
     """
 
     __tablename__ = "subscriptions"
@@ -103,6 +103,7 @@ class Subscription(Base):
     wants_effect: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     ended_because: Mapped[str | None]
 
@@ -148,12 +149,53 @@ class Suppression(Base):
     since_at: Mapped[datetime]
 
 
+class EndpointRequest(Base):
+    """Somebody's wish, by the public form, that changes are posted to an address on the web; no endpoint yet.
+
+    `subscription_id` is that of the mailbox which answers for it and is asked to confirm; it need not be told anything
+    itself. `url` is NULL once the request is closed: it became an endpoint, or its days were over (R36).
+    """
+
+    __tablename__ = "endpoint_requests"
+    __table_args__ = (
+        ForeignKeyConstraint(["publisher_id", "subscription_id"], ["subscriptions.publisher_id", "subscriptions.id"]),
+        UniqueConstraint("publisher_id", "id"),
+        Index(
+            "ix_endpoint_requests_open",
+            "created_at",
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Id]
+    publisher_id: Mapped[PublisherRef]
+    subscription_id: Mapped[Ref]
+    channel: Mapped[Code]
+    url: Mapped[str | None]
+    language: Mapped[Code]
+    products: Mapped[list[str]] = mapped_column(default=list)
+    kinds: Mapped[list[str]] = mapped_column(default=list)
+    wants_reminders: Mapped[bool] = mapped_column(default=True)
+    wants_effect: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
 class ConfirmToken(Base):
-    """A wish that waits for its confirmation: to subscribe, or to take a contact's place. Stored hashed (R33)."""
+    """A wish that waits for its confirmation. Stored hashed (R33).
+
+    The wish is to subscribe, to take the place of a contact or of a follower's former address
+    (`replaces_subscription_id`), or to have changes posted to an endpoint (`endpoint_request_id`), for which
+    `subscription_id` is the mailbox that answers.
+    """
 
     __tablename__ = "confirm_tokens"
     __table_args__ = (
         ForeignKeyConstraint(["publisher_id", "subscription_id"], ["subscriptions.publisher_id", "subscriptions.id"]),
+        ForeignKeyConstraint(
+            ["publisher_id", "endpoint_request_id"], ["endpoint_requests.publisher_id", "endpoint_requests.id"]
+        ),
         UniqueConstraint("token_hash"),
     )
 
@@ -161,6 +203,7 @@ class ConfirmToken(Base):
     publisher_id: Mapped[PublisherRef]
     subscription_id: Mapped[Ref]
     replaces_subscription_id: Mapped[Ref | None]
+    endpoint_request_id: Mapped[Ref | None]
     nonce: Mapped[str]
     key_id: Mapped[str]
     token_hash: Mapped[str]

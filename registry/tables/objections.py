@@ -1,10 +1,10 @@
-"""Customers' objections to notices."""
+"""What customers answer to notices: that they have them, and what they object to."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import JSON, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.tables.base import Base, Code, Id, PublisherRef, Ref
@@ -42,3 +42,28 @@ class Objection(Base):
     deadline_at: Mapped[datetime | None]
     is_in_time: Mapped[bool]
     resolved_at: Mapped[datetime | None]
+
+
+class Acknowledgement(Base):
+    """A customer's contact said by the link in its letter that the statement reached it: proof of receipt (R12).
+
+    Once for each statement and contact. `delivery_id` is the letter whose link it was.
+    """
+
+    __tablename__ = "acknowledgements"
+    __table_args__ = (
+        ForeignKeyConstraint(["publisher_id", "delivery_id"], ["deliveries.publisher_id", "deliveries.id"]),
+        ForeignKeyConstraint(["publisher_id", "statement_id"], ["statements.publisher_id", "statements.id"]),
+        ForeignKeyConstraint(["publisher_id", "subscription_id"], ["subscriptions.publisher_id", "subscriptions.id"]),
+        ForeignKeyConstraint(["publisher_id", "customer_id"], ["customers.publisher_id", "customers.id"]),
+        UniqueConstraint("statement_id", "subscription_id"),
+        Index("ix_acknowledgements_subscription", "subscription_id"),
+    )
+
+    id: Mapped[Id]
+    publisher_id: Mapped[PublisherRef]
+    delivery_id: Mapped[Ref]
+    statement_id: Mapped[Ref]
+    subscription_id: Mapped[Ref]
+    customer_id: Mapped[Ref]
+    acknowledged_at: Mapped[datetime]

@@ -6,6 +6,7 @@ day whoever asks (`registry.steps.service_letters`); here the asking itself is b
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from typing import Final
 
@@ -18,6 +19,8 @@ from registry.web.publishers import Chosen
 
 PER_CLIENT: Final = "20 per hour"
 PER_NETWORK: Final = "100 per hour"
+PER_ENDPOINT: Final = "10 per hour"
+"""Tries at an address on the web, by its owner's link: each may take somebody else's server twenty seconds."""
 
 
 class CrossSiteRefused(Forbidden):
@@ -54,6 +57,17 @@ limiter = Limiter(key_func=client_address, in_memory_fallback_enabled=True)
 @limiter.shared_limit(PER_NETWORK, scope="letters-network", key_func=client_network)
 def count_asking() -> None:
     """Count one wish for a letter to a typed-in address; raises `RateLimitExceeded` where there were too many."""
+
+
+def link_key() -> str:
+    """Return what stands for the link whose token is in this address."""
+    token = (request.view_args or {}).get("token", "")
+    return hashlib.sha256(str(token).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@limiter.shared_limit(PER_ENDPOINT, scope="endpoint-trials", key_func=link_key)
+def count_trial() -> None:
+    """Count one message posted to the address that this link is about; raises `RateLimitExceeded`."""
 
 
 def refuse_cross_site(chosen: Chosen) -> None:

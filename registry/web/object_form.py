@@ -6,7 +6,6 @@ it, so no session and no cookie is needed. What was typed is never lost: a form 
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Final
 
 from flask import Blueprint, Response, redirect, request
@@ -25,7 +24,8 @@ from registry.steps.object_by_link import ObjectionLink, add_by_link, object_by_
 from registry.tables.engine import reading, writing
 from registry.web.answers import show_private
 from registry.web.current import now, wiring
-from registry.web.limits import limiter, refuse_cross_site
+from registry.web.languages import speak
+from registry.web.limits import limiter, link_key, refuse_cross_site
 from registry.web.publishers import Chosen, choose_publisher, keep_slug
 from registry.web.team.documents import LONGEST_UPLOAD, read_upload
 from registry.web.wording import OBJECTION_DONE, OBJECTION_STATES
@@ -38,12 +38,7 @@ PER_LINK: Final = "20 per hour"
 or behind the same provider, must not keep an objection from coming in before its deadline."""
 
 
-def _link_key() -> str:
-    token = (request.view_args or {}).get("token", "")
-    return hashlib.sha256(str(token).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-@limiter.shared_limit(PER_LINK, scope="objecting", key_func=_link_key)
+@limiter.shared_limit(PER_LINK, scope="objecting", key_func=link_key)
 def _count_act() -> None:
     """Count one act by this link; raises `RateLimitExceeded` where there were too many."""
 
@@ -111,6 +106,7 @@ def _page(
     errors: dict[str, str] | None = None,
     values: dict[str, Any] | None = None,
 ) -> Response:
+    speak(link.contact.language, by_address_only=True)
     page = load_objecting(session, now(), link, chosen.public, chosen.addresses)
     if values is None:
         values = {"changes": [change.key for change in page.changes], "company": page.customer}
