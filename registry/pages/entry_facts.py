@@ -9,12 +9,17 @@ from typing import Any
 
 from registry.domain.entries import EntryContent
 from registry.domain.vocabulary import ConditionWhen, LocationFunction, Role
+from registry.language import gettext as _
 from registry.pages.grounds import GroundInWords, ground_in_words
-from registry.pages.values import Addresses, PublicEntry, PublicList, PublicNotice
-from registry.pages.wording import CONDITIONS, FIELDS, FUNCTIONS, ROLES, place_name, short_date
-
-ALL_PRODUCTS = "All products"
-"""An entry that names no product concerns them all."""
+from registry.pages.values import Addresses, PublicList, PublicNotice
+from registry.pages.wording import (
+    CONDITIONS,
+    FIELDS,
+    FUNCTIONS,
+    ROLES,
+    place_name,
+    short_date,
+)
 
 LINK_FIELDS = ("website", "privacy", "dpa", "subprocessors", "security")
 
@@ -44,27 +49,6 @@ class Fact:
     is_run: bool = False
 
 
-@dataclass(frozen=True)
-class EntryShown:
-    """One entry, ready for a template.
-
-    `core` are the facts everyone asks for, stated or not, `more` the others that are stated; `not_stated` names those
-    that are not, for one line.
-    """
-
-    key: str
-    url: str
-    content: EntryContent
-    core: tuple[Fact, ...]
-    more: tuple[Fact, ...]
-    grounds: tuple[GroundInWords, ...]
-    not_stated: tuple[str, ...]
-    links: tuple[tuple[str, str], ...]
-    established: str | None
-    parent: tuple[str, str | None] | None
-    pending: PublicNotice | None
-
-
 def show_field(field: str, value: Any, names: Names) -> tuple[str, ...]:
     """Return the value of an entry's field, given as JSON, in words: one line a member, none where not stated.
 
@@ -72,7 +56,8 @@ def show_field(field: str, value: Any, names: Names) -> tuple[str, ...]:
     is not known any more is shown as it stands.
     """
     if field == "products":
-        return tuple(names.products.get(key, key) for key in value or ()) or (ALL_PRODUCTS,)
+        # An entry that names no product concerns them all.
+        return tuple(names.products.get(key, key) for key in value or ()) or (_("All products"),)
     if value is None or value == [] or value == ():
         return ()
     match field:
@@ -98,30 +83,9 @@ def show_location(location: Mapping[str, Any]) -> str:
     where = ", ".join(part for part in (location.get("place"), place_name(location["country"])) if part)
     function = location.get("function")
     if function is None:
-        return f"{where} (function not stated)"
-    return f"{where} ({FUNCTIONS[LocationFunction(function)] if function in set(LocationFunction) else function})"
-
-
-def show_entry(entry: PublicEntry, public: PublicList, addresses: Addresses, names: Names) -> EntryShown:
-    """Prepare an entry for the list."""
-    content = entry.content
-    return EntryShown(
-        key=entry.key,
-        url=addresses.at(f"entries/{entry.key}"),
-        content=content,
-        core=(
-            Fact("Purpose", content.purposes),
-            Fact(FIELDS["data_categories"], content.data_categories, is_run=True),
-            Fact(FIELDS["locations"], show_field("locations", content.model_dump(mode="json")["locations"], names)),
-        ),
-        more=_further_facts(content, names),
-        grounds=grounds_of(content),
-        not_stated=_quietly_not_stated(content),
-        links=links_of(content),
-        established=place_name(content.country) if content.country else None,
-        parent=parent_of(content, addresses, names),
-        pending=find_pending(entry.key, public),
-    )
+        return _("%(place)s (function not stated)", place=where)
+    said = FUNCTIONS[LocationFunction(function)] if function in set(LocationFunction) else function
+    return _("%(place)s (%(function)s)", place=where, function=said)
 
 
 def find_pending(key: str, public: PublicList) -> PublicNotice | None:
@@ -149,7 +113,7 @@ def parent_of(content: EntryContent, addresses: Addresses, names: Names) -> tupl
         return None
     if content.parent not in names.entries:
         return content.parent, None
-    return names.entries[content.parent], addresses.at(f"entries/{content.parent}")
+    return names.entries[content.parent], addresses.to(f"entries/{content.parent}")
 
 
 def all_facts(content: EntryContent, names: Names) -> tuple[Fact, ...]:
@@ -158,7 +122,7 @@ def all_facts(content: EntryContent, names: Names) -> tuple[Fact, ...]:
     contact = stated["contact"] or {}
     together = {
         "contact": tuple(contact[part] for part in ("name", "position", "email") if contact.get(part)),
-        "condition": _condition_lines(content),
+        "condition": condition_lines(content),
     }
     silent_where_empty = {"former_names", "until", "parent"} | ({"products"} if not names.products else set())
     shown = []
@@ -191,31 +155,11 @@ _FIELDS_OF_THE_ENTRY_PAGE = (
 )
 
 
-def _condition_lines(content: EntryContent) -> tuple[str, ...]:
+def condition_lines(content: EntryContent) -> tuple[str, ...]:
+    """Return when an engagement concerns a customer, in our words and the publisher's; none where not stated."""
     if content.condition is None:
         return ()
     return tuple(line for line in (CONDITIONS[content.condition.when], content.condition.text) if line)
 
 
 _RUNS = {"data_categories", "data_subjects", "special_categories", "products"}
-
-
-def _further_facts(content: EntryContent, names: Names) -> tuple[Fact, ...]:
-    stated = content.model_dump(mode="json")
-    facts = []
-    for field in ("special_categories", "activity", "data_subjects", "condition", *_LAST_OF_THE_LIST):
-        if stated[field]:
-            lines = _condition_lines(content) if field == "condition" else show_field(field, stated[field], names)
-            facts.append(Fact(FIELDS[field], lines, is_run=field in _RUNS))
-    return tuple(facts)
-
-
-_LAST_OF_THE_LIST = ("products", "retention", "since", "until")
-
-
-def _quietly_not_stated(content: EntryContent) -> tuple[str, ...]:
-    """Name what is missing and not worth a row of its own, so that silence is never taken for "none" (R7)."""
-    fields = ["data_subjects", "retention", "since"]
-    if content.role is not Role.CATEGORY:
-        fields = ["legal_name", "country", *fields]
-    return tuple(FIELDS[field].lower() for field in fields if not getattr(content, field))

@@ -11,13 +11,14 @@ from markupsafe import Markup
 
 from registry.domain.changes import EntryChange, FieldChange
 from registry.domain.vocabulary import ChangeKind
+from registry.language import gettext as _
+from registry.language import ngettext
 from registry.markdown import to_html
 from registry.pages.entry_facts import Names, show_field
 from registry.pages.values import Addresses, PastVersion, PublicList, PublicNotice, PublicPublisher
 from registry.pages.wording import (
     STATEMENTS,
     STATES,
-    count_of,
     date_told,
     days_left,
     field_name,
@@ -127,7 +128,7 @@ def show_change(change: EntryChange, addresses: Addresses, names: Names) -> Chan
     return ChangeShown(
         key=change.key,
         name=change.name,
-        url=addresses.at(f"entries/{change.key}") if change.key in names.entries else None,
+        url=addresses.to(f"entries/{change.key}") if change.key in names.entries else None,
         kinds=kinds_in_words(change.kinds),
         is_addition=is_addition,
         is_removal=is_removal,
@@ -157,7 +158,7 @@ def show_notice(notice: PublicNotice, public: PublicList, addresses: Addresses, 
     until = notice.objection_until_on
     return NoticeShown(
         number=notice.number,
-        url=addresses.at(f"notices/{notice.number}"),
+        url=addresses.to(f"notices/{notice.number}"),
         summary=notice.summary,
         state=notice.state,
         state_label=STATES[notice.state],
@@ -174,7 +175,7 @@ def show_notice(notice: PublicNotice, public: PublicList, addresses: Addresses, 
         emergency_reason=notice.emergency_reason,
         changes=tuple(show_change(change, addresses, names) for change in notice.changes),
         statements=_show_statements(notice, zone),
-        contact_url=contact_url(public.publisher.contact, f"Notice {notice.number}: objection"),
+        contact_url=contact_url(public.publisher.contact, _("Notice %(number)s: objection", number=notice.number)),
         own_words=notice.explanation,
     )
 
@@ -198,10 +199,10 @@ def _countdown(effective_on: date | None, seen_on: date, *, of_the_past: bool) -
         return None
     days = (effective_on - seen_on).days
     if days < 0:
-        return f"due {days_left(effective_on, seen_on)}"
+        return ngettext("due %(num)s day ago", "due %(num)s days ago", -days) if days < -1 else _("due yesterday")
     if of_the_past and days > 0:
-        return f"{count_of(days, 'day', 'days')} later"
-    return "that day" if of_the_past else days_left(effective_on, seen_on)
+        return ngettext("%(num)s day later", "%(num)s days later", days)
+    return _("that day") if of_the_past else days_left(effective_on, seen_on)
 
 
 def show_history(history: tuple[PastVersion, ...], public: PublicList, addresses: Addresses) -> tuple[PastShown, ...]:
@@ -212,7 +213,7 @@ def show_history(history: tuple[PastVersion, ...], public: PublicList, addresses
     return tuple(
         PastShown(
             label=_cause(version, first=version is newest_first[-1]),
-            notice_url=addresses.at(f"notices/{version.cause}") if version.cause in known else None,
+            notice_url=addresses.to(f"notices/{version.cause}") if version.cause in known else None,
             from_at=version.from_at,
             from_on=local_date(version.from_at, zone),
             to_on=local_date(version.to_at, zone) if version.to_at else None,
@@ -225,11 +226,15 @@ def show_history(history: tuple[PastVersion, ...], public: PublicList, addresses
 
 def _cause(version: PastVersion, *, first: bool) -> str:
     if version.cause == "founding":
-        return "On the list when it was first published"
+        return _("On the list when it was first published")
     if version.cause == "editorial":
-        return "Editorial correction"
-    happened = "Left the list" if version.content is None else "Joined the list" if first else "Changed"
-    return f"{happened} with notice {version.cause}" if re.match(r"\d{4}-\d+$", version.cause) else happened
+        return _("Editorial correction")
+    number = version.cause if re.match(r"\d{4}-\d+$", version.cause) else None
+    if version.content is None:
+        return _("Left the list with notice %(number)s", number=number) if number else _("Left the list")
+    if first:
+        return _("Joined the list with notice %(number)s", number=number) if number else _("Joined the list")
+    return _("Changed with notice %(number)s", number=number) if number else _("Changed")
 
 
 def contact_url(contact: str, subject: str) -> str | None:
@@ -245,12 +250,12 @@ def tell_effect(notice: PublicNotice, publisher: PublicPublisher) -> str:
     """Say in one sentence of plain text when a notice takes, or took, effect."""
     zone = publisher.time_zone
     if notice.state == "withdrawn":
-        return "Withdrawn: nothing changes."
+        return _("Withdrawn: nothing changes.")
     if notice.took_effect_at is not None:
-        return f"In effect since {date_told(local_date(notice.took_effect_at, zone), zone)}."
+        return _("In effect since %(date)s.", date=date_told(local_date(notice.took_effect_at, zone), zone))
     if notice.effective_on is None:
-        return "Postponed until further notice."
-    return f"Takes effect on {date_told(notice.effective_on, zone)}."
+        return _("Postponed until further notice.")
+    return _("Takes effect on %(date)s.", date=date_told(notice.effective_on, zone))
 
 
 def tell_objection(notice: PublicNotice, publisher: PublicPublisher) -> str | None:
@@ -258,7 +263,10 @@ def tell_objection(notice: PublicNotice, publisher: PublicPublisher) -> str | No
     if notice.objection_until_on is None:
         return None
     until = date_told(notice.objection_until_on, publisher.time_zone)
-    return (
-        f"Customers may object until the end of {until}, by writing to {publisher.contact} "
-        f"and naming notice {notice.number}. Where a customer’s own letter names a later day, that day counts."
+    return _(
+        "Customers may object until the end of %(date)s, by writing to %(contact)s and naming notice %(number)s. Where "
+        "a customer’s own letter names a later day, that day counts.",
+        date=until,
+        contact=publisher.contact,
+        number=notice.number,
     )

@@ -7,28 +7,38 @@ once when something changes, kept, and served as it is. Nothing in it asks a thi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from registry.domain.vocabulary import Role
-from registry.language import gettext_for_templates, spoken
+from registry.domain.entries import PLACES_WITHOUT_A_COUNTRY
+from registry.language import LANGUAGES, gettext_for_templates, marked, spoken
 from registry.pages import wording
-from registry.pages.entry_facts import Names, all_facts, find_pending, grounds_of, links_of, parent_of, show_entry
+from registry.pages.chain import find_chain
+from registry.pages.entry_facts import Names, all_facts, find_pending, grounds_of, links_of
+from registry.pages.filters import offer_choices, show_chosen
 from registry.pages.notice_facts import contact_url, show_history, show_notice
-from registry.pages.selection import ListQuery, select_entries
+from registry.pages.offered_languages import offer_languages
+from registry.pages.rows import show_sections
+from registry.pages.selection import ListQuery
+from registry.pages.timeline import draw_timeline
 from registry.pages.values import Addresses, PastVersion, PublicList, PublicNotice
+from registry.pages.world_map import draw_world_map
 
 RECENT_NOTICES = 5
 """How many past notices the list itself shows; the others are a page away."""
 
+_HERE = tuple((code, name, f"?lang={code}") for code, name in LANGUAGES.items())
+"""The languages of whatever page a link stands on."""
+_REACHES = frozenset(PLACES_WITHOUT_A_COUNTRY)
 _FEEDS = (
-    ("feed.atom", "application/atom+xml", "Atom feed"),
-    ("feed.rss", "application/rss+xml", "RSS feed"),
-    ("feed.json", "application/feed+json", "JSON Feed"),
-    ("calendar.ics", "text/calendar", "Calendar of dates and deadlines"),
+    ("feed.atom", "application/atom+xml", marked("Atom feed")),
+    ("feed.rss", "application/rss+xml", marked("RSS feed")),
+    ("feed.json", "application/feed+json", marked("JSON Feed")),
+    ("calendar.ics", "text/calendar", marked("Calendar of dates and deadlines")),
 )
 _FILES = (
     ("subprocessors.json", "application/json", "JSON"),
@@ -54,8 +64,7 @@ class PageRenderer:
             extensions=["jinja2.ext.i18n"],
         )
         self._environment.policies["ext.i18n.trimmed"] = True
-        # The extension adds this method.
-        self._environment.install_gettext_callables(**gettext_for_templates())  # type: ignore[attr-defined]
+        self._environment.install_gettext_callables(**gettext_for_templates())  # type: ignore[attr-defined]  # the extension adds it
         self._environment.globals.update(
             stylesheet_url=stylesheet_url,
             feeds=_FEEDS,
@@ -77,7 +86,10 @@ class PageRenderer:
 
         Each template names at its top what it takes. `publisher` and `addresses` may be left out where a page
         belongs to no publisher; `is_demo`, `csrf_token`, `errors` (field -> sentence) and `values` (field -> what was
-        given) may be left out everywhere. Raises `jinja2.UndefinedError` for a value a template needs and lacks.
+        given) may be left out everywhere. Where `languages` (code, own name, address) is left out, readers of a
+        publisher's page choose another language of the same address; `alternates` are those for programs, and
+        `page_url` the permanent address.
+        Raises `jinja2.UndefinedError` for a value a template needs and lacks.
         """
         given = {
             "publisher": None,
@@ -85,6 +97,10 @@ class PageRenderer:
             "is_demo": False,
             "csrf_token": None,
             "language": spoken(),
+            "languages": _HERE if values.get("publisher") else (),
+            "alternates": (),
+            "page_url": None,
+            "asking": (),
             "errors": {},
             "values": {},
         } | values
@@ -96,28 +112,35 @@ class PageRenderer:
         Upcoming changes are shown in full whatever is searched for: nobody should miss one because of a filter.
         """
         names = Names.of(public)
-        chosen = [show_entry(entry, public, addresses, names) for entry in select_entries(public, query)]
-        sections = [
-            (
-                role,
-                wording.ROLE_HEADINGS[role],
-                wording.ROLE_MEANINGS[role].format(publisher=public.publisher.name),
-                [entry for entry in chosen if entry.content.role is role],
-            )
-            for role in Role
-        ]
+        asked = query or ListQuery()
+        asking, as_of = asked.as_query(), public.as_of.isoformat() if public.as_of else None
         past = public.past
+        sections = show_sections(public, asked, addresses, names)
+        shown = {row.key for section in sections for row in section.rows}
+
+        def of_region(code: str) -> str:
+            return addresses.to("", replace(asked, region=(code,)).as_query(), as_of=as_of) + "#list"
+
         return self.page(
             "public/list.html",
-            **self._of_publisher(public, addresses),
-            sections=[section for section in sections if section[3]],
+            **self._of_publisher(public, addresses, "", asking, as_of),
+            sections=sections,
+            found=len(shown),
+            countries=len({place.country for entry in public.entries for place in entry.content.locations} - _REACHES),
             upcoming=[show_notice(notice, public, addresses, names) for notice in public.upcoming],
             past=[show_notice(notice, public, addresses, names) for notice in past[:RECENT_NOTICES]],
             past_count=len(past),
             removed=sorted(public.removed, key=lambda entry: (entry.removed_at, entry.key), reverse=True),
-            query=query or ListQuery(),
-            found=len(chosen),
-            as_of_suffix=f"?as_of={public.as_of.isoformat()}" if public.as_of else "",
+            query=asked,
+            picture=draw_world_map(
+                public, addresses, [entry for entry in public.entries if entry.key in shown], link_to=of_region
+            ),
+            life=None if asked.asks_anything else draw_timeline(public, addresses),
+            choices=offer_choices(public, asked),
+            chosen=show_chosen(asked, public, addresses),
+            as_of=as_of,
+            today_url=addresses.to("", asking, as_of=(public.as_of or public.today).isoformat(), lang=None),
+            whole_url=addresses.to("", as_of=as_of),
         )
 
     def entry_page(
@@ -135,9 +158,11 @@ class PageRenderer:
             raise KeyError(entry_key)
         last = current or removed
         content = last.content if last else None
+        announced = show_notice(pending, public, addresses, names) if pending else None
         return self.page(
             "public/entry.html",
-            **self._of_publisher(public, addresses),
+            **self._of_publisher(public, addresses, f"entries/{entry_key}"),
+            key=entry_key,
             name=names.entries[entry_key],
             content=content,
             role=wording.ROLES[content.role] if content else None,
@@ -146,13 +171,9 @@ class PageRenderer:
             facts=all_facts(content, names) if content else (),
             grounds=grounds_of(content) if content else (),
             links=links_of(content) if content else (),
-            parent=parent_of(content, addresses, names) if content else None,
-            pending=show_notice(pending, public, addresses, names) if pending else None,
-            pending_changes=[
-                change
-                for change in (show_notice(pending, public, addresses, names).changes if pending else ())
-                if change.key == entry_key
-            ],
+            chain=find_chain(entry_key, public, addresses, names),
+            pending=announced,
+            pending_changes=[change for change in (announced.changes if announced else ()) if change.key == entry_key],
             history=show_history(history, public, addresses),
         )
 
@@ -161,7 +182,7 @@ class PageRenderer:
         names = Names.of(public)
         return self.page(
             "public/notices.html",
-            **self._of_publisher(public, addresses),
+            **self._of_publisher(public, addresses, "notices/"),
             upcoming=[show_notice(notice, public, addresses, names) for notice in public.upcoming],
             past=[show_notice(notice, public, addresses, names) for notice in public.past],
         )
@@ -170,23 +191,34 @@ class PageRenderer:
         """Render one notice: its dates, how to object, every change before and after, and its statements (R15)."""
         return self.page(
             "public/notice.html",
-            **self._of_publisher(public, addresses),
+            **self._of_publisher(public, addresses, f"notices/{notice.number}"),
             notice=show_notice(notice, public, addresses, Names.of(public)),
         )
 
     def publishers_page(self, publishers: Iterable[tuple[str, str, int]], *, is_demo: bool = False) -> bytes:
         """Render the lists of one installation, each as (name, address, number of entries), by name."""
         by_name = sorted(publishers, key=lambda publisher: (publisher[0].casefold(), publisher[1]))
-        return self.page("public/publishers.html", publishers=by_name, is_demo=is_demo)
+        return self.page("public/publishers.html", publishers=by_name, is_demo=is_demo, languages=_HERE)
 
     @staticmethod
-    def _of_publisher(public: PublicList, addresses: Addresses) -> dict[str, Any]:
+    def _of_publisher(
+        public: PublicList,
+        addresses: Addresses,
+        path: str,
+        asking: tuple[tuple[str, str], ...] = (),
+        as_of: str | None = None,
+    ) -> dict[str, Any]:
+        pairs = (*asking, *([("as_of", as_of)] if as_of else []))
         return {
             "public": public,
             "publisher": public.publisher,
             "addresses": addresses,
             "is_demo": public.is_demo,
             "zone": public.publisher.time_zone,
+            "asking": asking,
+            **offer_languages(addresses, path, pairs),
+            # A part of a list, or one of its days, is no page of its own to a search engine.
+            "page_url": addresses.to(path),
         }
 
 

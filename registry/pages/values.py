@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from urllib.parse import urlencode
 
 from registry.domain.changes import EntryChange
 from registry.domain.entries import EntryContent
@@ -13,10 +15,12 @@ from registry.domain.entries import EntryContent
 class Addresses:
     """Absolute addresses of one publisher.
 
-    `base` (`https://host/antopsis`, or the publisher's own host, R35) ends without a slash.
+    `base` (`https://host/antopsis`, or the publisher's own host, R35) ends without a slash. `lang` is the language that
+    links on a page keep, None where readers are answered in the one that they would get anyway.
     """
 
     base: str
+    lang: str | None = None
 
     def page(self) -> str:
         """The page of the current list."""
@@ -25,6 +29,16 @@ class Addresses:
     def at(self, path: str) -> str:
         """An address below the publisher, such as `feed.atom` or `entries/stripe`."""
         return f"{self.base}/{path}"
+
+    def to(self, path: str = "", asking: Iterable[tuple[str, str]] = (), **query: str | None) -> str:
+        """An address below the publisher as pages link it: with a query string, and in the language of the page.
+
+        `asking` are pairs that come first, such as those of a filter; what is None in `query` is left out.
+        """
+        pairs = [*asking, *((name, value) for name, value in query.items() if value is not None)]
+        if self.lang is not None and "lang" not in query:
+            pairs.append(("lang", self.lang))
+        return f"{self.base}/{path}" + (f"?{urlencode(pairs)}" if pairs else "")
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,7 @@ class PublicProduct:
 class PublicPublisher:
     """The company whose list it is. `time_zone` is an IANA name; all local dates of the list are in it.
 
+    `language` is the tag (BCP 47) of the one that readers are answered in who ask for none.
     `inquiries` is what it promises about answering questions on privacy. `colour` is its brand's; `logo` is a word that
     changes with its logo, None where it has none.
     """
@@ -58,6 +73,7 @@ class PublicPublisher:
     inquiries: str | None = None
     colour: str | None = None
     logo: str | None = None
+    language: str = "en"
 
 
 @dataclass(frozen=True)

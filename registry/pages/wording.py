@@ -1,160 +1,193 @@
 """The words of the public artefacts: dates, countries, fields, kinds and states as people say them.
 
-One language so far, English; the words of a notice, a page, a feed and a calendar come from here, so that a reader
-meets the same word for the same thing everywhere.
+The words of a notice, a page, a feed and a calendar come from here, so that a reader meets the same word for the same
+thing everywhere. They are said in the language spoken where they are asked for (`registry.language`).
 """
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from functools import cache
 from zoneinfo import ZoneInfo
 
-from babel import Locale
-from babel.dates import format_date
-
+from registry import language
 from registry.domain.vocabulary import ChangeKind, ConditionWhen, LocationFunction, Role
+from registry.language import Words, marked, ngettext
+from registry.language import gettext as _
 
-LANGUAGE = "en"
+NOT_STATED = marked("not stated")
+"""What the publisher has not said is published as this (R7), translated where it is shown."""
 
-NOT_STATED = "not stated"
-"""What the publisher has not said is published as this (R7)."""
-
-REACHES = {
-    "edge": "Network edge, near the user",
-    "global": "Worldwide",
-    "customer-selected": "Chosen by the customer",
-}
+REACHES = Words(
+    {
+        "edge": marked("Network edge, near the user"),
+        "global": marked("Worldwide"),
+        "customer-selected": marked("Chosen by the customer"),
+    }
+)
 """Places that are not one country (DESIGN §4.1)."""
 
-ROLES = {
-    Role.SUBPROCESSOR: "Subprocessor",
-    Role.PROCESSOR: "Processor",
-    Role.AFFILIATE: "Affiliate",
-    Role.INDEPENDENT_CONTROLLER: "Independent controller",
-    Role.CUSTOMER_DIRECTED: "Customer-directed recipient",
-    Role.CATEGORY: "Named as a category only",
-}
-
-ROLE_HEADINGS = {
-    Role.SUBPROCESSOR: "Subprocessors",
-    Role.PROCESSOR: "Processors",
-    Role.AFFILIATE: "Affiliates",
-    Role.INDEPENDENT_CONTROLLER: "Independent controllers",
-    Role.CUSTOMER_DIRECTED: "Customer-directed recipients",
-    Role.CATEGORY: "Named as a category only",
-}
-
-ROLE_MEANINGS = {
-    Role.SUBPROCESSOR: "Engaged by {publisher} to process personal data on behalf of its customers.",
-    Role.PROCESSOR: "Process personal data for {publisher} and on its instructions.",
-    Role.AFFILIATE: "Companies of the same group as {publisher}.",
-    Role.INDEPENDENT_CONTROLLER: "Receive personal data and decide for themselves how they use it. "
-    "Their own privacy notices apply.",
-    Role.CUSTOMER_DIRECTED: "Receive data only where a customer tells {publisher} to send it to them.",
-    Role.CATEGORY: "{publisher} names the kind of recipient, not the organisation.",
-}
-
-FUNCTIONS = {
-    LocationFunction.PROCESSING: "processing",
-    LocationFunction.STORAGE: "storage",
-    LocationFunction.BACKUP: "backup",
-    LocationFunction.SUPPORT_ACCESS: "support access",
-    LocationFunction.TRANSIT: "transit",
-}
-
-CONDITIONS = {
-    ConditionWhen.ALWAYS: "Always",
-    ConditionWhen.OPT_IN: "Only where the customer opts in",
-    ConditionWhen.OPT_OUT: "Unless the customer opts out",
-    ConditionWhen.FEATURE: "Only where a certain feature is used",
-    ConditionWhen.REGION: "Only in certain regions",
-    ConditionWhen.CUSTOMER_CHOICE: "Only where the customer chooses it",
-}
-
-CHANGE_KINDS = {
-    ChangeKind.ADDITION: "joins the list",
-    ChangeKind.REMOVAL: "leaves the list",
-    ChangeKind.ENTITY: "legal entity",
-    ChangeKind.RENAME: "new name",
-    ChangeKind.ROLE: "role",
-    ChangeKind.LOCATION: "places",
-    ChangeKind.PURPOSE: "purposes",
-    ChangeKind.DATA: "data",
-    ChangeKind.TRANSFER: "transfer ground",
-    ChangeKind.PRODUCT: "products",
-    ChangeKind.CONDITION: "condition of use",
-    ChangeKind.CHAIN: "chain of processors",
-    ChangeKind.RETENTION: "retention",
-    ChangeKind.EDITORIAL: "details",
-}
-
-KIND_CHOICES = (
-    (ChangeKind.ADDITION.value, "Somebody joins the list"),
-    (ChangeKind.REMOVAL.value, "Somebody leaves the list"),
-    (ChangeKind.ENTITY.value, "Another legal entity"),
-    (ChangeKind.RENAME.value, "Another brand of the same entity"),
-    (ChangeKind.ROLE.value, "Another legal role"),
-    (ChangeKind.LOCATION.value, "Places"),
-    (ChangeKind.PURPOSE.value, "Purposes"),
-    (ChangeKind.DATA.value, "Data and people concerned"),
-    (ChangeKind.TRANSFER.value, "Transfer grounds"),
-    (ChangeKind.PRODUCT.value, "Products concerned"),
-    (ChangeKind.CONDITION.value, "Conditions of use"),
-    (ChangeKind.CHAIN.value, "Chain of processors"),
-    (ChangeKind.RETENTION.value, "Retention"),
+ROLES = Words(
+    {
+        Role.SUBPROCESSOR: marked("Subprocessor"),
+        Role.PROCESSOR: marked("Processor"),
+        Role.AFFILIATE: marked("Affiliate"),
+        Role.INDEPENDENT_CONTROLLER: marked("Independent controller"),
+        Role.CUSTOMER_DIRECTED: marked("Customer-directed recipient"),
+        Role.CATEGORY: marked("Named as a category only"),
+    }
 )
+
+ROLE_HEADINGS = Words(
+    {
+        Role.SUBPROCESSOR: marked("Subprocessors"),
+        Role.PROCESSOR: marked("Processors"),
+        Role.AFFILIATE: marked("Affiliates"),
+        Role.INDEPENDENT_CONTROLLER: marked("Independent controllers"),
+        Role.CUSTOMER_DIRECTED: marked("Customer-directed recipients"),
+        Role.CATEGORY: marked("Named as a category only"),
+    }
+)
+
+ROLE_MEANINGS = Words(
+    {
+        Role.SUBPROCESSOR: marked("Engaged by {publisher} to process personal data on behalf of its customers."),
+        Role.PROCESSOR: marked("Process personal data for {publisher} and on its instructions."),
+        Role.AFFILIATE: marked("Companies of the same group as {publisher}."),
+        Role.INDEPENDENT_CONTROLLER: marked(
+            "Receive personal data and decide for themselves how they use it. Their own privacy notices apply."
+        ),
+        Role.CUSTOMER_DIRECTED: marked("Receive data only where a customer tells {publisher} to send it to them."),
+        Role.CATEGORY: marked("{publisher} names the kind of recipient, not the organisation."),
+    }
+)
+
+FUNCTIONS = Words(
+    {
+        LocationFunction.PROCESSING: marked("processing"),
+        LocationFunction.STORAGE: marked("storage"),
+        LocationFunction.BACKUP: marked("backup"),
+        LocationFunction.SUPPORT_ACCESS: marked("support access"),
+        LocationFunction.TRANSIT: marked("transit"),
+    }
+)
+
+CONDITIONS = Words(
+    {
+        ConditionWhen.ALWAYS: marked("Always"),
+        ConditionWhen.OPT_IN: marked("Only where the customer opts in"),
+        ConditionWhen.OPT_OUT: marked("Unless the customer opts out"),
+        ConditionWhen.FEATURE: marked("Only where a certain feature is used"),
+        ConditionWhen.REGION: marked("Only in certain regions"),
+        ConditionWhen.CUSTOMER_CHOICE: marked("Only where the customer chooses it"),
+    }
+)
+
+CHANGE_KINDS = Words(
+    {
+        ChangeKind.ADDITION: marked("joins the list"),
+        ChangeKind.REMOVAL: marked("leaves the list"),
+        ChangeKind.ENTITY: marked("legal entity"),
+        ChangeKind.RENAME: marked("new name"),
+        ChangeKind.ROLE: marked("role"),
+        ChangeKind.LOCATION: marked("places"),
+        ChangeKind.PURPOSE: marked("purposes"),
+        ChangeKind.DATA: marked("data"),
+        ChangeKind.TRANSFER: marked("transfer ground"),
+        ChangeKind.PRODUCT: marked("products"),
+        ChangeKind.CONDITION: marked("condition of use"),
+        ChangeKind.CHAIN: marked("chain of processors"),
+        ChangeKind.RETENTION: marked("retention"),
+        ChangeKind.EDITORIAL: marked("details"),
+    }
+)
+
+KIND_CHOICES = Words(
+    {
+        ChangeKind.ADDITION.value: marked("Somebody joins the list"),
+        ChangeKind.REMOVAL.value: marked("Somebody leaves the list"),
+        ChangeKind.ENTITY.value: marked("Another legal entity"),
+        ChangeKind.RENAME.value: marked("Another brand of the same entity"),
+        ChangeKind.ROLE.value: marked("Another legal role"),
+        ChangeKind.LOCATION.value: marked("Places"),
+        ChangeKind.PURPOSE.value: marked("Purposes"),
+        ChangeKind.DATA.value: marked("Data and people concerned"),
+        ChangeKind.TRANSFER.value: marked("Transfer grounds"),
+        ChangeKind.PRODUCT.value: marked("Products concerned"),
+        ChangeKind.CONDITION.value: marked("Conditions of use"),
+        ChangeKind.CHAIN.value: marked("Chain of processors"),
+        ChangeKind.RETENTION.value: marked("Retention"),
+    }
+).items()
 """The kinds of change a subscription may be limited to, in the order a form shows them. Editorial ones send nothing."""
 
-FIELDS = {
-    "name": "Name",
-    "legal_name": "Legal name",
-    "former_names": "Former names",
-    "role": "Role",
-    "address": "Address",
-    "country": "Established in",
-    "contact": "Contact",
-    "contact.name": "Contact",
-    "contact.position": "Contact’s position",
-    "contact.email": "Contact’s e-mail",
-    "purposes": "Purposes",
-    "activity": "What it does",
-    "products": "Products",
-    "data_categories": "Data",
-    "data_subjects": "People concerned",
-    "special_categories": "Special categories of data",
-    "locations": "Places",
-    "transfers": "Transfer ground",
-    "condition": "Condition of use",
-    "condition.when": "Condition of use",
-    "condition.text": "Condition in words",
-    "parent": "Engaged by",
-    "links": "Links",
-    "links.website": "Website",
-    "links.privacy": "Privacy notice",
-    "links.dpa": "Data processing agreement",
-    "links.subprocessors": "Its own subprocessors",
-    "links.security": "Security",
-    "retention": "Retention",
-    "since": "Engaged since",
-    "until": "Engaged until",
-}
+FIELDS = Words(
+    {
+        "name": marked("Name"),
+        "legal_name": marked("Legal name"),
+        "former_names": marked("Former names"),
+        "role": marked("Role"),
+        "address": marked("Address"),
+        "country": marked("Established in"),
+        "contact": marked("Contact"),
+        "contact.name": marked("Contact"),
+        "contact.position": marked("Contact’s position"),
+        "contact.email": marked("Contact’s e-mail"),
+        "purposes": marked("Purposes"),
+        "activity": marked("What it does"),
+        "products": marked("Products"),
+        "data_categories": marked("Data"),
+        "data_subjects": marked("People concerned"),
+        "special_categories": marked("Special categories of data"),
+        "locations": marked("Places"),
+        "transfers": marked("Transfer ground"),
+        "condition": marked("Condition of use"),
+        "condition.when": marked("Condition of use"),
+        "condition.text": marked("Condition in words"),
+        "parent": marked("Engaged by"),
+        "links": marked("Links"),
+        "links.website": marked("Website"),
+        "links.privacy": marked("Privacy notice"),
+        "links.dpa": marked("Data processing agreement"),
+        "links.subprocessors": marked("Its own subprocessors"),
+        "links.security": marked("Security"),
+        "retention": marked("Retention"),
+        "since": marked("Engaged since"),
+        "until": marked("Engaged until"),
+    }
+)
 
-STATES = {
-    "announced": "Announced",
-    "held": "On hold",
-    "in_effect": "In effect",
-    "withdrawn": "Withdrawn",
-}
+STATES = Words(
+    {
+        "announced": marked("Announced"),
+        "held": marked("On hold"),
+        "in_effect": marked("In effect"),
+        "withdrawn": marked("Withdrawn"),
+    }
+)
 
-STATEMENTS = {
-    "announcement": "Announced",
-    "correction": "Corrected",
-    "reminder": "Reminder sent",
-    "postponement": "Postponed",
-    "withdrawal": "Withdrawn",
-    "effect": "Told as in effect",
-}
+STATEMENTS = Words(
+    {
+        "announcement": marked("Announced"),
+        "correction": marked("Corrected"),
+        "reminder": marked("Reminder sent"),
+        "postponement": marked("Postponed"),
+        "withdrawal": marked("Withdrawn"),
+        "effect": marked("Told as in effect"),
+    }
+)
+
+
+FIELDS_IN_A_SENTENCE = Words(
+    {
+        "legal_name": marked("legal name"),
+        "country": marked("established in"),
+        "condition": marked("condition of use"),
+        "data_subjects": marked("people concerned"),
+        "retention": marked("retention"),
+        "since": marked("engaged since"),
+    }
+)
+"""Fields whose absence is named in one line: in English without their capitals, which German nouns keep."""
 
 
 def local_date(at: datetime, time_zone: str) -> date:
@@ -164,12 +197,12 @@ def local_date(at: datetime, time_zone: str) -> date:
 
 def date_in_words(on: date) -> str:
     """Return a date with its weekday, such as "Saturday, 31 October 2026"."""
-    return format_date(on, "EEEE, d MMMM y", locale=LANGUAGE)
+    return language.long_date(on)
 
 
 def short_date(on: date) -> str:
     """Return a date without its weekday, such as "31 October 2026"."""
-    return format_date(on, "d MMMM y", locale=LANGUAGE)
+    return language.short_date(on)
 
 
 def date_told(on: date, time_zone: str) -> str:
@@ -181,42 +214,39 @@ def days_left(on: date, today: date) -> str:
     """Say how far the date `on` is from `today`, both local dates of one zone."""
     days = (on - today).days
     if days == 0:
-        return "today"
+        return _("today")
     if days == 1:
-        return "tomorrow"
+        return _("tomorrow")
     if days == -1:
-        return "yesterday"
-    return f"in {days} days" if days > 0 else f"{-days} days ago"
+        return _("yesterday")
+    if days > 0:
+        return ngettext("in %(num)s day", "in %(num)s days", days)
+    return ngettext("%(num)s day ago", "%(num)s days ago", -days)
 
 
 def period_left(last_day: date, today: date) -> str:
     """Say what is left of a period that runs to the end of `last_day`, seen on the local date `today`."""
     days = (last_day - today).days
     if days < 0:
-        return "ended"
+        return _("ended")
     if days == 0:
-        return "ends today"
-    return "1 day left" if days == 1 else f"{days} days left"
+        return _("ends today")
+    return ngettext("%(num)s day left", "%(num)s days left", days)
 
 
 def count_of(number: int, one: str, many: str) -> str:
-    """Return a number with its noun: "1 entry", "3 entries"."""
+    """Return a number with its noun: "1 entry", "3 entries". For the workbench, which is in English: see `ngettext`."""
     return f"{number} {one if number == 1 else many}"
-
-
-@cache
-def _territories() -> dict[str, str]:
-    return {str(code): str(name) for code, name in Locale.parse(LANGUAGE).territories.items()}
 
 
 def place_name(code: str) -> str:
     """Return a country, or a reach beyond one country, in words; a code unknown to CLDR stays as it is."""
-    return REACHES.get(code) or _territories().get(code, code)
+    return REACHES.get(code) or language.country_name(code) or code
 
 
 def kinds_in_words(kinds: tuple[ChangeKind, ...]) -> str:
     """Return what a change is about as one phrase, such as "Data, places"."""
-    phrase = ", ".join(CHANGE_KINDS[kind] for kind in kinds)
+    phrase = _(", ").join(CHANGE_KINDS[kind] for kind in kinds)
     return phrase[:1].upper() + phrase[1:]
 
 

@@ -7,7 +7,7 @@ redirect is made from settings (R33).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,13 +18,16 @@ from werkzeug.exceptions import NotFound
 
 from registry.domain.publishers import HOST_NAME, LONGEST_HOST_NAME
 from registry.domain.text import find_unclean
+from registry.language import find_language, spoken
 from registry.pages.values import Addresses, PublicPublisher
-from registry.steps.artefacts import addresses_of
+from registry.steps.artefacts import addresses_of, own_language
 from registry.steps.errors import UnknownPublisher
 from registry.steps.lookup import get_publisher
 from registry.steps.published import is_demonstration, load_public_publisher
 from registry.tables import Publisher
 from registry.web.current import wiring
+from registry.web.headers import is_for_machines
+from registry.web.languages import PARAMETER, read_language, refuse_unknown_language, speak
 
 LONGEST_NAME = 80
 """No key or number in an address is longer; a longer one is not looked for."""
@@ -53,20 +56,28 @@ def keep_slug(blueprint: Blueprint) -> None:
 
 
 def choose_publisher(session: Session) -> Chosen:
-    """Return the publisher of this request, and remember it for an error page.
+    """Return the publisher of this request, remember it for an error page, and answer in its language or the reader's.
 
-    Raises `UnknownPublisher`, and `NotFound` where nobody could be meant: another publisher on a publisher's own host,
-    or an address without a slug on any other host.
+    Raises `InvalidInput` for a language that there is not, `UnknownPublisher`, and `NotFound` where nobody could be
+    meant: another publisher on a publisher's own host, or an address without a slug on any other host.
     """
     slug: str | None = g.slug
     own = find_own_host(session)
     if slug is None:
         if own is None:
             raise NotFound
-        return _choose(session, own)
-    if own is not None and own.slug != slug and not is_installation_host():
+        chosen = _choose(session, own)
+    elif own is not None and own.slug != slug and not is_installation_host():
         raise NotFound
-    return _choose(session, _get_published(session, slug))
+    else:
+        chosen = _choose(session, _get_published(session, slug))
+    refuse_unknown_language(request.args)
+    return chosen
+
+
+def keep_language(addresses: Addresses) -> Addresses:
+    """Return addresses to lead to: they keep the language that this one names, and take none from the browser."""
+    return replace(addresses, lang=find_language(request.args.get(PARAMETER)))
 
 
 def find_own_host(session: Session) -> Publisher | None:
@@ -108,10 +119,23 @@ def _get_published(session: Session, slug: str) -> Publisher:
 
 
 def _choose(session: Session, row: Publisher) -> Chosen:
-    addresses = addresses_of(session, row, wiring().letterhead)
-    chosen = Chosen(row, load_public_publisher(session, row), addresses, is_demonstration(session))
+    public = load_public_publisher(session, row)
+    addresses = replace(addresses_of(session, row, wiring().letterhead), lang=_choose_language(own_language(public)))
+    chosen = Chosen(row, public, addresses, is_demonstration(session))
     g.chosen = chosen
     return chosen
+
+
+def _choose_language(own: str) -> str | None:
+    """Answer in the language of this request, and return it where links have to keep it (R34: there is no cookie).
+
+    They do where it is not the publisher's own, and where the address names that one and the browser would ask for
+    another.
+    """
+    by_address_only = is_for_machines(request.path)
+    speak(own, by_address_only=by_address_only)
+    otherwise = own if by_address_only else read_language({}, request.headers.get("Accept-Language"), own)
+    return spoken() if {spoken(), otherwise} != {own} else None
 
 
 def _requested_host() -> str:

@@ -7,6 +7,7 @@ import io
 
 from registry.domain.entries import EntryContent
 from registry.domain.transfers import UNKNOWN, load_mechanisms
+from registry.pages.selection import ListQuery, select_entries
 from registry.pages.values import PublicEntry, PublicList
 
 NOT_STATED = "not stated"
@@ -49,18 +50,19 @@ _EMPTY_WHERE_ABSENT = {"former_names", "parent", "until", "website", "privacy", 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def build_csv(public: PublicList) -> bytes:
+def build_csv(public: PublicList, query: ListQuery | None = None) -> bytes:
     """Return the list as CSV (RFC 4180) in UTF-8, the same bytes for the same values; entries stand by their key.
 
     A byte order mark comes first, because Excel takes a file without one for another encoding and spoils every name
     with an accent; `utf-8-sig` reads it everywhere else. Several members of one cell are parted by "; ". What is not
     known is "not stated" (R7); columns of which most organisations have none (former names, parent, until, links) are
-    left empty. A cell a spreadsheet would run as a formula begins with an apostrophe. Instants are UTC.
+    left empty. A cell a spreadsheet would run as a formula begins with an apostrophe. Instants are UTC. With a query
+    only the entries that fit are there.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    for entry in sorted(public.entries, key=lambda entry: entry.key):
+    for entry in sorted(select_entries(public, query), key=lambda entry: entry.key):
         cells = _cells(entry)
         writer.writerow(_harmless(_stated(column, cells[column])) for column in COLUMNS)
     return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8")

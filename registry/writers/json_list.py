@@ -10,6 +10,7 @@ from typing import Any
 
 from registry.domain.entries import EntryContent
 from registry.domain.transfers import UNKNOWN, load_mechanisms
+from registry.pages.selection import CHOICES, ListQuery, narrow_list
 from registry.pages.values import Addresses, PublicList, PublicNotice
 
 SCHEMA_PATH = "schemas/subprocessors-1.json"
@@ -23,13 +24,15 @@ def load_schema() -> bytes:
     return resources.files("registry.writers").joinpath("subprocessors.schema.json").read_bytes()
 
 
-def build_json(public: PublicList, addresses: Addresses) -> bytes:
+def build_json(whole: PublicList, addresses: Addresses, query: ListQuery | None = None) -> bytes:
     """Return the list as JSON in UTF-8, the same bytes for the same values.
 
     Every field of an entry is there; null is "not stated" (R7). Entries stand by their key. `as_of` is the local date
     whose end the file shows (R6) and null for the list as it is now, so that the bytes change when the list does and
-    not with the day. Instants are UTC, dates local to the publisher's `time_zone`.
+    not with the day. Instants are UTC, dates local to the publisher's `time_zone`. With a query only what fits is
+    there, and `filter` says what was asked for; it is null for the whole list.
     """
+    public = narrow_list(whole, query)
     publisher = public.publisher
     document = {
         "$schema": addresses.at(SCHEMA_PATH),
@@ -50,6 +53,7 @@ def build_json(public: PublicList, addresses: Addresses) -> bytes:
         "is_demo": public.is_demo,
         "revision": public.revision,
         "as_of": public.as_of.isoformat() if public.as_of else None,
+        "filter": _filter(query) if query and query.asks_anything else None,
         "changed_at": _instant(public.changed_at),
         "entries": [
             {
@@ -74,6 +78,10 @@ def build_json(public: PublicList, addresses: Addresses) -> bytes:
         ],
     }
     return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
+
+
+def _filter(query: ListQuery) -> dict[str, Any]:
+    return {"q": query.q, **{field: list(getattr(query, field)) for field in CHOICES}}
 
 
 def _content(content: EntryContent) -> dict[str, Any]:

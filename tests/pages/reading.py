@@ -45,9 +45,17 @@ class Page:
         rows = self.root.xpath(f"{selector}//dl/div")
         return {_text(row.find("dt")): _text(row.find("dd")) for row in rows}
 
-    def rows(self, selector: str) -> list[list[str]]:
-        """Return the cells of every row in the bodies of the tables found."""
-        return [[_text(cell) for cell in row] for row in self.root.xpath(f"{selector}/tbody/tr")]
+    def rows(self, selector: str, rows: str = "tbody/tr") -> list[list[str]]:
+        """Return the cells of every row in the bodies of the tables found, or of those rows alone."""
+        return [[_text(cell) for cell in row] for row in self.root.xpath(f"{selector}/{rows}")]
+
+    def entry(self, key: str) -> list[str]:
+        """Return the cells of an entry on the list: who, purpose, data, places, transfer ground."""
+        return self.rows(f"//table[tbody[@id='entry-{key}']]", f"tbody[@id='entry-{key}']/tr[1]")[0]
+
+    def further(self, key: str) -> str:
+        """Return what stands below an entry's cells."""
+        return self.text(f"//tbody[@id='entry-{key}']/tr[@class='further']")
 
 
 def _text(element: Any) -> str:

@@ -142,6 +142,18 @@ def test_a_chain_a_product_and_a_condition_are_told_by_name_not_by_key() -> None
     ]
 
 
+def test_an_entry_of_a_chain_shows_who_engages_whom() -> None:
+    for key, links in (
+        ("cloudflare-r2", ["https://lists.example/antopsis/", "https://lists.example/antopsis/entries/cloudflare"]),
+        ("cloudflare", ["https://lists.example/antopsis/", "https://lists.example/antopsis/entries/cloudflare-r2"]),
+    ):
+        page = entry(key)
+        assert page.text("//ul[@class='tree']") == "Antopsis Cloudflare Cloudflare R2"
+        assert page.attributes("//ul[@class='tree']//a", "href") == links
+        assert page.attributes("//ul[@class='tree']//li//li//ul", "aria-label") == ["Engaged by Cloudflare"]
+    assert entry("stripe").texts("//ul[@class='tree']") == []
+
+
 def test_a_list_of_notices_without_any_says_so() -> None:
     page = Page(renderer().notices_page(empty_list(), ADDRESSES))
     assert page.texts("//p[@class='nothing']") == ["No change is announced.", "There is no past notice."]
@@ -154,7 +166,7 @@ def test_a_publisher_reached_by_a_page_or_by_words_is_linked_only_where_it_can_b
     assert page.attributes("//p[@class='aside']/a", "href") == ["https://antopsis.example/contact"]
     page = Page(renderer().notice_page(public_list(publisher=by_words), STRIPE_NOTICE, ADDRESSES))
     assert page.attributes("//p[@class='aside']/a", "href") == []
-    assert "Customers write to the support desk" in page.text("//p[@class='aside']")
+    assert "or write to the support desk and name" in page.text("//p[@class='aside']")
 
 
 def test_an_installation_lists_its_publishers_by_name_with_the_size_of_their_lists() -> None:

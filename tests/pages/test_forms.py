@@ -7,17 +7,46 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
+from registry.queries.sent_letters import SentPage
 from tests.pages.factories import ADDRESSES, PUBLISHER
 from tests.pages.reading import Page, renderer
 
 WHO = {"recipient": "anna@customer.example", "audience": "follower", "customer_name": None}
 CONTACT = {**WHO, "audience": "customer", "customer_name": "Example Customer GmbH"}
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+ASKED: dict[str, Any] = {
+    "channels": [("email", "E-mail"), ("webhook", "Webhook")],
+    "letter_languages": LANGUAGES,
+    "filter_names": {"product": "Product"},
+    "values": {"channel": "email", "reminders": False, "language": "en"},
+}
+MANAGED: dict[str, Any] = {
+    "own_path": "manage/x",
+    "channel": "email",
+    "is_follower": True,
+    "is_confirmed": True,
+    "paused_at": None,
+    "endpoint": None,
+    "secret": None,
+    "owned": (),
+    "links": {},
+    "sent": SentPage((), None),
+    "said_kind": str,
+    "said_state": str,
+    "said_at": str,
+    "letter_languages": LANGUAGES,
+    "saved": False,
+    "done": None,
+}
 PAGES: dict[str, dict[str, Any]] = {
-    "subscribe": {},
-    "subscribe_sent": WHO,
+    "subscribe": ASKED,
+    "subscribe_sent": {**WHO, "by_web": False},
     "confirm": WHO,
     "confirmed": {**WHO, "manage_url": "https://lists.example/antopsis/manage/x", "pending_count": 1},
-    "manage": {**WHO, "saved": False},
+    "confirm_endpoint": {**WHO, "channel": "slack", "place": "hooks.slack.com/…"},
+    "manage": {**WHO, **MANAGED},
+    "manage_erase": {**WHO, "endpoints": ()},
+    "manage_address_sent": {**WHO, "new_recipient": "ben@customer.example"},
     "change_contact": CONTACT,
     "change_contact_sent": {**CONTACT, "new_recipient": "ben@customer.example"},
     "unsubscribe": {**WHO, "manage_url": None},
@@ -55,8 +84,9 @@ def test_subscribing_asks_for_an_address_and_offers_products_and_the_letter_of_e
     assert page.attributes("//input[@name='email']", "autocomplete") == ["email"]
     assert page.attributes("//input[@name='products']", "value") == ["streaming", "recording"]
     assert page.attributes("//input[@name='effect']", "value") == ["1"]
-    assert page.attributes("//input[@checked]", "name") == []
-    assert "Changes are always told when they are announced." in page.text("//form")
+    assert page.attributes("//input[@name='reminders']", "value") == ["1"]
+    assert page.attributes("//input[@checked]", "name") == ["channel"]
+    assert "Announcements always come" in page.text("//form")
     assert page.attributes("//form//a", "href") == ["https://antopsis.example/privacy"]
 
 
@@ -64,7 +94,7 @@ def test_a_refused_form_keeps_what_was_given_and_leads_to_each_wrong_field() -> 
     page = form(
         "subscribe",
         errors={"email": "“anna@” is not an e-mail address.", "form": "Too many tries; wait a minute."},
-        values={"email": "anna@", "name": "Anna", "products": ["recording"], "effect": True},
+        values={"channel": "email", "email": "anna@", "name": "Anna", "products": ["recording"], "effect": True},
     )
     assert page.texts("//div[@role='alert']//li") == [
         "“anna@” is not an e-mail address.",
@@ -74,9 +104,10 @@ def test_a_refused_form_keeps_what_was_given_and_leads_to_each_wrong_field() -> 
     field = page.root.xpath("//input[@id='email']")[0]
     assert field.get("value") == "anna@"
     assert field.get("aria-invalid") == "true"
-    assert page.text(f"//*[@id='{field.get('aria-describedby').strip()}']") == "“anna@” is not an e-mail address."
+    assert field.get("aria-describedby").split() == ["email-hint", "email-error"]
+    assert page.text("//*[@id='email-error']") == "“anna@” is not an e-mail address."
     assert page.attributes("//input[@name='name']", "value") == ["Anna"]
-    assert page.attributes("//input[@checked]", "value") == ["recording", "1"]
+    assert page.attributes("//input[@checked]", "value") == ["email", "recording", "1"]
     assert page.text("//title").startswith("Not taken yet: ")
 
 
@@ -104,15 +135,15 @@ def test_a_new_subscriber_is_told_that_pending_notices_follow_at_once() -> None:
 
 
 def test_a_follower_may_change_their_wishes_or_stop() -> None:
-    page = form("manage", values={"products": ["streaming"], "effect": True}, saved=True)
-    assert page.attributes("//button", "value") == ["save", "stop"]
-    assert page.attributes("//button", "name") == ["action", "action"]
+    page = form("manage", values={"products": ["streaming"], "effect": True}, saved=True, done="Saved.")
+    assert page.attributes("//button", "value") == ["save", "change_address", "pause", "stop", "erase"]
+    assert page.attributes("//button", "name") == ["action"] * 5
     assert page.attributes("//input[@checked]", "value") == ["streaming", "1"]
     assert page.text("//p[@class='done']") == "Saved."
 
 
 def test_a_customers_contact_cannot_stop_but_can_hand_the_notices_on_and_is_told_why() -> None:
-    page = form("manage", **CONTACT)
+    page = form("manage", **CONTACT, is_follower=False)
     assert page.attributes("//button", "value") == ["save", "change_contact"]
     assert "owes Example Customer GmbH these notices by contract, so this address cannot simply leave" in (
         page.text("//main")

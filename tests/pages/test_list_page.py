@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from registry.language import speaking
 from registry.pages.selection import ListQuery
 from registry.pages.values import PublicList, RemovedEntry
 from tests.pages.factories import (
@@ -44,7 +45,10 @@ def test_an_upcoming_change_tells_its_date_in_words_in_iso_and_with_its_zone(pag
 
 def test_an_upcoming_change_says_how_to_object_and_that_a_contract_may_give_longer(page: Page) -> None:
     notice = "//article[@id='notice-2026-004']"
-    assert "Customers write to privacy@antopsis.example and name notice 2026-004." in page.text(notice)
+    assert (
+        "Customers follow the link in their letter, or write to privacy@antopsis.example and name notice 2026-004."
+        in page.text(notice)
+    )
     assert "Where your own letter names a later day, that day counts." in page.text(notice)
     assert page.attributes(f"{notice}//a[contains(@href, 'mailto:')]", "href") == [
         "mailto:privacy@antopsis.example?subject=Notice%202026-004%3A%20objection"
@@ -106,54 +110,72 @@ def test_entries_stand_in_sections_by_role_and_in_each_by_name(page: Page) -> No
         "Customer-directed recipients 1",
         "Named as a category only 1",
     ]
-    subprocessors = page.texts("//section[@aria-labelledby='subprocessor']//h3")
+    subprocessors = page.texts("//table[@aria-labelledby='subprocessor']//a[@class='name']")
     assert subprocessors == ["Cloudflare", "Cloudflare R2", "Hetzner", "Resend", "Stripe"]
 
 
-def test_an_entry_tells_who_what_for_which_data_where_and_on_which_ground(page: Page) -> None:
-    entry = "//article[@id='stripe']"
-    assert "Stripe Payments Europe, Limited" in page.text(f"{entry}/header")
-    assert "Ireland" in page.text(f"{entry}/header")
-    facts = page.facts(entry)
-    assert facts["Purpose"] == "Payments"
-    assert facts["Data"] == "Customer id Subscription status Payment events"
-    assert facts["Places"] == "Dublin, Ireland (processing) United States (support access)"
-    ground = facts["Transfer ground"]
+def test_an_entry_tells_who_what_for_which_data_where_on_which_ground_and_since_when(page: Page) -> None:
+    who, purpose, data, places, ground = page.entry("stripe")
+    assert "Stripe Payments Europe, Limited" in who
+    assert "Ireland" in who
+    assert "since 1 May 2024" in who
+    assert purpose == "Payments"
+    assert data == "Customer id Subscription status Payment events"
+    assert places == "Dublin, Ireland processing United States support access"
     assert "United States: The recipient is certified under the EU–US Data Privacy Framework" in ground
     assert "EU-US Data Privacy Framework, GDPR Art 45; Dec (EU) 2023/1795" in ground
     assert ground.index("EU–US") < ground.index("Standard contractual clauses")
-    assert facts["Engaged since"] == "1 May 2024"
-    assert facts["Links"] == "Website Privacy notice"
+    further = page.further("stripe")
+    assert "Antopsis never sees a card number." in further
+    assert "People concerned: Account holders" in further
+    assert further.endswith("Website Privacy notice")
 
 
 def test_what_the_publisher_does_not_say_is_published_as_not_stated(page: Page) -> None:
-    facts = page.facts("//article[@id='resend']")
-    assert facts["Data"] == facts["Places"] == facts["Transfer ground"] == "not stated"
-    assert facts["Not stated"] == "legal name, established in, people concerned, retention, engaged since"
+    _who, _purpose, data, places, ground = page.entry("resend")
+    assert data == places == ground == "not stated"
+    missing = "legal name, established in, condition of use, people concerned, retention, engaged since"
+    assert f"Not stated: {missing}" in page.further("resend")
 
 
 def test_a_category_is_said_to_be_one_and_is_not_asked_for_a_legal_name(page: Page) -> None:
     section = "//section[@aria-labelledby='category']"
-    assert page.text(f"{section}/p") == "Antopsis names the kind of recipient, not the organisation."
-    assert "legal name" not in page.facts("//article[@id='analytics']")["Not stated"]
+    assert page.texts(f"{section}/p") == ["Antopsis names the kind of recipient, not the organisation."]
+    assert "legal name" not in page.further("analytics")
 
 
 def test_an_entry_with_an_announced_change_points_to_its_notice(page: Page) -> None:
-    pending = "//article[@id='stripe']//p[@class='pending']"
+    pending = "//tbody[@id='entry-stripe']//a[@class='pending']"
     assert page.text(pending) == "Changes on 4 December 2026"
-    assert page.attributes(f"{pending}/a", "href") == ["https://lists.example/antopsis/notices/2026-004"]
-    assert page.texts("//article[@id='hetzner']//p[@class='pending']") == []
+    assert page.attributes(pending, "href") == ["https://lists.example/antopsis/notices/2026-004"]
+    assert page.texts("//tbody[@id='entry-hetzner']//a[@class='pending']") == []
 
 
-def test_an_entry_engaged_by_another_names_it(page: Page) -> None:
-    assert page.facts("//article[@id='cloudflare-r2']")["Engaged by"] == "Cloudflare"
+def test_an_entry_engaged_by_another_stands_below_it_and_names_it(page: Page) -> None:
+    below = "//tbody[@id='entry-cloudflare']/following-sibling::tbody[1]"
+    assert page.attributes(below, "id") == ["entry-cloudflare-r2"]
+    assert page.attributes(below, "class") == ["below below-1"]
+    assert page.text("//tbody[@id='entry-cloudflare-r2']//small[@class='chain']") == "engaged by Cloudflare"
 
 
 def test_a_condition_and_a_limit_to_products_are_told(page: Page) -> None:
-    assert page.facts("//article[@id='google']")["Condition of use"] == (
-        "Only where the customer chooses it Only for users who sign in with Google."
-    )
-    assert page.facts("//article[@id='restream']")["Products"] == "Live streaming"
+    (lines,) = page.root.xpath("//tbody[@id='entry-google']//small[@class='condition']")
+    assert list(lines.itertext()) == ["Only where the customer chooses it", "Only for users who sign in with Google."]
+    assert "Products: Live streaming" in page.further("restream")
+
+
+def test_figures_sum_the_list_up(page: Page) -> None:
+    assert page.facts("//main") | {
+        "On the list": "8",
+        "Countries": "3",
+        "Upcoming changes": "2",
+        "Last changed": "6 November 2026",
+    } == page.facts("//main")
+
+
+def test_the_list_as_it_is_today_has_an_address_for_good(page: Page) -> None:
+    facts = page.facts("//section[@aria-labelledby='follow']")
+    assert facts["Copy this address"].endswith("https://lists.example/antopsis/?as_of=2026-11-21")
 
 
 def test_past_notices_and_removed_entries_stay_readable(page: Page) -> None:
@@ -182,8 +204,8 @@ def test_the_last_removed_entry_stands_first() -> None:
 def test_feeds_calendar_and_files_are_discoverable_and_linked(page: Page) -> None:
     alternates = dict(
         zip(
-            page.attributes("//link[@rel='alternate']", "href"),
-            page.attributes("//link[@rel='alternate']", "type"),
+            page.attributes("//link[@rel='alternate'][@type]", "href"),
+            page.attributes("//link[@rel='alternate'][@type]", "type"),
             strict=True,
         )
     )
@@ -198,6 +220,46 @@ def test_feeds_calendar_and_files_are_discoverable_and_linked(page: Page) -> Non
     linked = page.attributes("//section[@aria-labelledby='follow']//a", "href")
     assert set(alternates) <= set(linked)
     assert "https://lists.example/antopsis/subscribe" in linked
+    assert "https://lists.example/antopsis/compare" in linked
+    assert "https://lists.example/antopsis/embed/how" in linked
+
+
+def test_every_language_is_offered_by_its_own_name_and_to_programs(page: Page) -> None:
+    chooser = "//nav[@class='languages']//a"
+    assert page.texts(chooser) == ["English", "Deutsch", "Tiếng Việt", "中文"]
+    assert page.attributes(chooser, "lang") == page.attributes(chooser, "hreflang") == ["en", "de", "vi", "zh"]
+    assert page.attributes(f"{chooser}[@aria-current]", "lang") == ["en"]
+    alternates = "//link[@rel='alternate'][@hreflang]"
+    assert page.attributes(alternates, "hreflang") == ["en", "de", "vi", "zh", "x-default"]
+    assert page.attributes(alternates, "href")[1] == "https://lists.example/antopsis/?lang=de"
+    assert page.attributes(alternates, "href")[-1] == "https://lists.example/antopsis/"
+
+
+def test_a_page_in_another_language_keeps_it_in_its_links_and_its_permanent_addresses_do_not() -> None:
+    with speaking("de"):
+        page = Page(renderer().list_page(public_list(), replace(ADDRESSES, lang="de"), ListQuery(region=("DE",))))
+    assert page.attributes("/html", "lang") == ["de"]
+    own = [url for url in page.attributes("//main//a", "href") if url.startswith("https://lists.example")]
+    assert own
+    assert [url for url in own if "lang=de" not in url] == []
+    addresses = page.texts("//code[@class='address']")
+    assert len(addresses) == 2
+    assert [url for url in addresses if "lang" in url] == []
+    assert page.attributes("//form[@role='search']/input[@name='lang']", "value") == ["de"]
+    assert page.attributes("//link[@rel='canonical']", "href") == ["https://lists.example/antopsis/?lang=de"]
+
+
+def test_a_page_says_to_other_services_what_it_is(page: Page) -> None:
+    said = dict(
+        zip(
+            page.attributes("//meta[@property]", "property"),
+            page.attributes("//meta[@property]", "content"),
+            strict=True,
+        )
+    )
+    assert said["og:title"] == "Antopsis subprocessors"
+    assert said["og:description"].startswith("Who Antopsis shares personal data with")
+    assert said["og:url"] == "https://lists.example/antopsis/"
 
 
 def test_a_past_day_is_announced_as_such_with_a_way_back_and_its_own_files() -> None:
@@ -205,6 +267,7 @@ def test_a_past_day_is_announced_as_such_with_a_way_back_and_its_own_files() -> 
     banner = page.text("//div[@class='as-of']")
     assert "as it stood at the end of Tuesday, 10 November 2026 (2026-11-10), Europe/Berlin" in banner
     assert page.attributes("//div[@class='as-of']//a", "href") == ["https://lists.example/antopsis/"]
+    assert page.attributes("//div[@class='as-of']//input[@type='date']", "value") == ["2026-11-10"]
     assert page.attributes("//a[contains(text(), 'CSV')]", "href") == [
         "https://lists.example/antopsis/subprocessors.csv?as_of=2026-11-10"
     ]
@@ -253,17 +316,64 @@ def test_a_list_without_anything_says_so_and_offers_no_search() -> None:
     assert page.texts("//form[@role='search']") == []
 
 
-def test_a_search_that_finds_nothing_says_so_and_leads_back() -> None:
-    page = page_of(public_list(), ListQuery(q="no such thing"))
-    assert page.text("//p[@class='nothing']") == "Nothing on the list fits “no such thing”. Show the whole list"
-    assert page.text("//form//p[@role='status']") == "0 entries of 8 found. Show all"
+def test_a_search_that_finds_nothing_says_so_teaches_how_to_ask_and_leads_back() -> None:
+    page = page_of(public_list(), ListQuery(q="no such thing", region=("VN",)))
+    nothing = page.text("//div[@class='nothing']")
+    assert nothing.startswith("Nothing on the list fits.")
+    assert "An entry is found if it holds every word." in nothing
+    assert "not where a company has its seat" in nothing
+    assert page.attributes("//div[@class='nothing']//a", "href") == ["https://lists.example/antopsis/#list"]
+    assert page.text("//p[@role='status']") == "0 entries of 8 found."
 
 
 def test_a_search_narrows_the_entries_and_never_the_upcoming_changes() -> None:
     page = page_of(public_list(), ListQuery(q="falkenstein"))
-    assert page.texts("//article[@class='entry']//h3") == ["Hetzner"]
+    assert page.texts("//a[@class='name']") == ["Hetzner"]
     assert len(page.texts("//article[@class='notice']")) == 2
-    assert page.attributes("//input[@id='q']", "value") == ["falkenstein"]
+    assert page.attributes("//input[@type='search']", "value") == ["falkenstein"]
+
+
+def test_what_is_filtered_is_said_and_can_be_taken_out_one_by_one() -> None:
+    query = ListQuery(q="stripe", region=("US", "IE"), role=("subprocessor",))
+    page = page_of(public_list(), query)
+    assert page.texts("//ul[@class='chips']//span") == [
+        "Words: “stripe”",
+        "Region: Ireland",
+        "Region: United States",
+        "Role: Subprocessor",
+    ]
+    without = page.attributes("//ul[@class='chips']/li[span]/a", "href")
+    assert without[0] == "https://lists.example/antopsis/?region=IE&region=US&role=subprocessor#list"
+    assert without[1] == "https://lists.example/antopsis/?q=stripe&region=US&role=subprocessor#list"
+    labels = page.attributes("//ul[@class='chips']/li[span]/a", "aria-label")
+    assert labels[1] == "Without Region: Ireland"
+    several = page.root.xpath("//select[@name='region'][@multiple]/option[@selected]")
+    assert [option.get("value") for option in several] == ["IE", "US"]
+
+
+def test_a_filtered_list_is_taken_along_as_files_feeds_and_calendar() -> None:
+    page = page_of(public_list(), ListQuery(purpose=("Payments",)))
+    links = page.attributes("//div[@class='outcome']/ul[@class='run']//a", "href")
+    assert links == [
+        f"https://lists.example/antopsis/{path}?purpose=Payments"
+        for path in (
+            *("subscribe", "subprocessors.json", "subprocessors.csv"),
+            *("feed.atom", "feed.rss", "feed.json", "calendar.ics"),
+        )
+    ]
+    assert page.text("//div[@class='outcome']//code") == "https://lists.example/antopsis/?purpose=Payments"
+    assert page.attributes("//meta[@name='robots']", "content") == ["noindex"]
+    assert page.attributes("//link[@rel='canonical']", "href") == ["https://lists.example/antopsis/"]
+
+
+def test_a_filter_offers_what_the_list_holds_and_only_where_there_is_a_choice(page: Page) -> None:
+    offered = page.attributes("//form[@role='search']//select", "name")
+    assert offered == ["product", "region", "purpose", "data", "role", "mechanism"]
+    regions = page.texts("//select[@name='region']/option")
+    assert regions[:3] == ["all", "European Economic Area", "Outside the European Economic Area"]
+    assert regions[-1] == "not stated"
+    only = public_list(entries=public_list().entries[:1])
+    assert "purpose" not in page_of(only).attributes("//form[@role='search']//select", "name")
 
 
 def test_headings_go_down_one_level_at_a_time(page: Page) -> None:
@@ -291,7 +401,7 @@ def test_every_table_heading_has_a_scope_and_every_id_stands_once(page: Page) ->
 
 def test_the_page_asks_nobody_else_for_anything_and_needs_no_script_or_inline_style(page: Page) -> None:
     loaded = page.attributes("//link[@rel='stylesheet']", "href") + page.attributes("//*[@src]", "src")
-    assert loaded == [STYLESHEET_URL]
+    assert loaded == [STYLESHEET_URL, STYLESHEET_URL.replace("registry", "pictures")]
     assert page.root.xpath("//script|//style|//iframe|//*[@style]") == []
     handlers = [name for element in page.root.iter() for name in element.attrib if name.startswith("on")]
     assert handlers == []

@@ -69,7 +69,7 @@ def hostile_list() -> PublicList:
 def all_pages(renderer: PageRenderer, public: PublicList, entry_key: str) -> list[bytes]:
     return [
         renderer.list_page(public, ADDRESSES),
-        renderer.list_page(public, ADDRESSES, ListQuery(q=HOSTILE, product=HOSTILE)),
+        renderer.list_page(public, ADDRESSES, ListQuery(q=HOSTILE, product=(HOSTILE,), purpose=(HOSTILE,))),
         renderer.entry_page(public, entry_key, stripe_history(), ADDRESSES),
         renderer.notices_page(public, ADDRESSES),
         renderer.notice_page(public, public.notices[0], ADDRESSES),
@@ -90,6 +90,10 @@ def test_hostile_answers_are_shown_as_text_in_a_form() -> None:
         "public/subscribe.html",
         publisher=PUBLISHER,
         addresses=ADDRESSES,
+        channels=[("email", "E-mail")],
+        letter_languages=[("en", "English")],
+        filter_names={"q": "Words"},
+        asking=(("q", HOSTILE),),
         errors={"email": HOSTILE},
         values={"email": HOSTILE, "name": HOSTILE},
     )

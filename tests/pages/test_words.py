@@ -11,7 +11,7 @@ from registry.domain.transfers import UNKNOWN, load_mechanisms
 from registry.domain.vocabulary import ChangeKind, ConditionWhen, LocationFunction, StatementKind
 from registry.pages import wording
 from registry.pages.entry_facts import Names, show_field, show_location
-from registry.pages.grounds import PLAIN_WORDS, ground_in_words
+from registry.pages.grounds import LEGAL_NAMES, PLAIN_WORDS, ground_in_words
 
 NO_NAMES = Names({}, {})
 
@@ -64,6 +64,11 @@ def test_a_field_of_a_later_release_still_gets_a_readable_name() -> None:
 
 def test_every_transfer_mechanism_is_said_in_plain_words() -> None:
     assert set(PLAIN_WORDS) == set(load_mechanisms()) - {UNKNOWN}
+
+
+def test_every_legal_name_can_be_translated() -> None:
+    names = {mechanism.label for key, mechanism in load_mechanisms().items() if key not in {UNKNOWN, "other"}}
+    assert set(LEGAL_NAMES) == names
 
 
 def test_a_ground_is_said_in_plain_words_beside_its_legal_name_and_citation() -> None:

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from registry.pages.selection import ListQuery
 from registry.pages.values import PublicEntry, PublicList
 from registry.writers.csv_list import COLUMNS, build_csv
 from tests.pages.factories import FOUNDED_AT, content, empty_list, public_list
 
 
-def rows(public: PublicList) -> dict[str, dict[str, str]]:
-    text = build_csv(public).decode("utf-8-sig")
+def rows(public: PublicList, query: ListQuery | None = None) -> dict[str, dict[str, str]]:
+    text = build_csv(public, query).decode("utf-8-sig")
     return {row["key"]: row for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)}
 
 
@@ -33,6 +34,11 @@ def test_there_is_one_row_an_entry_by_key() -> None:
         "restream",
         "stripe",
     ]
+
+
+def test_a_narrowed_file_has_the_rows_of_what_fits_alone() -> None:
+    assert list(rows(public_list(), ListQuery(region=("DE",)))) == ["cloudflare-r2", "hetzner"]
+    assert rows(public_list(), ListQuery(q="no such thing")) == {}
 
 
 def test_a_row_holds_what_is_stated() -> None:

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from registry.domain.changes import EntryChange
 from registry.domain.entries import EntryContent
+from registry.pages.selection import ListQuery
 from registry.pages.values import PublicEntry, PublicList
 from registry.writers.json_list import SCHEMA_PATH, build_json, load_schema
 from tests.pages.factories import ADDRESSES, FOUNDED_AT, STRIPE_NOTICE, content, empty_list, public_list
@@ -120,3 +121,16 @@ def test_the_bytes_do_not_change_with_the_day_nor_with_the_order_of_loading() ->
 def test_text_stays_readable_in_the_file() -> None:
     entry = PublicEntry("a", content("Ängström 株式会社"), FOUNDED_AT, FOUNDED_AT)
     assert "Ängström 株式会社".encode() in build_json(public_list(entries=(entry,)), ADDRESSES)
+
+
+def test_a_narrowed_file_holds_what_fits_and_says_what_was_asked_for() -> None:
+    document: dict[str, Any] = json.loads(
+        build_json(public_list(), ADDRESSES, ListQuery(purpose=("Content delivery",)))
+    )
+    check(document)
+    assert document["filter"]["purpose"] == ["Content delivery"]
+    assert [entry["key"] for entry in document["entries"]] == ["cloudflare"]
+    assert [notice["number"] for notice in document["upcoming"]] == ["2026-003"]
+    assert [entry["key"] for entry in document["removed"]] == ["keycdn"]
+    assert build_json(public_list(), ADDRESSES, ListQuery()) == build_json(public_list(), ADDRESSES)
+    assert read(public_list())["filter"] is None
