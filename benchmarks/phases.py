@@ -28,7 +28,7 @@ ROUNDS = 5
 
 PARTS: tuple[tuple[str, Any, str], ...] = (
     ("claim: rows leased, attempts made", supply, "claim_deliveries"),
-    ("prepare: rows read, letters merged, hashed, stored", supply, "prepare_letters"),
+    ("prepare: rows read, letters merged, hashed, stored", supply.Supply, "make_ready"),
     ("  of it merging and links", prepare_letters, "fill_letter"),
     ("  of it the hash", prepare_letters, "sha256_of"),
     ("begin and settle: the commit of each letter", LetterTurns, "take"),

@@ -70,7 +70,7 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Row]:
         POSTGRESQL,
         f"{fast:,.0f}/s ({min(each.pace for each in two):,.0f}-{max(each.pace for each in two):,.0f})",
         f"one worker: {slow:,.0f}/s ({min(each.pace for each in one):,.0f}-{max(each.pace for each in one):,.0f})",
-        f"{ratio:.2f}x" + (", processors full" if is_full else ""),
+        f"{ratio:.2f}x, {used / cores:.0%} of {cores} processors busy, by one {used_by_one / cores:.0%}",
         f">= {LEAST_RATIO:g}x or full",
         ratio >= LEAST_RATIO or is_full,
         note,

@@ -17,14 +17,18 @@ from registry.settings import BadSettings, Settings, masked
 from registry.steps.keyring import make_keyring
 from registry.tables.engine import writing
 from registry.web.callbacks import callbacks
+from registry.web.compare import compare
 from registry.web.current import EXTENSION
+from registry.web.discovery import discovery
+from registry.web.embed import embed
 from registry.web.errors import add_error_pages
-from registry.web.forms import forms
+from registry.web.forms import FORMS
+from registry.web.front import Front
 from registry.web.headers import add_headers
 from registry.web.health import health
 from registry.web.languages import add_languages
 from registry.web.limits import limiter
-from registry.web.lists import lists
+from registry.web.lists import FEEDS, FILES, lists
 from registry.web.object_form import object_form
 from registry.web.root import root
 from registry.web.sign_in import add_sign_in
@@ -76,14 +80,15 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app)
     _count_requests(app, parts)
     add_headers(app)
-    add_languages(app)
     add_error_pages(app)
+    add_languages(app)
     add_sign_in(app, parts)
     app.register_blueprint(root)
     app.register_blueprint(health)
     app.register_blueprint(callbacks)
+    app.register_blueprint(discovery)
     app.register_blueprint(team)
-    for blueprint in (lists, forms, object_form):
+    for blueprint in (lists, compare, embed, *FORMS, object_form):
         app.register_blueprint(blueprint, url_prefix="/<slug>")
         app.register_blueprint(blueprint, name=f"own_host_{blueprint.name}")
     if parts.trusted_proxies:
@@ -91,6 +96,8 @@ def create_app(settings: Settings) -> Flask:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # how Flask documents the use of middleware
             app.wsgi_app, x_for=parts.trusted_proxies, x_proto=parts.trusted_proxies, x_host=0, x_port=0, x_prefix=0
         )
+    published = ("", *(name for name, _ in (FILES | FEEDS).values()))
+    app.wsgi_app = Front(app, app.wsgi_app, published)  # type: ignore[method-assign]  # as above
     return app
 
 

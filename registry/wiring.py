@@ -25,6 +25,7 @@ from registry.channels.smtp_address import SmtpAddress, parse_mail_url
 from registry.channels.webhook import WebhookChannel
 from registry.domain.errors import RegistryError
 from registry.domain.vocabulary import ChannelKind
+from registry.language import CATALOGUES
 from registry.letters.render import LetterRenderer
 from registry.migrations import known_revisions, newest_revision, read_revision
 from registry.pages.render import PageRenderer
@@ -226,7 +227,8 @@ def _bad_mail_url(mail_url: str, error: ValueError) -> BadSettings:
 # What a process runs was read when it began, whatever lies in the folder since.
 @cache
 def _build() -> str:
-    return build_id([*TEMPLATES.rglob("*"), *STATIC.rglob("*"), *(CHECKOUT / "registry").rglob("*.py")])
+    code = [*(CHECKOUT / "registry").rglob("*.py"), *CATALOGUES.glob("*.po")]
+    return build_id([*TEMPLATES.rglob("*"), *STATIC.rglob("*"), *code])
 
 
 def build_id(files: Iterable[Path]) -> str:

@@ -76,7 +76,7 @@ def plan_lines(plan: Plan, file: RegistryFile, now: datetime) -> Iterator[str]:
 
 
 def _change_lines(item: PlannedChange, names: Mapping[str, str]) -> Iterator[str]:
-    said = describe_change(item.change, names, "en")
+    said = describe_change(item.change, names)
     state = f", in notice {item.stands_in}" if item.stands_in else ", already drafted" if item.is_drafted else ""
     yield f"  {said.name} ({item.change.key}): {said.headline}{state}"
     for row in said.rows:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import click
 from sqlalchemy import select
@@ -30,7 +31,10 @@ DEFAULT_PORT = 8000
 HERE = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - a platform that gives a port routes to it from outside
 STOP_WEB_WITHIN = 10
+LEAST_THREADS = 2
 MOST_THREADS = 8
+"""In each process, and in all of them together. Threads of one process get in each other's way."""
+MOST_WORKERS = 64
 MOST_PAGES_SHOWN = 20
 SHOWN_IN_DEMO = "antopsis"
 """The publisher whose people a demonstration lets in."""
@@ -134,12 +138,15 @@ def _say_ways_in(workbench: str, ways_in: Sequence[WayIn], *, has_publishers: bo
     yield "The other publishers have the same three people; `registry user link owner@nextapi.example` lets one in."
 
 
-@click.command(cls=Command, examples=["registry web", "PORT=8080 registry web"])
+@click.command(cls=Command, examples=["registry web", "PORT=8080 registry web --workers 4"])
 @click.option("--port", type=PORT, envvar="PORT", default=DEFAULT_PORT, help="The port; $PORT, or 8000, if left out.")
 @click.option("--host", help="The address; everywhere if the port comes from $PORT, else this machine alone.")
+@click.option(
+    "--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True, help="Processes that answer."
+)
 @pass_invocation
 @click.pass_context
-def web(context: click.Context, run: Invocation, port: int, host: str | None) -> None:
+def web(context: click.Context, run: Invocation, port: int, host: str | None, workers: int) -> None:
     """Run the web alone. Any number may run on a database server."""
     is_on_a_platform = context.get_parameter_source("port") is click.core.ParameterSource.ENVIRONMENT
     address = choose_address(host or (EVERYWHERE if is_on_a_platform else HERE), port)
@@ -147,21 +154,29 @@ def web(context: click.Context, run: Invocation, port: int, host: str | None) ->
     wiring.bind()
     # The server forks, and a connection must not be shared.
     wiring.engine.dispose()
-    # Only this command needs the server.
+    make_server(APPLICATION, address, port, workers, factory=True).serve()
+
+
+def make_server(application: str, address: str, port: int, workers: int, *, factory: bool = False) -> Any:
+    """Return the web server, to be started by its `serve`. The benchmarks compare with another application on it."""
+    # Only the web needs the server.
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces, RuntimeModes
     from granian.log import LogLevels
 
-    Granian(
-        APPLICATION,
+    return Granian(
+        application,
         address=address,
         port=port,
         interface=Interfaces.WSGI,
-        factory=True,
-        blocking_threads=min(MOST_THREADS, 2 * multiprocessing.cpu_count() + 1),
+        workers=workers,
+        factory=factory,
+        blocking_threads=max(LEAST_THREADS, min(MOST_THREADS, 2 * multiprocessing.cpu_count() + 1) // workers),
+        http=HTTPModes.http1,
+        runtime_mode=RuntimeModes.st,
         log_level=LogLevels.warning,
         workers_kill_timeout=STOP_WEB_WITHIN,
-    ).serve()
+    )
 
 
 @click.command(

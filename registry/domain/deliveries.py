@@ -63,7 +63,8 @@ class DeliveryEvent(StrEnum):
 class SkipReason(StrEnum):
     """Why nobody is sent a statement although there is a subscription (R27, R28, R32, R34).
 
-    `standby`: not yet, for the customer's other contacts come first (R13).
+    `standby`: not yet, for the customer's other contacts come first (R13). `paused`: a follower who wanted no letters
+    for a while, and is told of what is pending on coming back (R18).
     """
 
     SUPPRESSED = "suppressed"
@@ -76,6 +77,7 @@ class SkipReason(StrEnum):
     CONTRACT_ENDED = "contract_ended"
     OUTSIDE_MAIL_ONLY_TO = "outside_mail_only_to"
     STANDBY = "standby"
+    PAUSED = "paused"
 
 
 SENDABLE_STATES = frozenset({DeliveryState.PENDING, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS})
@@ -264,11 +266,15 @@ def delivery_priority(audience: Audience, deadline_at: datetime | None) -> int:
 
 
 class EvidenceGrade(StrEnum):
-    """How well receipt is proved (R12). `outbox` is a file on this machine, labelled "not sent"."""
+    """How well receipt is proved (R12). `outbox` is a file on this machine, labelled "not sent".
+
+    `acknowledged`: a contact of the customer said so itself, by the link in its letter.
+    """
 
     OUTBOX = "outbox"
     ACCEPTED = "accepted"
     DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
 
 
 @dataclass(frozen=True)
@@ -294,8 +300,11 @@ def receipt_counts(grade: EvidenceGrade, terms: Terms, demo: bool, channel_kind:
     """Return whether a receipt of `grade` starts the clock of a customer with `terms` (R12).
 
     Delivered counts also where accepted suffices. The outbox counts on an installation marked as a demo only, and
-    there for whatever the terms ask. A webhook counts where terms say so, chat never.
+    there for whatever the terms ask. A webhook counts where terms say so, chat never. Who acknowledged the statement
+    has it, whatever the terms ask and whatever road it came by.
     """
+    if grade is EvidenceGrade.ACKNOWLEDGED:
+        return True
     if channel_kind != "email" and not (channel_kind == "webhook" and terms.receipt_by_webhook):
         return False
     if grade is EvidenceGrade.OUTBOX:

@@ -23,9 +23,9 @@ from registry.domain.validation import Document, read_model
 
 # fmt: off
 RESERVED_SLUGS = frozenset([
-    "account", "acknowledge", "admin", "api", "assets", "calendar", "callbacks", "compare", "confirm", "docs",
-    "entries", "favicon", "feed", "feeds", "healthz", "help", "imprint", "login", "logo", "logout", "manage", "metrics",
-    "notices", "object", "privacy", "public", "readyz", "robots", "schema", "schemas", "search", "security",
+    "account", "acknowledge", "admin", "api", "assets", "calendar", "callbacks", "compare", "confirm", "docs", "embed",
+    "entries", "favicon", "feed", "feeds", "healthz", "help", "imprint", "login", "logo", "logout", "manage",
+    "metrics", "notices", "object", "privacy", "public", "readyz", "robots", "schema", "schemas", "search", "security",
     "sitemap", "static", "subprocessors", "subscribe", "team", "unsubscribe", "well-known",
 ])
 # fmt: on

@@ -21,7 +21,8 @@ class SubscriptionFacts:
     address; it plays no part for a contact. `was_told`: the notice's announcement went to it, or is going.
     `has_contract_ended`: its customer's contract is over, or it dropped out of the notice (R17); it plays no part for
     a follower. `is_standby`: a contact that is told once the customer's others were not reached (R13); it plays no part
-    for a follower either. A contact that stands by and was called in `was_told`.
+    for a follower either. A contact that stands by and was called in `was_told`. `is_paused`: a follower who wants no
+    letters for now; a contact cannot pause (R34).
     """
 
     audience: Audience
@@ -37,6 +38,7 @@ class SubscriptionFacts:
     was_told: bool = False
     has_contract_ended: bool = False
     is_standby: bool = False
+    is_paused: bool = False
 
 
 TOLD_WHEN_CALLED_IN = frozenset({StatementKind.ANNOUNCEMENT, StatementKind.CORRECTION, StatementKind.POSTPONEMENT})
@@ -89,9 +91,9 @@ def choose_recipient(subscription: SubscriptionFacts, notice: NoticeFacts) -> Sk
     """Return why a subscription that `is_addressed` is not told, or None where it is told (R27).
 
     Of several reasons the first of this order is given: a wish that does not count or no longer does, an address that
-    cannot or must not be used, a customer whom the notice does not concern, the contact at the same address, what the
-    subscription is limited to, and last the contacts who come first. A contact's limits never drop a notice that binds
-    its company.
+    cannot or must not be used, a follower's pause, a customer whom the notice does not concern, the contact at the same
+    address, what the subscription is limited to, and last the contacts who come first. A contact's limits never drop a
+    notice that binds its company.
     """
     is_contact = subscription.audience is Audience.CUSTOMER
     if not subscription.is_confirmed:
@@ -102,6 +104,8 @@ def choose_recipient(subscription: SubscriptionFacts, notice: NoticeFacts) -> Sk
         return SkipReason.NO_ADDRESS
     if subscription.is_suppressed:
         return SkipReason.SUPPRESSED
+    if subscription.is_paused and not is_contact:
+        return SkipReason.PAUSED
     # A customer who came later does not hold the notice, but is told all of it, like those who stand in it (R17).
     if is_contact and subscription.has_contract_ended:
         return SkipReason.CONTRACT_ENDED

@@ -82,11 +82,14 @@ class StatementKind(StrEnum):
 
 
 class ServiceLetterKind(StrEnum):
-    """Letters that are no statement of a notice: about a subscription, an endpoint, or a customer's objection."""
+    """Letters that are no statement of a notice: about a subscription, an endpoint, or a customer's answer."""
 
     CONFIRM = "confirm"
+    CONFIRM_ENDPOINT = "confirm_endpoint"
     ALREADY_SUBSCRIBED = "already_subscribed"
+    ADDRESS_CHANGE = "address_change"
     ENDPOINT_FAILING = "endpoint_failing"
+    ACKNOWLEDGED = "acknowledged"
     OBJECTION_RECEIVED = "objection_received"
     OBJECTION_REPLY = "objection_reply"
 

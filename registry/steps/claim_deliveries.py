@@ -11,9 +11,11 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import cast
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, TextClause, bindparam, func, insert, literal, select, text, update
+from sqlalchemy import Executable, Integer, Table, TextClause, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Channel
@@ -36,6 +38,7 @@ from registry.steps.settle_delivery import (
     started_attempts,
 )
 from registry.tables import Address, Attempt, Delivery, Notice, Statement, Subscription
+from registry.tables.among import is_among
 from registry.tables.deliveries import DUE_STATES, TO_CONTACTS
 
 LEASE = timedelta(minutes=30)
@@ -51,6 +54,32 @@ IS_WAITING = text(f"deliveries.{DUE_STATES}")
 IS_TO_A_CONTACT = text(f"deliveries.{TO_CONTACTS}")
 
 LEASED = next(iter({next_delivery_state(state, DeliveryEvent.CLAIM) for state in SENDABLE_STATES})).value
+
+
+_DELIVERIES = cast(Table, Delivery.__table__)
+_IS_DUE = (
+    IS_WAITING,
+    Delivery.channel == bindparam("kind"),
+    Delivery.due_at <= bindparam("at"),
+    Delivery.batch_id.is_(None),
+)
+_NEXT_PUBLISHER = (
+    select(Delivery.publisher_id)
+    .where(*_IS_DUE, Delivery.publisher_id > bindparam("after"))
+    .order_by(Delivery.publisher_id)
+    .limit(1)
+)
+# SKIP LOCKED lets workers on PostgreSQL pass each other by. SQLite drops it; there a writing session is alone.
+# What went out in a batch without a clear answer is repeated with its batch (`send_batches`).
+_DUE = (
+    select(Delivery.id)
+    .where(*_IS_DUE)
+    .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
+    .limit(bindparam("wanted", type_=Integer))
+    .with_for_update(skip_locked=True, key_share=True)
+)
+_DUE_TO_CONTACTS = _DUE.where(IS_TO_A_CONTACT)
+_DUE_OF_PUBLISHER = _DUE.where(Delivery.publisher_id == bindparam("publisher"))
 
 
 def is_in(state: str) -> TextClause:
@@ -109,37 +138,50 @@ def claim_deliveries(
 def lease_rows(session: Session, now: datetime, channel: Channel, ids: Sequence[int]) -> list[Lease]:
     """Lease these rows, which are locked and may be claimed, with an attempt's row for each; the order is kept."""
     token = secrets.token_hex(16)
-    those = Delivery.id.in_(bindparam("ids", ids, expanding=True))
-    rows = session.execute(
-        update(Delivery)
-        .where(those)
-        .values(
-            state=LEASED,
-            token=token,
-            lease_until=lease_clock(session, now) + LEASE,
-            attempt_count=Delivery.attempt_count + 1,
-        )
-        .returning(Delivery.id, Delivery.publisher_id, Delivery.attempt_count, Delivery.statement_id)
-        .execution_options(synchronize_session=False)
-    ).all()
+    lease, make_attempts = _leasing(session.get_bind().dialect.name)
+    given = {"ids": list(ids), "held_by": token, "until": lease_clock(session, now) + LEASE}
+    session.flush()
+    connection = session.connection()
+    rows = connection.execute(lease, given).all()
     if not rows:
         return []
     notices = _find_notices(session, {row.statement_id for row in rows})
-    made = select(
-        Delivery.publisher_id,
-        Delivery.id,
-        Delivery.attempt_count,
-        Delivery.token,
-        literal(channel.name, Attempt.channel.type),
-        literal(now, Attempt.claimed_at.type),
-    ).where(those, Delivery.token == token)
-    columns = ("publisher_id", "delivery_id", "n", "token", "channel", "claimed_at")
-    session.execute(insert(Attempt).from_select(columns, made.order_by(Delivery.id)))
+    connection.execute(make_attempts, {"ids": given["ids"], "held_by": token, "by": channel.name, "at": now})
     leases = {
         delivery_id: Lease(delivery_id, publisher_id, n, token, channel.kind, notices.get(statement_id))
         for delivery_id, publisher_id, n, statement_id in rows
     }
     return [leases[delivery_id] for delivery_id in ids]
+
+
+@lru_cache
+def _leasing(dialect_name: str) -> tuple[Executable, Executable]:
+    """The statements that lease rows and make their attempts; made once, since that takes as long as to run them."""
+    those = is_among(Delivery.id, "ids", dialect_name)
+    token = bindparam("held_by", type_=Delivery.token.type)
+    lease = (
+        update(_DELIVERIES)
+        .where(those)
+        .values(
+            state=LEASED,
+            token=token,
+            lease_until=bindparam("until", type_=Delivery.lease_until.type),
+            attempt_count=_DELIVERIES.c.attempt_count + 1,
+        )
+        .returning(
+            _DELIVERIES.c.id, _DELIVERIES.c.publisher_id, _DELIVERIES.c.attempt_count, _DELIVERIES.c.statement_id
+        )
+    )
+    made = select(
+        Delivery.publisher_id,
+        Delivery.id,
+        Delivery.attempt_count,
+        Delivery.token,
+        bindparam("by", type_=Attempt.channel.type),
+        bindparam("at", type_=Attempt.claimed_at.type),
+    ).where(those, Delivery.token == token)
+    columns = ("publisher_id", "delivery_id", "n", "token", "channel", "claimed_at")
+    return lease, insert(cast(Table, Attempt.__table__)).from_select(columns, made.order_by(Delivery.id))
 
 
 def _find_notices(session: Session, statement_ids: set[int | None]) -> dict[int | None, str]:
@@ -149,12 +191,13 @@ def _find_notices(session: Session, statement_ids: set[int | None]) -> dict[int 
 
 
 def _find_next(session: Session, now: datetime, kind: str, wanted: int, after_publisher: int) -> Sequence[int]:
-    contacts = _find_due(session, now, kind, IS_TO_A_CONTACT, wanted)
+    connection, given = session.connection(), {"kind": kind, "at": now, "wanted": wanted}
+    contacts = connection.scalars(_DUE_TO_CONTACTS, given).all()
     if contacts:
         return contacts
     for publisher_id in _in_turn(session, now, kind, after_publisher):
         # What is due of one publisher may all be in another worker's hands, and must not keep the others waiting.
-        if found := _find_due(session, now, kind, Delivery.publisher_id == publisher_id, wanted):
+        if found := connection.scalars(_DUE_OF_PUBLISHER, {**given, "publisher": publisher_id}).all():
             return found
     return []
 
@@ -172,32 +215,7 @@ def _next_publisher(session: Session, now: datetime, kind: str, after: int) -> i
     """Return the first publisher behind `after` with something due."""
     # Read off the index from there on. Asked for all publishers that have something due, PostgreSQL goes through all
     # that is due, for as long as it does not know yet how much that is.
-    return session.scalar(
-        select(Delivery.publisher_id)
-        .where(
-            IS_WAITING,
-            Delivery.channel == kind,
-            Delivery.publisher_id > after,
-            Delivery.due_at <= now,
-            Delivery.batch_id.is_(None),
-        )
-        .order_by(Delivery.publisher_id)
-        .limit(1)
-    )
-
-
-def _find_due(
-    session: Session, now: datetime, kind: str, which: ColumnElement[bool] | TextClause, wanted: int
-) -> Sequence[int]:
-    # SKIP LOCKED lets workers on PostgreSQL pass each other by. SQLite drops it; there a writing session is alone.
-    return session.scalars(
-        select(Delivery.id)
-        # What went out in a batch without a clear answer is repeated with its batch (`send_batches`).
-        .where(IS_WAITING, Delivery.channel == kind, Delivery.due_at <= now, Delivery.batch_id.is_(None), which)
-        .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
-        .limit(wanted)
-        .with_for_update(skip_locked=True, key_share=True)
-    ).all()
+    return session.connection().scalar(_NEXT_PUBLISHER, {"kind": kind, "after": after, "at": now})
 
 
 def _end_forgotten(session: Session, now: datetime, channel: Channel, ids: Sequence[int]) -> set[int]:

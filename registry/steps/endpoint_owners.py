@@ -77,6 +77,7 @@ def _tell(session: Session, now: datetime, letterhead: Letterhead, endpoint: End
         ServiceLetterKind.ENDPOINT_FAILING,
         Audience(mailbox.audience),
         endpoint=facts,
+        language=mailbox.language,
     )
     add_service_delivery(session, now, mailbox, letter)
     endpoint.owner_told_at = now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from registry.steps.end_subscription import EVERYTHING_WAITING, EndedBecause, end_subscription
@@ -30,6 +30,17 @@ def note_endpoint_result(session: Session, now: datetime, address_id: int, ok: b
             .where(Endpoint.address_id == address_id, Endpoint.failing_since.is_(None))
             .values(failing_since=now)
         )
+
+
+def is_alone_at_endpoint(session: Session, subscription: Subscription) -> bool:
+    """Return whether a subscription's address is an endpoint that stands and that nobody else is told by."""
+    endpoint = session.get(Endpoint, subscription.address_id)
+    others = exists().where(
+        Subscription.address_id == subscription.address_id,
+        Subscription.id != subscription.id,
+        Subscription.ended_at.is_(None),
+    )
+    return endpoint is not None and endpoint.ended_at is None and not session.scalar(select(others))
 
 
 def end_endpoint(

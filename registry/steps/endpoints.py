@@ -71,7 +71,7 @@ def add_endpoint(
     also where the endpoint fails, or cannot prove receipt (R12, R13). Raises `InvalidInput` with every problem of the
     values given, and `EndpointStands` where the address is told already.
     """
-    url, owner, choices = _read_wish(session, publisher, wish, reach)
+    url, owner, choices = read_endpoint_wish(session, publisher, wish, reach)
     keyring = make_keyring(session, now)
     address = record_address(session, now, publisher, keyring, url, wish.kind)
     standing = session.scalar(
@@ -193,7 +193,13 @@ def remove_endpoint(session: Session, now: datetime, publisher: Publisher, numbe
     return end_endpoint(session, now, number, EndedBecause.REMOVED, actor)
 
 
-def _read_wish(session: Session, publisher: Publisher, wish: EndpointWish, reach: Reach) -> tuple[str, str, Choices]:
+def read_endpoint_wish(
+    session: Session, publisher: Publisher, wish: EndpointWish, reach: Reach
+) -> tuple[str, str, Choices]:
+    """Return the address, the owner's mailbox and the choices as they are kept.
+
+    Raises `InvalidInput` with every problem.
+    """
     problems: list[Problem] = []
     url, owner, choices = "", "", Choices()
     address = reach.read_address(wish.kind.value, wish.url.strip())

@@ -12,7 +12,16 @@ from sqlalchemy.orm import Session
 from registry.domain.deliveries import DeliveryEvent, next_delivery_state
 from registry.steps.end_subscription import EVERYTHING_WAITING
 from registry.steps.record import Actor, record_event
-from registry.tables import Address, Attempt, Delivery, Objection, Outcome, StoredMail, Subscription
+from registry.tables import (
+    Address,
+    Attempt,
+    Delivery,
+    EndpointRequest,
+    Objection,
+    Outcome,
+    StoredMail,
+    Subscription,
+)
 
 
 class ErasedBecause(StrEnum):
@@ -29,9 +38,9 @@ def erase_addresses(
     """Erase addresses; return how many letters they had been sent or due. Their subscriptions have ended before.
 
     With them go the names of their subscriptions and of who objected by their links, the words merged into their
-    letters, and what servers answered, since these quote them. What still waited is cancelled: it cannot be sent any
-    more. The keyed hash stays, so that a suppression goes on, and so do times, states and the hashes of letters, whose
-    bytes cannot be made again.
+    letters, and what servers answered, since these quote them; and addresses on the web that somebody asked to have
+    posted to in their name. What still waited is cancelled: it cannot be sent any more. The keyed hash stays, so that a
+    suppression goes on, and so do times, states and the hashes of letters, whose bytes cannot be made again.
     """
     ids = [address.id for address in addresses]
     uses = select(Subscription.id).where(Subscription.address_id.in_(ids))
@@ -51,6 +60,9 @@ def erase_addresses(
         update(Outcome).where(Outcome.delivery_id.in_(letters), Outcome.detail.is_not(None)).values(detail=None),
         update(StoredMail).where(StoredMail.delivery_id.in_(letters), StoredMail.body.is_not(None)).values(body=None),
         update(Objection).where(Objection.subscription_id.in_(uses), Objection.name.is_not(None)).values(name=None),
+        update(EndpointRequest)
+        .where(EndpointRequest.subscription_id.in_(uses), EndpointRequest.closed_at.is_(None))
+        .values(url=None, closed_at=now),
     ):
         session.execute(erasure)
     rows = session.execute(

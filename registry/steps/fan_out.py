@@ -31,6 +31,8 @@ from registry.domain.deliveries import DeliveryState, SkipReason, delivery_prior
 from registry.domain.notices import local_date
 from registry.domain.recipients import TOLD_WHEN_CALLED_IN
 from registry.domain.vocabulary import Audience, StatementKind, Weight
+from registry.language import ENGLISH
+from registry.steps.freeze_letters import own_language
 from registry.steps.lookup import read_content
 from registry.tables import (
     Address,
@@ -41,6 +43,7 @@ from registry.tables import (
     Notice,
     NoticeChange,
     NoticeCustomer,
+    Publisher,
     Statement,
     Subscription,
     SubscriptionKind,
@@ -67,7 +70,7 @@ def fan_out(
     notice or came later (R17). Rows that exist stay as they are: a statement goes to a subscription once.
     """
     reason = find_skip_reason(session, now, notice, StatementKind(statement.kind))
-    chosen = select_missing(notice, statement, joiner)
+    chosen = select_missing(session, notice, statement, joiner)
     is_follower = Subscription.audience == Audience.FOLLOWER.value
     rows = chosen.where(or_(~is_follower, reason.is_(None)))
     columns = (
@@ -111,20 +114,49 @@ def fan_out(
     return _count(session, chosen, reason, statement, joiner)
 
 
-def select_missing(notice: Notice, statement: Statement, joiner: Subscription | None = None) -> Select[int]:
+def select_missing(
+    session: Session, notice: Notice, statement: Statement, joiner: Subscription | None = None
+) -> Select[int]:
     """Select the subscriptions a statement is for that have no row of it, told or skipped, with letter and address.
 
-    With `joiner` only that one is looked at.
+    The letter is the one in the subscription's language, or in the publisher's where there is none. With `joiner` only
+    that one subscription is looked at.
     """
-    letter = and_(
-        Letter.statement_id == statement.id, Letter.audience == Subscription.audience, Letter.form == Address.channel
-    )
+    letter = Letter.id == _letter_told(session, notice, statement)
     already = aliased(Delivery)
     query = select_addressed(notice, StatementKind(statement.kind), letter).where(
         Subscription.confirmed_at.is_not(None),
         ~exists().where(already.statement_id == statement.id, already.subscription_id == Subscription.id),
     )
     return query if joiner is None else query.where(Subscription.id == joiner.id)
+
+
+def _letter_told(session: Session, notice: Notice, statement: Statement) -> ColumnElement[int | None]:
+    """Return which of the statement's letters a subscription is told by, as its row; NULL where there is none for it.
+
+    By its row, so that a database looks up one letter for each subscription and does not try them all.
+    """
+    frozen: dict[tuple[str, str], dict[str, int]] = {}
+    for letter_id, audience, form, language in session.execute(
+        select(Letter.id, Letter.audience, Letter.form, Letter.language)
+        .where(Letter.statement_id == statement.id)
+        .order_by(Letter.id)
+    ):
+        frozen.setdefault((audience, form), {})[language] = letter_id
+    own = own_language(session.get_one(Publisher, notice.publisher_id))
+    whens: list[tuple[ColumnElement[bool], int]] = []
+    for (audience, form), letters in frozen.items():
+        here = and_(Subscription.audience == audience, Address.channel == form)
+        stands_in = next((each for each in (own, ENGLISH) if each in letters), next(iter(letters)))
+        whens += [(and_(here, _speaks(each)), row) for each, row in letters.items() if each != stands_in]
+        whens.append((here, letters[stands_in]))
+    none: ColumnElement[int | None] = literal(None, Letter.id.type)
+    return case(*whens, else_=none) if whens else none
+
+
+def _speaks(language: str) -> ColumnElement[bool]:
+    """Whether a subscription's language is this one, or a variety of it such as de-AT."""
+    return or_(Subscription.language == language, Subscription.language.startswith(f"{language}-", autoescape=True))
 
 
 def select_addressed(notice: Notice, kind: StatementKind, letter: ColumnElement[bool] | None = None) -> Select[int]:
@@ -213,6 +245,7 @@ def find_skip_reason(
     return case(
         (Address.value.is_(None), SkipReason.NO_ADDRESS.value),
         (Suppression.id.is_not(None), SkipReason.SUPPRESSED.value),
+        (and_(~is_contact, Subscription.paused_at.is_not(None)), SkipReason.PAUSED.value),
         (
             and_(is_contact, _has_contract_ended(Subscription.customer_id, now, notice)),
             SkipReason.CONTRACT_ENDED.value,

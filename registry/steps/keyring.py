@@ -24,9 +24,10 @@ from registry.steps.insert_once import insert_once
 from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import RingKey
 
-Purpose = Literal["manage", "unsubscribe", "bounce", "check", "object"]
+Purpose = Literal["manage", "unsubscribe", "bounce", "check", "object", "acknowledge"]
 """What a token opens: a link, or the return path of a letter (bounce) or of a test of an address (check). A token for
-one purpose is no token for another. The number is that of a subscription, or of a delivery (bounce, object)."""
+one purpose is no token for another. The number is that of a subscription, or of a delivery (bounce, object,
+acknowledge)."""
 _PURPOSES = frozenset(get_args(Purpose))
 
 LINK: Final = "link"

@@ -1,16 +1,20 @@
-"""One commit per letter (R29): the letter that was answered is settled, and the next one's start is on record.
+"""One commit per letter (R29): what was answered to the last one, and the next one's start, are on record.
 
 This is the plain case, which most letters of a long list are: accepted, to a follower, and the next one may go out as
-it was made ready. It is one journey to PostgreSQL, and three short statements on SQLite. Whatever is not plain, and
-every failure, goes by `settle_delivery` and `start_delivery`, which can do all of it.
+it was made ready. It is one journey to PostgreSQL, and two short statements on SQLite. Both parts are rows of attempts,
+and these are what counts: a delivery's state follows from them (R26). So the states of letters that were taken are
+moved together, a moment later (`settle`). Who dies before that leaves deliveries that are leased and whose attempts are
+answered, and `recover_leases` settles these as they were answered.
+
+Whatever is not plain, and every failure, goes by `settle_delivery` and `start_delivery`, which can do all of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,7 +29,9 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.orm import Session
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from registry.channels.base import Accepted
 from registry.domain.deliveries import DeliveryEvent, DeliveryState, next_delivery_state
@@ -34,10 +40,13 @@ from registry.domain.vocabulary import StatementKind
 from registry.steps.claim_deliveries import LEASED, RENEW_BELOW, Lease, is_in
 from registry.steps.settle_delivery import ACCEPTED
 from registry.tables import Address, Attempt, Delivery, Installation, Notice, Statement, Subscription, Suppression
+from registry.tables.among import is_among
 from registry.tables.audience import suppresses
 from registry.tables.compiled import CompiledStatement
 
 TAKEN = next_delivery_state(DeliveryState(LEASED), DeliveryEvent.ACCEPT).value
+SETTLED_TOGETHER: Final = 40
+"""So many letters that were taken are settled together at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +69,17 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one commit did: the letter taken is settled, and the one beginning may go out.
+    """What one commit did: the answer to the letter taken is on record, and the one beginning may go out.
 
-    `is_settled` is False where the lease was lost; the answer is on record all the same. `has_begun` is False where
-    the letter must not go out as it was made ready, or may not at all, and nothing about it is on record.
+    `has_begun` is False where the letter must not go out as it was made ready, or may not at all, and nothing about it
+    is on record.
     """
 
-    is_settled: bool
+    is_kept: bool
     has_begun: bool
 
 
-NOTHING_DONE = Turn(is_settled=False, has_begun=False)
+NOTHING_DONE = Turn(is_kept=False, has_begun=False)
 
 
 class TurnFailed(Exception):
@@ -84,10 +93,11 @@ class LetterTurns:
         self._is_sqlite = engine.dialect.name == "sqlite"
         statements: dict[object, ClauseElement]
         if self._is_sqlite:
-            statements, isolation = {"settle": _settle(), "keep_answer": _keep_answer(), "begin": _begin()}, {}
+            statements, isolation = {"keep_answer": _keep_answer(), "begin": _begin()}, {}
         else:
             statements = {parts: _in_one_journey(*parts) for parts in ((True, True), (True, False), (False, True))}
             isolation = {"isolation_level": "AUTOCOMMIT"}
+        statements["settle"] = _settle(engine.dialect.name)
         self._statements = {name: CompiledStatement(each, engine.dialect) for name, each in statements.items()}
         self._connection = engine.connect().execution_options(**isolation)
         driver: Any = self._connection.connection.driver_connection
@@ -113,7 +123,7 @@ class LetterTurns:
         self._connection.close()
 
     def take(self, taken: Taken | None, beginning: Beginning | None) -> Turn:
-        """Settle the letter that was taken and begin the next one, in one commit. Raises `TurnFailed`."""
+        """Keep the answer to the letter that was taken and begin the next one, in one commit. Raises `TurnFailed`."""
         try:
             return self._take(taken, beginning)
         except self._trouble as trouble:
@@ -124,28 +134,37 @@ class LetterTurns:
         if taken is not None:
             answer, values["answered_at"] = taken.answer, taken.answered_at
             values |= {"taken_delivery": taken.lease.delivery_id, "taken_n": taken.lease.attempt_n}
-            values |= {"taken_token": taken.lease.token, "taken_provider_ref": answer.provider_ref}
-            values |= {"taken_code": answer.code, "taken_answer": answer.answer}
+            values |= {"taken_provider_ref": answer.provider_ref, "taken_code": answer.code}
+            values["taken_answer"] = answer.answer
         if beginning is not None:
             lease, at = beginning.lease, beginning.begins_at
             values |= {"next_delivery": lease.delivery_id, "next_n": lease.attempt_n, "next_token": lease.token}
             values |= {"begins_at": at, "next_sha256": beginning.sha256, "held_until": at + RENEW_BELOW}
         if not self._is_sqlite:
-            settled, begun = self._run((taken is not None, beginning is not None), values).fetchone()
-            return Turn(settled == 1, begun == 1)
+            kept, begun = self._run((taken is not None, beginning is not None), values).fetchone()
+            return Turn(kept == 1, begun == 1)
         self._cursor.execute("BEGIN IMMEDIATE")
         try:
-            settled = begun = 0
+            kept = begun = 0
             if taken is not None:
-                settled = self._run("settle", values).rowcount
-                self._run("keep_answer", values)
+                kept = self._run("keep_answer", values).rowcount
             if beginning is not None:
                 begun = self._run("begin", values).rowcount
         except BaseException:
             self._cursor.execute("ROLLBACK")
             raise
         self._cursor.execute("COMMIT")
-        return Turn(settled == 1, begun == 1)
+        return Turn(kept == 1, begun == 1)
+
+    def settle(self, deliveries: Iterable[int]) -> set[int]:
+        """Settle these deliveries, whose letters were taken, in one commit; return those whose lease held.
+
+        Raises `TurnFailed`.
+        """
+        try:
+            return {delivery_id for (delivery_id,) in self._run("settle", {"deliveries": list(deliveries)}).fetchall()}
+        except self._trouble as trouble:
+            raise TurnFailed(type(trouble).__name__) from trouble
 
     def _run(self, name: object, values: Mapping[str, Any]) -> Any:
         statement = self._statements[name]
@@ -154,15 +173,35 @@ class LetterTurns:
         return self._cursor.execute(statement.sql, statement.values(values), prepare=True)
 
 
-def _settle() -> Update:
+def settle_taken(session: Session, deliveries: Iterable[int]) -> set[int]:
+    """Settle these deliveries as their attempts were answered; return those whose lease held."""
+    statement = _settle(session.get_bind().dialect.name)
+    return set(session.scalars(statement, {"deliveries": list(deliveries)}))
+
+
+def _settle(dialect_name: str) -> ReturningUpdate[int]:
+    """Move deliveries whose letters were taken, by the attempt that their lease is for.
+
+    Only what is leased has a token. With its state named as well, or the attempts joined, PostgreSQL may go through all
+    that is leased, or all attempts, instead of by number.
+    """
+    taken_at = (
+        select(Attempt.finished_at)
+        .where(
+            Attempt.delivery_id == Delivery.id,
+            Attempt.n == Delivery.attempt_count,
+            Attempt.token == Delivery.token,
+            Attempt.answer_class == ACCEPTED,
+        )
+        .correlate(Delivery)
+        .scalar_subquery()
+    )
     return (
         update(Delivery)
-        .where(
-            Delivery.id == bindparam("taken_delivery"),
-            Delivery.token == bindparam("taken_token"),
-            is_in(LEASED),
-        )
-        .values(state=TAKEN, token=None, lease_until=None, skip_reason=None, accepted_at=bindparam("answered_at"))
+        .where(is_among(Delivery.id, "deliveries", dialect_name), taken_at.is_not(None))
+        .values(state=TAKEN, token=None, lease_until=None, skip_reason=None, accepted_at=taken_at)
+        .returning(Delivery.id)
+        .execution_options(synchronize_session=False)
     )
 
 
@@ -226,11 +265,9 @@ def may_go_out(state: str = LEASED) -> Select[int]:
 def _in_one_journey(has_taken: bool, has_beginning: bool) -> Select[*tuple[int, ...]]:
     """All of a turn as one statement of PostgreSQL, which is one transaction by itself: how many rows each part met."""
     counts: list[ColumnElement[int]] = []
-    parts = []
     if has_taken:
-        settled = _settle().returning(Delivery.id).cte("settled")
-        counts.append(select(func.count()).select_from(settled).scalar_subquery())
-        parts.append(_keep_answer().cte("kept"))
+        kept = _keep_answer().returning(Attempt.id).cte("kept")
+        counts.append(select(func.count()).select_from(kept).scalar_subquery())
     else:
         counts.append(literal(0))
     if has_beginning:
@@ -238,4 +275,4 @@ def _in_one_journey(has_taken: bool, has_beginning: bool) -> Select[*tuple[int, 
         counts.append(select(func.count()).select_from(begun).scalar_subquery())
     else:
         counts.append(literal(0))
-    return select(*counts).add_cte(*parts)
+    return select(*counts)

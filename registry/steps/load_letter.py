@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.vocabulary import Audience, ChannelKind
+from registry.language import ENGLISH
 from registry.letters.press import Press
 from registry.letters.slots import slots_of
 from registry.letters.values import FrozenLetter, Sender
@@ -32,13 +33,14 @@ class Recipient:
 
 @dataclass(frozen=True)
 class StoredLetter:
-    """A frozen letter as a value: its kind and form, who sends it, its texts, and the slots they have."""
+    """A frozen letter as a value: its kind, form and language, who sends it, its texts, and the slots they have."""
 
     kind: str
     sender: Sender
     frozen: FrozenLetter
     wanted: frozenset[str]
     form: ChannelKind = ChannelKind.EMAIL
+    language: str = ENGLISH
 
     @cached_property
     def press(self) -> Press:
@@ -86,16 +88,24 @@ def load_recipient(session: Session, delivery: Delivery) -> Recipient:
 
 def read_letter(row: Letter) -> StoredLetter:
     """Return the frozen letter of a row as a value. Rows never change, so the last ones used are kept."""
-    return _read_letter(row.digest, row.kind, row.form, row.subject, row.text, row.html, tuple(row.sender.items()))
+    sender = tuple(row.sender.items())
+    return _read_letter(row.digest, row.kind, row.form, row.language, row.subject, row.text, row.html, sender)
 
 
 @lru_cache(maxsize=64)
 def _read_letter(
-    digest: str, kind: str, form: str, subject: str, text: str, html: str, sender: tuple[tuple[str, Any], ...]
+    digest: str,
+    kind: str,
+    form: str,
+    language: str,
+    subject: str,
+    text: str,
+    html: str,
+    sender: tuple[tuple[str, Any], ...],
 ) -> StoredLetter:
     del digest  # covers the texts; it stands first so that two letters are told apart at a glance
     frozen = FrozenLetter(subject, text, html)
-    return StoredLetter(kind, Sender(**dict(sender)), frozen, slots_of(frozen), ChannelKind(form))
+    return StoredLetter(kind, Sender(**dict(sender)), frozen, slots_of(frozen), ChannelKind(form), language)
 
 
 def addressee_of(recipient: Recipient) -> Addressee:

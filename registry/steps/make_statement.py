@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import PENDING_STATES
-from registry.domain.vocabulary import Audience, StatementKind
+from registry.domain.vocabulary import StatementKind
 from registry.steps.fan_out import fan_out
-from registry.steps.freeze_letters import freeze_letter, freeze_web_forms
+from registry.steps.freeze_letters import freeze_letters, freeze_missing
 from registry.steps.letterhead import Letterhead
 from registry.steps.lookup import lock_publisher, read_facts
 from registry.steps.record import WORKER, record_event
@@ -39,7 +39,7 @@ def make_statement(
     reason: str | None = None,
     restarts_clocks: bool = False,
 ) -> dict[str, int]:
-    """Add the notice's next statement, freeze it per audience and form, and fan it out; return the counts.
+    """Add the notice's next statement, freeze it per language, audience and form, and fan it out; return the counts.
 
     An announcement starts customers' clocks; `restarts_clocks` says that a correction starts them anew (R20).
     """
@@ -50,12 +50,8 @@ def make_statement(
     session.add(statement)
     session.flush()
     facts = read_facts(session, publisher)
-    for audience in Audience:
-        session.add(
-            freeze_letter(session, facts, notice, statement, audience, letterhead, previous_on=previous_effective_on)
-        )
-    session.flush()
-    freeze_web_forms(session, now, notice, statement)
+    freeze_letters(session, facts, publisher, notice, statement, letterhead, previous_on=previous_effective_on)
+    freeze_missing(session, now, notice, statement)
     counts = fan_out(session, now, notice, statement)
     record_event(
         session,
@@ -109,7 +105,7 @@ def deliver_notice_to(session: Session, now: datetime, notice: Notice, subscript
     """Give a subscription what is pending of one notice; return how many letters are due to it."""
     due = 0
     for statement in list_told_to_joiners(session, notice):
-        freeze_web_forms(session, now, notice, statement, joiner=subscription)
+        freeze_missing(session, now, notice, statement, joiner=subscription)
         due += fan_out(session, now, notice, statement, joiner=subscription)["due"]
     return due
 

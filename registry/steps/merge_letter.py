@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache, partial
 from typing import Any
 
@@ -19,16 +19,17 @@ from sqlalchemy.orm import Session
 from registry.channels.base import Envelope
 from registry.domain.notices import latest_day_begun, local_date
 from registry.domain.vocabulary import Audience, ChannelKind
+from registry.language import speaking
 from registry.letters import wording
 from registry.letters.compose import MERGE_VERSION, list_headers
 from registry.letters.return_path import make_return_path
 from registry.letters.slots import Slot
-from registry.letters.values import Merge, Sender
+from registry.letters.values import Merge
 from registry.letters.web_slots import WEB_MERGE_VERSION, WebSlot
 from registry.steps.keyring import Keyring
 from registry.steps.letterhead import Letterhead
 from registry.steps.load_letter import Addressee, Recipient, StoredLetter, addressee_of, load_recipient, read_letter
-from registry.steps.merge_web import fill_web_letter, load_secrets, make_web_merge
+from registry.steps.merge_web import fill_web_letter, load_secrets, make_web_links, make_web_merge
 from registry.steps.told_deadline import Deadline, find_deadline
 from registry.tables import ConfirmToken, Delivery, Subscription
 
@@ -71,7 +72,8 @@ def merge_for(session: Session, now: datetime, recipient: Recipient, letterhead:
     if letter.form is ChannelKind.EMAIL:
         delivery.merge = make_merge(now, letter, addressee, deadline, letterhead, keyring)
     else:
-        delivery.merge = make_web_merge(now, letter, addressee, deadline, _reference(letterhead, addressee))
+        reference = _reference(letterhead, addressee)
+        delivery.merge = make_web_merge(now, letter, addressee, deadline, reference, keyring.signing_key_id)
 
 
 def new_message_id(letter: StoredLetter, addressee: Addressee, letterhead: Letterhead, keyring: Keyring) -> str:
@@ -90,7 +92,7 @@ def make_merge(
     keyring: Keyring,
 ) -> dict[str, Any]:
     """Return what is stored of a recipient's letter: words, Date, boundary, and by which key its links are signed."""
-    said = _say(letter.sender, addressee, deadline, reference=_reference(letterhead, addressee))
+    said = _say(letter, addressee, deadline, reference=_reference(letterhead, addressee))
     return {
         "version": MERGE_VERSION,
         "key_id": keyring.signing_key_id,
@@ -135,7 +137,8 @@ def make_envelope(
     letter = read_letter(recipient.letter)
     if letter.form is not ChannelKind.EMAIL:
         signing = load_secrets(session, letter.form, recipient.address.id, now)
-        return fill_web_letter(letter, recipient.address.value, delivery.merge, delivery.message_id, signing)
+        links = make_web_links(letter, addressee_of(recipient), delivery.merge, keyring)
+        return fill_web_letter(letter, recipient.address.value, delivery.merge, delivery.message_id, signing, links)
     confirm = None
     if Slot.CONFIRM_URL in letter.wanted:
         confirm = _confirm_secret(session, recipient.subscription, delivery, keyring)
@@ -192,21 +195,28 @@ def _reference(letterhead: Letterhead, addressee: Addressee) -> str:
     return f"{letterhead.host}/{addressee.delivery_id}"
 
 
-def _say(sender: Sender, addressee: Addressee, deadline: Deadline | None, reference: str) -> dict[Slot, str]:
+def _say(letter: StoredLetter, addressee: Addressee, deadline: Deadline | None, reference: str) -> dict[Slot, str]:
+    sender = letter.sender
     said = {
         Slot.RECIPIENT_NAME: addressee.customer_name or addressee.shown_name or "",
         Slot.DELIVERY_REFERENCE: reference,
     }
     if addressee.customer_name is not None:
-        said[Slot.WHY] = wording.say_why_contact(sender.name, addressee.customer_name)
+        with speaking(letter.language):
+            said[Slot.WHY] = wording.say_why_contact(sender.name, addressee.customer_name)
     elif addressee.confirmed_at is not None:
-        said[Slot.WHY] = _why_follower(sender.name, local_date(addressee.confirmed_at, sender.time_zone))
+        on = local_date(addressee.confirmed_at, sender.time_zone)
+        said[Slot.WHY] = _why_follower(letter.language, sender.name, on)
     if deadline is not None:
-        said[Slot.OBJECTION_DEADLINE] = wording.say_deadline(deadline.last_on, deadline.zone)
+        with speaking(letter.language):
+            said[Slot.OBJECTION_DEADLINE] = wording.say_deadline(deadline.last_on, deadline.zone)
     return said
 
 
-_why_follower = lru_cache(maxsize=4096)(wording.say_why_follower)
+@lru_cache(maxsize=4096)
+def _why_follower(language: str, publisher: str, subscribed_on: date) -> str:
+    with speaking(language):
+        return wording.say_why_follower(publisher, subscribed_on)
 
 
 def _links(
@@ -220,6 +230,8 @@ def _links(
     }
     if Slot.OBJECT_URL in letter.wanted:
         links[Slot.OBJECT_URL] = f"{base}/object/{keyring.sign('object', addressee.delivery_id, key_id)}"
+    if Slot.ACKNOWLEDGE_URL in letter.wanted:
+        links[Slot.ACKNOWLEDGE_URL] = f"{base}/acknowledge/{keyring.sign('acknowledge', addressee.delivery_id, key_id)}"
     if confirm_secret is not None:
         links[Slot.CONFIRM_URL] = f"{base}/confirm/{confirm_secret}"
     return links

@@ -11,11 +11,13 @@ from sqlalchemy.orm import Session
 from registry.channels.base import Envelope
 from registry.domain.errors import RegistryError
 from registry.domain.vocabulary import ChannelKind
+from registry.language import speaking
 from registry.letters import wording
 from registry.letters.compose import OtherMergeVersion
 from registry.letters.web_forms import fill_form
-from registry.letters.web_slots import WEB_MERGE_VERSION, WebSlot
+from registry.letters.web_slots import WEB_LINKS, WEB_MERGE_VERSION, WebSlot
 from registry.letters.webhook_payload import say_instant
+from registry.steps.keyring import Keyring
 from registry.steps.load_letter import Addressee, StoredLetter
 from registry.steps.told_deadline import Deadline
 from registry.tables import EndpointSecret
@@ -28,9 +30,12 @@ class EndpointWithoutSecret(RegistryError):
 
 
 def make_web_merge(
-    now: datetime, letter: StoredLetter, addressee: Addressee, deadline: Deadline | None, reference: str
+    now: datetime, letter: StoredLetter, addressee: Addressee, deadline: Deadline | None, reference: str, key_id: str
 ) -> dict[str, Any]:
-    """Return what is stored of a recipient's message: the words of the slots that the message has."""
+    """Return what is stored of a recipient's message: the words of the slots that the message has.
+
+    Of its links only by which key they are signed (`key_id`).
+    """
     said = {WebSlot.DELIVERY_REFERENCE: reference}
     if addressee.customer_key is not None:
         said[WebSlot.CUSTOMER_KEY] = addressee.customer_key
@@ -39,22 +44,43 @@ def make_web_merge(
         said[WebSlot.DEADLINE_AT] = say_instant(deadline.ends_at)
         said[WebSlot.DEADLINE_ON] = deadline.last_on.isoformat()
         said[WebSlot.DEADLINE_ZONE] = deadline.zone
-        said[WebSlot.DEADLINE_IN_WORDS] = wording.say_deadline(deadline.last_on, deadline.zone)
+        with speaking(letter.language):
+            said[WebSlot.DEADLINE_IN_WORDS] = wording.say_deadline(deadline.last_on, deadline.zone)
     return {
         "version": WEB_MERGE_VERSION,
         "date_at": now.replace(microsecond=0).isoformat(),
         "zone": deadline.zone if deadline else letter.sender.time_zone,
+        **({"key_id": key_id} if letter.wanted & WEB_LINKS else {}),
         "slots": {slot.value: words for slot, words in said.items() if slot.value in letter.wanted},
     }
 
 
+def make_web_links(
+    letter: StoredLetter, addressee: Addressee, merge: dict[str, Any], keyring: Keyring
+) -> dict[str, str]:
+    """Return the links of a message that a customer's endpoint gets, by the slots it has. They follow from its rows."""
+    base, number = letter.sender.page_url.rstrip("/"), addressee.delivery_id
+    links: dict[str, str] = {}
+    if WebSlot.OBJECT_URL in letter.wanted:
+        links[WebSlot.OBJECT_URL.value] = f"{base}/object/{keyring.sign('object', number, merge['key_id'])}"
+    if WebSlot.ACKNOWLEDGE_URL in letter.wanted:
+        token = keyring.sign("acknowledge", number, merge["key_id"])
+        links[WebSlot.ACKNOWLEDGE_URL.value] = f"{base}/acknowledge/{token}"
+    return links
+
+
 def fill_web_letter(
-    letter: StoredLetter, address: str, merge: dict[str, Any], message_id: str, secrets: tuple[str, ...]
+    letter: StoredLetter,
+    address: str,
+    merge: dict[str, Any],
+    message_id: str,
+    secrets: tuple[str, ...],
+    links: dict[str, str],
 ) -> Envelope:
-    """Fill a frozen message with one recipient's stored words. Raises `OtherMergeVersion`."""
+    """Fill a frozen message with one recipient's stored words and its links. Raises `OtherMergeVersion`."""
     if merge["version"] != WEB_MERGE_VERSION:
         raise OtherMergeVersion(version=merge["version"], own=WEB_MERGE_VERSION)
-    message = fill_form(letter.form, letter.frozen.text, merge["slots"])
+    message = fill_form(letter.form, letter.frozen.text, merge["slots"] | links)
     return Envelope(address, "", message, message_id, secrets)
 
 

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from registry.domain.objections import NoteKind
 from registry.domain.vocabulary import Audience, ChannelKind, ServiceLetterKind
+from registry.language import find_language
 from registry.letters.values import ObjectionFacts
-from registry.steps.freeze_letters import LANGUAGE, freeze
+from registry.steps.freeze_letters import freeze, own_language
 from registry.steps.letterhead import Letterhead
 from registry.steps.lookup import read_facts
 from registry.steps.objection_period import last_day_of
@@ -84,8 +85,10 @@ def write_to(
         sender = letterhead.sender_for(read_facts(session, publisher), Audience.CUSTOMER)
         words = note.text if act == REPLY else None
         facts = _say(session, notice, objection, act, words, f"{sender.page_url}notices/{notice.number}")
-        frozen = letterhead.renderer.render_objection_letter(kind, sender, LANGUAGE, facts)
-        letter = freeze(now, publisher.id, None, kind.value, Audience.CUSTOMER, sender, frozen)
+        # One letter to all, by which the note is found again: in the language of the contact who comes first.
+        language = find_language(contacts[0].language) or own_language(publisher)
+        frozen = letterhead.renderer.render_objection_letter(kind, sender, language, facts)
+        letter = freeze(now, publisher.id, None, kind.value, Audience.CUSTOMER, sender, frozen, language=language)
         session.add(letter)
         session.flush()
         note.letter_id = letter.id

@@ -6,16 +6,18 @@ a confirmation, a repeat) is made ready by itself when its turn comes (`start_de
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from functools import lru_cache
+from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, String, Table, bindparam, column, func, select, update
+from sqlalchemy import JSON, BigInteger, Executable, String, Table, bindparam, column, func, select, update
+from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Envelope
-from registry.domain.deliveries import DeliveryState
 from registry.domain.vocabulary import Audience, ChannelKind
 from registry.letters.compose import sha256_of
 from registry.letters.slots import Slot
@@ -23,24 +25,28 @@ from registry.steps.claim_deliveries import Lease
 from registry.steps.dispatch import Dispatch
 from registry.steps.merge_letter import Addressee, StoredLetter, fill_letter, make_merge, new_message_id, read_letter
 from registry.tables import Address, Delivery, Letter, Notice, Statement, Subscription
+from registry.tables.among import is_among
+from registry.tables.compiled import CompiledStatement
 
 NEEDS_MORE_THAN_ROWS = frozenset({Slot.CONFIRM_URL, Slot.OBJECTION_DEADLINE})
 
 _DELIVERIES = cast(Table, Delivery.__table__)
 _STORE = (
     update(_DELIVERIES)
-    .where(_DELIVERIES.c.id == bindparam("delivery"))
+    .where(_DELIVERIES.c.id == bindparam("delivery"), _DELIVERIES.c.token == bindparam("held_by"))
     .values(merge=bindparam("words"), message_id=bindparam("name"), note=None)
 )
 # All rows in one statement: PostgreSQL would take as many journeys as there are rows, or nearly as long.
 _GIVEN = (
     func.json_to_recordset(bindparam("rows", type_=JSON))
-    .table_valued(column("delivery", BigInteger), column("words", JSON), column("name", String))
+    .table_valued(
+        column("delivery", BigInteger), column("held_by", String), column("words", JSON), column("name", String)
+    )
     .render_derived(with_types=True)
 )
 _STORE_TOGETHER = (
     update(_DELIVERIES)
-    .where(_DELIVERIES.c.id == _GIVEN.c.delivery)
+    .where(_DELIVERIES.c.id == _GIVEN.c.delivery, _DELIVERIES.c.token == _GIVEN.c.held_by)
     .values(merge=_GIVEN.c.words, message_id=_GIVEN.c.name, note=None)
 )
 
@@ -53,50 +59,33 @@ class Prepared:
     sha256: str
 
 
-def prepare_letters(
-    session: Session, now: datetime, leases: Sequence[Lease], dispatch: Dispatch
-) -> dict[int, Prepared]:
-    """Store what the plain ones of these letters will say, counted from `now` (UTC), and return them by delivery.
+class Making:
+    """Letters that are being made ready: read at once, made one by one whenever there is time, stored at once."""
 
-    A letter that cannot be made is left out: its own turn finds out why, and puts it before a person.
-    """
-    rows = session.execute(
-        select(
-            Delivery.id,
-            Delivery.created_at,
-            Delivery.letter_id,
-            Subscription.id,
-            Subscription.name,
-            Subscription.confirmed_at,
-            Address.value,
-            Notice.number,
-        )
-        .select_from(Delivery)
-        .join(Subscription, Subscription.id == Delivery.subscription_id)
-        .join(Address, Address.id == Subscription.address_id)
-        .join(Statement, Statement.id == Delivery.statement_id)
-        .join(Notice, Notice.id == Statement.notice_id)
-        .where(
-            Delivery.id.in_(bindparam("ids", [lease.delivery_id for lease in leases], expanding=True)),
-            Delivery.token.in_({lease.token for lease in leases}),
-            Delivery.state == DeliveryState.LEASED.value,
-            Delivery.attempt_count == 1,
-            Delivery.message_id.is_(None),
-            Delivery.channel == ChannelKind.EMAIL.value,
-            Subscription.audience == Audience.FOLLOWER.value,
-            Subscription.confirmed_at.is_not(None),
-            Subscription.ended_at.is_(None),
-            Address.value.is_not(None),
-        )
-    ).all()
-    if not rows:
-        return {}
-    letter_ids = {row.letter_id for row in rows}
-    letters = {row.id: _read(row) for row in session.scalars(select(Letter).where(Letter.id.in_(letter_ids)))}
-    prepared: dict[int, Prepared] = {}
-    stored = []
-    bounce_address = dispatch.letterhead.bounce_address
-    for delivery_id, created_at, letter_id, subscription_id, name, confirmed_at, value, number in rows:
+    def __init__(self, session: Session, now: datetime, leases: Sequence[Lease], dispatch: Dispatch) -> None:
+        """Read what the plain ones of these letters are made of. What they say is counted from `now` (UTC)."""
+        self.leases = leases
+        self._now = now
+        self._dispatch = dispatch
+        self._prepared: dict[int, Prepared] = {}
+        self._words: list[dict[str, Any]] = []
+        self._rows = deque(_read_rows(session, leases))
+        letter_ids = {row.letter_id for row in self._rows}
+        read = session.scalars(_LETTERS, {"ids": list(letter_ids)}) if letter_ids else ()
+        self._letters = {row.id: _read(row) for row in read}
+
+    def make_one(self) -> bool:
+        """Make the next letter; return whether there was one left. Raises nothing.
+
+        A letter that cannot be made is left out: its own turn finds out why, and puts it before a person.
+        """
+        if not self._rows:
+            return False
+        row = self._rows.popleft()
+        delivery_id, token, created_at, letter_id, subscription_id, name, confirmed_at, value, number, *_ = row
+        letter, dispatch = self._letters[letter_id], self._dispatch
+        if letter is None or letter.wanted & NEEDS_MORE_THAN_ROWS:
+            return True
         addressee = Addressee(
             delivery_id=delivery_id,
             created_at=created_at,
@@ -109,24 +98,87 @@ def prepare_letters(
             notice_number=number,
         )
         try:
-            letter = letters[letter_id]
-            if letter is None or letter.wanted & NEEDS_MORE_THAN_ROWS:
-                continue
             message_id = new_message_id(letter, addressee, dispatch.letterhead, dispatch.keyring)
-            merge = make_merge(now, letter, addressee, None, dispatch.letterhead, dispatch.keyring)
+            merge = make_merge(self._now, letter, addressee, None, dispatch.letterhead, dispatch.keyring)
+            bounce_address = dispatch.letterhead.bounce_address
             envelope = fill_letter(
                 letter, addressee, merge, message_id, dispatch.keyring, bounce_address=bounce_address
             )
-        except Exception:  # noqa: BLE001, S112 - its own turn meets it again and puts it on record; raised, no claim would get past this row
-            continue
-        prepared[delivery_id] = Prepared(envelope, sha256_of(envelope.message))
-        stored.append({"delivery": delivery_id, "words": merge, "name": message_id})
-    if stored:
-        if session.get_bind().dialect.name == "postgresql":
-            session.execute(_STORE_TOGETHER, {"rows": stored})
-        else:
-            session.execute(_STORE, stored)
-    return prepared
+        except Exception:  # noqa: BLE001 - its own turn meets it again and puts it on record; raised, no claim would get past this row
+            return True
+        self._prepared[delivery_id] = Prepared(envelope, sha256_of(envelope.message))
+        self._words.append({"delivery": delivery_id, "held_by": token, "words": merge, "name": message_id})
+        return True
+
+    def store(self, session: Session) -> dict[int, Prepared]:
+        """Make what is left, store what the letters say where their lease still holds, and return them by delivery."""
+        while self.make_one():
+            pass
+        if self._words:
+            connection = session.connection()
+            if connection.dialect.name == "postgresql":
+                connection.execute(_STORE_TOGETHER, {"rows": self._words})
+            else:
+                store = _store_one_by_one(connection.dialect)
+                connection.exec_driver_sql(store.sql, [store.values(words) for words in self._words])
+        return self._prepared
+
+
+def prepare_letters(
+    session: Session, now: datetime, leases: Sequence[Lease], dispatch: Dispatch
+) -> dict[int, Prepared]:
+    """Store what the plain ones of these letters will say, counted from `now` (UTC), and return them by delivery."""
+    return Making(session, now, leases, dispatch).store(session)
+
+
+@lru_cache(maxsize=4)
+def _store_one_by_one(dialect: Dialect) -> CompiledStatement:
+    return CompiledStatement(_STORE, dialect)
+
+
+def _read_rows(session: Session, leases: Sequence[Lease]) -> Sequence[Any]:
+    tokens = {lease.delivery_id: lease.token for lease in leases}
+    rows = session.connection().execute(_plain_ones(session.get_bind().dialect.name), {"ids": list(tokens)})
+    return [row for row in rows if row.token == tokens[row.id] and row.attempt_count == 1 and row.message_id is None]
+
+
+@lru_cache
+def _plain_ones(dialect_name: str) -> Executable:
+    """Followers' deliveries among these `ids`. Made once: to put it together takes as long as to run it.
+
+    What can be seen of the row itself is not asked here: PostgreSQL would go through all that have no Message-ID yet.
+    """
+    return (
+        select(
+            Delivery.id,
+            Delivery.token,
+            Delivery.created_at,
+            Delivery.letter_id,
+            Subscription.id.label("subscription_id"),
+            Subscription.name,
+            Subscription.confirmed_at,
+            Address.value,
+            Notice.number,
+            Delivery.attempt_count,
+            Delivery.message_id,
+        )
+        .select_from(Delivery)
+        .join(Subscription, Subscription.id == Delivery.subscription_id)
+        .join(Address, Address.id == Subscription.address_id)
+        .join(Statement, Statement.id == Delivery.statement_id)
+        .join(Notice, Notice.id == Statement.notice_id)
+        .where(
+            is_among(Delivery.id, "ids", dialect_name),
+            Delivery.channel == ChannelKind.EMAIL.value,
+            Subscription.audience == Audience.FOLLOWER.value,
+            Subscription.confirmed_at.is_not(None),
+            Subscription.ended_at.is_(None),
+            Address.value.is_not(None),
+        )
+    )
+
+
+_LETTERS = select(Letter).where(Letter.id.in_(bindparam("ids", expanding=True)))
 
 
 def _read(row: Letter) -> StoredLetter | None:

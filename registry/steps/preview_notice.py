@@ -24,10 +24,11 @@ from registry.domain.notices import first_instant, local_date
 from registry.domain.publishers import PublisherFacts
 from registry.domain.terms import Terms, merge_terms
 from registry.domain.vocabulary import Audience, ChannelKind, StatementKind
+from registry.language import find_language
 from registry.letters.slots import LINKS, Slot, slots_of
 from registry.letters.values import FrozenLetter, Sender
 from registry.steps.errors import UnknownCustomer
-from registry.steps.freeze_letters import LANGUAGE, freeze_letter
+from registry.steps.freeze_letters import freeze_letter, own_language
 from registry.steps.keyring import Keyring
 from registry.steps.letterhead import Letterhead
 from registry.steps.load_letter import Addressee, StoredLetter
@@ -56,11 +57,12 @@ NOBODYS_ADDRESS: Final = "nobody@preview.invalid"
 
 @dataclass(frozen=True)
 class Contact:
-    """A contact of a customer that letters go to. `address` is None once erased."""
+    """A contact of a customer that letters go to. `address` is None once erased, `language` a tag such as de-AT."""
 
     subscription_id: int
     name: str | None
     address: str | None
+    language: str
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class PreviewedLetter:
     text: str
     html: str
     deadline: Deadline | None
+    language: str
 
 
 def load_reader(
@@ -152,7 +155,7 @@ def load_reader(
     if standing is None and notice.announced_at is not None:
         # Who came later is told, and counts by the notice's own terms (R17).
         terms = Terms.model_validate(notice.terms)
-    contacts = tuple(Contact(row[3].id, row[3].name, row[4]) for row in rows if row[3] is not None)
+    contacts = tuple(Contact(row[3].id, row[3].name, row[4], row[3].language) for row in rows if row[3] is not None)
     chosen = next((each for each in contacts if each.subscription_id == contact_id), contacts[0] if contacts else None)
     ends_at = standing.objection_ends_at if standing else None
     return Reader(customer, terms, ends_at, is_running, contacts, chosen)
@@ -169,16 +172,19 @@ def preview_letter(
     *,
     link: str,
     seq: int | None = None,
-    language: str = LANGUAGE,
+    language: str | None = None,
 ) -> PreviewedLetter:
     """Return a notice's letter as this reader would get it at `now` (UTC), or at the hour set for its announcement.
 
     Of an announced notice it is the letter as frozen: of the statement `seq`, or where there is none, of the last one.
-    Every link in it is `link`. Nothing is written.
+    It is in `language`, or as it was frozen where it was not in that one; without one in the contact's own. Every link
+    in it is `link`. Nothing is written.
     """
+    own = own_language(session.get_one(Publisher, notice.publisher_id))
+    language = language or find_language(reader.contact.language if reader.contact else None) or own
     is_frozen = notice.announced_at is not None
     if is_frozen:
-        row, statement = _find_frozen(session, notice, reader.audience, seq)
+        row, statement = _find_frozen(session, notice, reader.audience, seq, (language, own))
         at = now
     else:
         at = announcement_instant(now, notice)
@@ -186,7 +192,7 @@ def preview_letter(
         statement = word_statement(session, at, shown, StatementKind.ANNOUNCEMENT, 1)
         row = freeze_letter(session, facts, shown, statement, reader.audience, letterhead, language=language)
     frozen = FrozenLetter(row.subject, row.text, row.html)
-    letter = StoredLetter(row.kind, Sender(**row.sender), frozen, slots_of(frozen))
+    letter = StoredLetter(row.kind, Sender(**row.sender), frozen, slots_of(frozen), language=row.language)
     deadline = None
     if reader.terms is not None and letter.wanted & TELLS_THE_DEADLINE:
         deadline = deadline_under(reader.terms, at, reader.ends_at)
@@ -194,7 +200,7 @@ def preview_letter(
     subject, text, html = _read(message)
     kind = StatementKind(statement.kind)
     return PreviewedLetter(
-        kind, statement.seq, statement.made_at, is_frozen, letter.sender, subject, text, html, deadline
+        kind, statement.seq, statement.made_at, is_frozen, letter.sender, subject, text, html, deadline, letter.language
     )
 
 
@@ -256,7 +262,10 @@ def record_test(
     )
 
 
-def _find_frozen(session: Session, notice: Notice, audience: Audience, seq: int | None) -> tuple[Letter, Statement]:
+def _find_frozen(
+    session: Session, notice: Notice, audience: Audience, seq: int | None, languages: tuple[str, str]
+) -> tuple[Letter, Statement]:
+    wanted, own = languages
     query = (
         select(Letter, Statement)
         .join(Statement, Statement.id == Letter.statement_id)
@@ -265,7 +274,12 @@ def _find_frozen(session: Session, notice: Notice, audience: Audience, seq: int 
             Letter.audience == audience.value,
             Letter.form == ChannelKind.EMAIL.value,
         )
-        .order_by(case((Statement.seq == (seq or 0), 0), else_=1), Statement.seq.desc())
+        .order_by(
+            case((Statement.seq == (seq or 0), 0), else_=1),
+            Statement.seq.desc(),
+            case((Letter.language == wanted, 0), (Letter.language == own, 1), else_=2),
+            Letter.id,
+        )
         .limit(1)
     )
     letter, statement = session.execute(query).one()

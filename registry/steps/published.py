@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import Row, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from registry.domain.changes import EntryChange, diff_entry
@@ -46,11 +46,27 @@ from registry.tables import (
     Statement,
 )
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
 MOVES = ("notice.held", "notice.redated", "notice.released", "notice.corrected")
 """The record's words for what gives an announced notice another state or date, short of its end (R20, R22)."""
+
+_SHOWN_OF_NOTICES: Final = (
+    *(
+        Notice.id,
+        Notice.number,
+        Notice.state,
+        Notice.summary,
+        Notice.explanation,
+        Notice.emergency_reason,
+        Notice.terms,
+    ),
+    *(Notice.announced_at, Notice.planned_on, Notice.effective_on, Notice.effective_at),
+    *(Notice.took_effect_at, Notice.withdrawn_at),
+)
+_SHOWN_OF_STATEMENTS: Final = (
+    *(Statement.notice_id, Statement.seq, Statement.kind, Statement.made_at, Statement.effective_on),
+    Statement.restarts_clocks,
+)
+_SAID_IN_STATEMENTS: Final = (Statement.summary, Statement.explanation, Statement.changes)
 
 
 def load_public_list(session: Session, now: datetime, publisher: Publisher, as_of: date | None = None) -> PublicList:
@@ -112,6 +128,7 @@ def load_public_publisher(
         inquiries=facts.inquiries,
         colour=facts.colour,
         logo=find_logo_version(session, publisher),
+        language=facts.language,
     )
 
 
@@ -196,28 +213,30 @@ def _notices_at(
         Notice.state.in_([state.value for state in PUBLIC_STATES]),
         and_(Notice.state == NoticeState.WITHDRAWN.value, Notice.announced_at.is_not(None)),
     )
-    notices = session.scalars(
-        select(Notice)
-        .where(Notice.publisher_id == publisher.id, public, begun)
-        .order_by(Notice.announced_at, Notice.id)
+    announced = and_(Notice.publisher_id == publisher.id, public, begun)
+    # Plain rows of what is shown: a publisher may have thousands of notices, and mapped objects take most of the time.
+    notices = session.execute(
+        select(*_SHOWN_OF_NOTICES).where(announced).order_by(Notice.announced_at, Notice.id)
     ).all()
-    ids = [notice.id for notice in notices]
+    ids = select(Notice.id).where(announced)
     changes = _group(
         session.execute(
-            select(NoticeChange.notice_id, NoticeChange)
+            select(NoticeChange.notice_id, NoticeChange.weight, NoticeChange.change)
             .join(Entry, Entry.id == NoticeChange.entry_id)
             .where(NoticeChange.notice_id.in_(ids))
             .order_by(Entry.position, Entry.key)
         )
     )
+    # What a statement said is what a past day showed; today shows the notice as it is.
+    said = _SAID_IN_STATEMENTS if is_past else ()
     statements = _group(
         session.execute(
-            select(Statement.notice_id, Statement).where(Statement.notice_id.in_(ids)).order_by(Statement.seq)
+            select(*_SHOWN_OF_STATEMENTS, *said).where(Statement.notice_id.in_(ids)).order_by(Statement.seq)
         )
     )
     moves = _group(
         session.execute(
-            select(Event.subject, Event)
+            select(Event.subject, Event.kind, Event.at, Event.payload)
             .where(Event.publisher_id == publisher.id, Event.subject_kind == "notice", Event.kind.in_(MOVES))
             .order_by(Event.id)
         )
@@ -235,18 +254,19 @@ def _notices_at(
     )
 
 
-def _group(rows: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
-    grouped: dict[Key, list[Value]] = {}
-    for key, value in rows:
-        grouped.setdefault(key, []).append(value)
+def _group(rows: Iterable[Row[Any]]) -> dict[Any, list[Any]]:
+    """Part rows by their first column."""
+    grouped: dict[Any, list[Any]] = {}
+    for row in rows:
+        grouped.setdefault(row[0], []).append(row)
     return grouped
 
 
 def make_public_notice(
-    notice: Notice,
-    changes: list[NoticeChange],
-    told: list[Statement],
-    moves: list[Event],
+    notice: Notice | Row[Any],
+    changes: Sequence[NoticeChange | Row[Any]],
+    told: Sequence[Statement | Row[Any]],
+    moves: Sequence[Event | Row[Any]],
     zone: str,
     before: datetime | None,
 ) -> PublicNotice:
@@ -290,7 +310,7 @@ def make_public_notice(
 
 
 def _content(
-    notice: Notice, changes: list[NoticeChange], statements: list[Statement]
+    notice: Notice | Row[Any], changes: Sequence[NoticeChange | Row[Any]], statements: Sequence[Statement | Row[Any]]
 ) -> tuple[str, str, list[Weight], list[dict[str, Any]]]:
     """Return a notice's summary, explanation, weights and changes as they are, or as the last statement told them.
 
@@ -307,7 +327,7 @@ def _content(
     return notice.summary, notice.explanation, [Weight(row.weight) for row in changes], [row.change for row in changes]
 
 
-def _fold(notice: Notice, moves: list[Event]) -> tuple[NoticeState, date | None]:
+def _fold(notice: Notice | Row[Any], moves: Sequence[Event | Row[Any]]) -> tuple[NoticeState, date | None]:
     """Follow a notice from its announcement over its moves to the state and the date it had after them."""
     state: NoticeState = NoticeState.ANNOUNCED
     effective_on: date | None = notice.planned_on

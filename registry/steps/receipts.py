@@ -12,7 +12,16 @@ from registry.domain.notices import CustomerClock, local_date, plan_clock
 from registry.domain.terms import Terms
 from registry.steps.record import WORKER, record_event
 from registry.steps.working_days import working_days_for
-from registry.tables import Attempt, Delivery, Installation, Notice, NoticeCustomer, Statement, Subscription
+from registry.tables import (
+    Acknowledgement,
+    Attempt,
+    Delivery,
+    Installation,
+    Notice,
+    NoticeCustomer,
+    Statement,
+    Subscription,
+)
 
 OUTBOX = "outbox"
 DECIDED_BY_A_PERSON = ("served", "exempt", "overridden", "dropped")
@@ -124,6 +133,12 @@ def _receipts(session: Session, standing: NoticeCustomer, terms: Terms) -> list[
         at = delivered_at if is_late_proof else accepted_at or delivered_at
         if grade is not None and at is not None:
             receipts.append(Receipt(at, grade, channel))
+    said = select(Acknowledgement.acknowledged_at).where(
+        Acknowledgement.statement_id == starts_clocks(standing.notice_id).scalar_subquery(),
+        Acknowledgement.customer_id == standing.customer_id,
+    )
+    # No bounce takes it back: whoever says so has the letter.
+    receipts += [Receipt(at, EvidenceGrade.ACKNOWLEDGED) for at in session.scalars(said)]
     return receipts
 
 

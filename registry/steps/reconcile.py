@@ -29,7 +29,7 @@ from registry.steps.tasks import TaskKind, open_task
 from registry.tables import Attempt, Delivery, Event, Notice, Statement, Subscription
 from registry.tables.engine import reading, writing
 
-PREFERENCES_CHANGED = "subscription.changed"
+CHOSE_OTHERWISE = ("subscription.changed", "subscription.resumed")
 SUPPRESSION_LIFTED = "suppression.lifted"
 
 
@@ -76,7 +76,7 @@ def _find_missing(session: Session, now: datetime) -> Iterator[_Missing]:
         for statement in statements:
             reason = find_skip_reason(session, now, notice, StatementKind(statement.kind))
             is_follower = Subscription.audience == Audience.FOLLOWER.value
-            query = select_missing(notice, statement).where(
+            query = select_missing(session, notice, statement).where(
                 or_(~is_follower, reason.is_(None)), ~_was_never_due(statement, statements)
             )
             found = session.scalars(query.order_by(Subscription.id)).all()
@@ -173,7 +173,7 @@ def _has_changed_since(statement: Statement) -> ColumnElement[bool]:
     """Whether a follower is not as it was when a statement was made, so that it may not have been due then."""
     of_publisher = (Event.publisher_id == statement.publisher_id, Event.at >= statement.made_at)
     chose_otherwise = select(Event.subject).where(
-        *of_publisher, Event.subject_kind == "subscription", Event.kind == PREFERENCES_CHANGED
+        *of_publisher, Event.subject_kind == "subscription", Event.kind.in_(CHOSE_OTHERWISE)
     )
     was_suppressed = select(Event.payload["address"].as_integer()).where(
         *of_publisher,

@@ -12,14 +12,23 @@ from registry.domain.deliveries import MAX_CRASHES, DeliveryState
 from registry.steps.claim_deliveries import lease_clock, release
 from registry.steps.record import WORKER, record_event
 from registry.steps.send_batches import end_old_batches
-from registry.steps.settle_delivery import AMBIGUOUS, NOT_TRIED, DeliveryNote, put_before_a_person, settle_ambiguous
+from registry.steps.settle_delivery import (
+    ACCEPTED,
+    AMBIGUOUS,
+    NOT_TRIED,
+    DeliveryNote,
+    accept,
+    put_before_a_person,
+    settle_ambiguous,
+)
 from registry.tables import Attempt, Delivery
 
 
 def recover_leases(session: Session, now: datetime) -> int:
     """Take back every lease that ran out, and record it; return how many there were.
 
-    Batches without an answer that nobody can ask for any more are ended along with that.
+    A letter that is on record as taken counts for none: its worker died before it had settled it (`letter_turns`), and
+    so it is settled here. Batches without an answer that nobody can ask for any more are ended along with that.
     Three crashes on one row, or a road that cannot be taken twice, and a person must look: nothing is dropped. A crash
     is put down to the letter that its worker was at, not to the others of the batch, which merely waited for it.
     """
@@ -32,14 +41,17 @@ def recover_leases(session: Session, now: datetime) -> int:
     ).all()
     batches: dict[str, list[tuple[Delivery, Attempt]]] = {}
     for delivery, attempt in rows:
-        batches.setdefault(attempt.token, []).append((delivery, attempt))
+        if attempt.answer_class == ACCEPTED:
+            accept(session, now, delivery, attempt.finished_at or now)
+        else:
+            batches.setdefault(attempt.token, []).append((delivery, attempt))
     for batch in batches.values():
         culprit = _find_culprit(batch)
         for delivery, attempt in batch:
             _take_back(session, now, delivery, attempt, is_culprit=delivery is culprit)
     session.flush()
     end_old_batches(session, now)
-    return len(rows)
+    return sum(map(len, batches.values()))
 
 
 def _find_culprit(batch: Sequence[tuple[Delivery, Attempt]]) -> Delivery:

@@ -18,7 +18,7 @@ from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.steps.audience_errors import NotAContact, UnknownContact
 from registry.steps.contacts import add_contact
 from registry.steps.fan_out import fan_out
-from registry.steps.freeze_letters import freeze_web_forms
+from registry.steps.freeze_letters import freeze_missing
 from registry.steps.lookup import lock_publisher
 from registry.steps.make_statement import deliver_notice_to, list_told_to_joiners
 from registry.steps.record import Actor, record_event
@@ -132,7 +132,7 @@ def _resend(
         deliver_notice_to(session, now, notice, contact)
         if _find(session, statement, contact) is None:
             # A statement after the announcement goes to whoever was told of that, which the contact is by now.
-            freeze_web_forms(session, now, notice, statement, joiner=contact)
+            freeze_missing(session, now, notice, statement, joiner=contact)
             fan_out(session, now, notice, statement, joiner=contact)
     made = _find(session, statement, contact)
     if made is None or made.state == DeliveryState.SKIPPED.value:

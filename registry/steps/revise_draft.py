@@ -12,7 +12,9 @@ from registry.domain.changes import EntryChange, diff_entry
 from registry.domain.entries import digest_of
 from registry.domain.notice_life import NoticeEvent, NoticeState, next_notice_state
 from registry.domain.vocabulary import Weight, heavier
+from registry.language import speaking
 from registry.letters.rows import describe_change
+from registry.steps.freeze_letters import own_language
 from registry.steps.lookup import find_current_version, find_pending_version, read_content
 from registry.steps.record import Actor, record_event
 from registry.tables import Entry, EntryVersion, ListPeriod, Notice, NoticeChange, Product, Publisher
@@ -149,10 +151,11 @@ def find_edit_authors(session: Session, target: EntryVersion) -> set[str]:
 
 
 def summarise(session: Session, publisher: Publisher, changes: Iterable[NoticeChange]) -> str:
-    """Put the changes into one line, for a notice that its author gave no words."""
+    """Put the changes into one line in the publisher's language, for a notice that its author gave no words."""
     products = session.scalars(select(Product).where(Product.publisher_id == publisher.id))
     names = {product.key: product.name for product in products}
-    said = [describe_change(EntryChange.from_document(row.change), names, "en") for row in changes]
+    with speaking(own_language(publisher)):
+        said = [describe_change(EntryChange.from_document(row.change), names) for row in changes]
     return "; ".join(f"{change.name}: {change.headline}" for change in said)
 
 

@@ -91,7 +91,10 @@ class Road:
     def claimed_at_once(self) -> int:
         """How many letters to claim together: no more than may begin soon, or most would only be given back."""
         # Where many go in one request, no more than the lanes carry: places for the others would only be kept waiting.
-        most = BATCH if self.largest_batch == 1 else self.carried_at_once
+        most = self.carried_at_once
+        if self.largest_batch == 1:
+            # A claim keeps every lane waiting that gets its answer meanwhile.
+            most = BATCH if self.most_lanes == 1 else max(2 * SLICE, most)
         if not self._interval:
             return most
         return min(most, max(1, int(LOOK_AGAIN_AFTER / self._interval)) * self.largest_batch)
@@ -113,6 +116,22 @@ class Road:
             return self._place_at() if self.waiting and self.idle else None
         now = time.monotonic()
         return self.ask_at if self.ask_at > now >= self.look_at else None
+
+    @property
+    def is_running_low(self) -> bool:
+        """Whether it is time to look for the next letters.
+
+        That is early where several lanes are under way, for whoever waits for their answers has the time to make them;
+        not so where letters go together or keep to a pace.
+        """
+        if self.most_lanes == 1 or self.largest_batch > 1 or self._interval:
+            return not self.is_supplied
+        return len(self.waiting) <= self.made_ready_at_once // 2
+
+    @property
+    def may_open_more(self) -> bool:
+        """Whether it may hold more connections than it does, or must ask for how many it may."""
+        return len(self.lanes) < self.most_lanes or self.is_limited
 
     @property
     def is_supplied(self) -> bool:

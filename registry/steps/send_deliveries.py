@@ -29,9 +29,9 @@ from registry.steps.claim_deliveries import Lease, find_held, get_attempt, relea
 from registry.steps.delivery_log import DeliveryLog
 from registry.steps.dispatch import Dispatch
 from registry.steps.lanes import Answered, Lane, Parcel, ReadyLetter
-from registry.steps.letter_turns import NOTHING_DONE, Beginning, LetterTurns, Taken, Turn, TurnFailed
 from registry.steps.pacing import block, heed
-from registry.steps.persist import DATABASE_AWAY, PAUSES_FOR_THE_DATABASE, persist
+from registry.steps.persist import PAUSES_FOR_THE_DATABASE, persist
+from registry.steps.plain_letters import PlainLetters
 from registry.steps.prepare_letters import Prepared
 from registry.steps.roads import BATCH, Road, Waiting
 from registry.steps.send_batches import (
@@ -98,15 +98,16 @@ class Run:
         self._roads = [Road(channel) for channel in dispatch.channels.values()]
         self._answers: SimpleQueue[Answered] = SimpleQueue()
         self._on_the_wire = 0
-        self._turns: LetterTurns | None = None
+        self._plain = PlainLetters(engine, clock, self.log)
 
     def send(self) -> None:
         """Send until nothing is due, or a stop is asked for. What is on the wire then is settled by `end`."""
         while True:
             for road in self._roads:
                 self._fill(road)
-                road.open_lanes(self._engine, self._clock(), self._answers, self._clock)
-            self._give_threads()
+                if road.may_open_more:
+                    road.open_lanes(self._engine, self._clock(), self._answers, self._clock)
+                    self._give_threads()
             for road in self._roads:
                 while road.idle and road.waiting and not self._should_stop():
                     if not road.find_place(self._engine, self._clock()):
@@ -125,17 +126,14 @@ class Run:
         """
         with ExitStack() as each:
             each.callback(self.log.tell)
-            each.callback(self._close_turns)
+            each.callback(self._plain.close)
+            each.callback(self._plain.settle)
             for road in self._roads:
                 each.callback(road.close, self._engine)
             for _ in range(self._on_the_wire):
                 each.callback(lambda: self._take_answer(self._answers.get()))
             for road in self._roads:
                 each.callback(self._release, road)
-
-    def _close_turns(self) -> None:
-        if self._turns is not None:
-            self._turns.close()
 
     def _give_threads(self) -> None:
         """More than one lane at once needs a thread for each; a single one is quicker without."""
@@ -149,6 +147,12 @@ class Run:
 
     def _wait_for_an_answer(self) -> None:
         """Take the next answer; where letters wait for their place, no longer than until the first one's."""
+        while self._on_the_wire and self._answers.empty() and self._supply.work_ahead():
+            # The lanes' threads want to go on, too.
+            time.sleep(0)
+        if not self._answers.empty():
+            self._take_answer(self._answers.get())
+            return
         places = [at for road in self._roads if (at := road.next_place_at) is not None]
         wait = max(0.0, min(places) - time.monotonic()) if places else None
         if not self._on_the_wire:
@@ -161,12 +165,16 @@ class Run:
         self._take_answer(answered)
 
     def _fill(self, road: Road) -> None:
-        """Supply a road whose lanes are about to have nothing to do."""
-        if road.is_supplied or self._should_stop():
+        """Supply a road whose lanes are about to have nothing to do, and look ahead before they are."""
+        if not road.is_running_low or self._should_stop():
             return
         if not road.claimed:
             self._claim(road)
-        if road.claimed:
+        if not road.claimed:
+            return
+        if road.is_supplied:
+            self._supply.begin_ahead(road)
+        else:
             self._supply.make_ready(road)
 
     def _claim(self, road: Road) -> None:
@@ -206,6 +214,7 @@ class Run:
 
     def _release(self, road: Road) -> None:
         leases = [*(lease for lease, _ in road.waiting), *road.claimed]
+        self._supply.forget(road)
         road.waiting.clear()
         road.claimed.clear()
         if leases:
@@ -289,7 +298,10 @@ class Run:
         if not road.is_paced:
             # Each address is somebody else's: one that asks for patience is given it by its own retry.
             return
-        rate = answered.answers[-1].rate
+        last = answered.answers[-1]
+        if len(answered.answers) == 1 and last.rate is None and last.code != TOO_MANY_REQUESTS:
+            return
+        rate = last.rate
         refused = next((answer for answer in answered.answers if answer.code == TOO_MANY_REQUESTS), None)
         if rate is not None and rate != road.rate:
             road.rate = rate
@@ -313,11 +325,10 @@ class Run:
             self._settle_alone(answered)
             answered = None
         if answered is not None or prepared is not None:
-            turn = self._take_turn(answered, lease, prepared)
-            if answered is not None and turn.is_settled:
-                self.log.note(answered.parcel.letters[0].lease, ACCEPTED, answered.answers[0].code)
-            elif answered is not None:
+            turn = self._plain.take_turn(answered, lease, prepared)
+            if answered is not None and not turn.is_kept:
                 self._settle_alone(answered)
+            self._plain.settle_if_due()
             if turn.has_begun and lease is not None and prepared is not None:
                 return ReadyLetter(lease, prepared.envelope, is_plain=True)
         if lease is None:
@@ -333,25 +344,6 @@ class Run:
         state = self._persist(lambda session: self._settle(session, lease, answer, answered))
         if state is not None:
             self.log.note(lease, state, answer.code)
-
-    def _take_turn(self, answered: Answered | None, lease: Lease | None, prepared: Prepared | None) -> Turn:
-        taken = beginning = None
-        if answered is not None and isinstance(answer := answered.answers[0], Accepted):
-            taken = Taken(answered.parcel.letters[0].lease, answer, answered.answered_at)
-        if lease is not None and prepared is not None:
-            beginning = Beginning(lease, prepared.sha256, self._clock())
-        if taken is None and beginning is None:
-            return NOTHING_DONE
-        try:
-            if self._turns is None:
-                self._turns = LetterTurns(self._engine)
-            return self._turns.take(taken, beginning)
-        except (TurnFailed, *DATABASE_AWAY):
-            # What came of it is found out row by row, by the way that can wait for the database.
-            if self._turns is not None:
-                self._turns.give_up()
-                self._turns = None
-            return NOTHING_DONE
 
     def _settle(self, session: Session, lease: Lease, answer: Answer, answered: Answered) -> str | None:
         delivery = find_held(session, lease)

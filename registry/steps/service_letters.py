@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState
 from registry.domain.vocabulary import Audience, ServiceLetterKind
+from registry.language import find_language
 from registry.letters.values import FailingEndpoint
 from registry.steps.end_subscription import EndedBecause
-from registry.steps.freeze_letters import LANGUAGE, freeze
+from registry.steps.freeze_letters import freeze, own_language
 from registry.steps.keyring import Keyring, hash_token, new_nonce
 from registry.steps.letterhead import Letterhead
 from registry.steps.lookup import read_facts
@@ -21,6 +22,7 @@ from registry.tables import (
     ConfirmToken,
     Customer,
     Delivery,
+    EndpointRequest,
     Letter,
     Product,
     Publisher,
@@ -30,7 +32,11 @@ from registry.tables import (
 TOKEN_LIFETIME: Final = timedelta(days=7)
 PAUSE_BETWEEN_LETTERS: Final = timedelta(hours=24)
 
-ABOUT_A_WISH: Final = (ServiceLetterKind.CONFIRM.value, ServiceLetterKind.ALREADY_SUBSCRIBED.value)
+ABOUT_A_WISH: Final = (
+    ServiceLetterKind.CONFIRM.value,
+    ServiceLetterKind.CONFIRM_ENDPOINT.value,
+    ServiceLetterKind.ALREADY_SUBSCRIBED.value,
+)
 
 BEFORE_ALL_OTHERS: Final = 0
 """Somebody is waiting at their screen for a service letter, and there are few of them."""
@@ -43,13 +49,18 @@ def add_confirm_token(
     subscription: Subscription,
     *,
     replaces: Subscription | None = None,
+    endpoint: EndpointRequest | None = None,
 ) -> ConfirmToken:
-    """Add a token that confirms `subscription` within 7 days of `now`, ending the contact it replaces, if any (R34)."""
+    """Add a token that confirms `subscription` within 7 days of `now`, ending the one it replaces, if any (R34).
+
+    With `endpoint` it confirms that request instead, whose mailbox `subscription` is.
+    """
     nonce = new_nonce()
     token = ConfirmToken(
         publisher_id=subscription.publisher_id,
         subscription_id=subscription.id,
         replaces_subscription_id=replaces.id if replaces else None,
+        endpoint_request_id=endpoint.id if endpoint else None,
         nonce=nonce,
         key_id=keyring.signing_key_id,
         token_hash=hash_token(keyring.confirm_secret(keyring.signing_key_id, nonce)),
@@ -70,17 +81,23 @@ def freeze_service_letter(
     audience: Audience,
     product_keys: tuple[str, ...] = (),
     endpoint: FailingEndpoint | None = None,
+    *,
+    language: str,
 ) -> Letter:
     """Return the frozen service letter that names these products, or this endpoint, adding it where none says the same
-    yet."""
+    yet.
+
+    It is in `language`, a tag such as de-AT, or in the publisher's own where there are no letters in that one.
+    """
+    spoken = find_language(language) or own_language(publisher)
     names = session.scalars(
         select(Product.name)
         .where(Product.publisher_id == publisher.id, Product.key.in_(product_keys))
         .order_by(Product.position, Product.key)
     ).all()
     sender = letterhead.sender_for(read_facts(session, publisher), audience)
-    frozen = letterhead.renderer.render_service_letter(kind, sender, LANGUAGE, tuple(names), endpoint)
-    letter = freeze(now, publisher.id, None, kind.value, audience, sender, frozen)
+    frozen = letterhead.renderer.render_service_letter(kind, sender, spoken, tuple(names), endpoint)
+    letter = freeze(now, publisher.id, None, kind.value, audience, sender, frozen, language=spoken)
     known = session.scalar(
         select(Letter)
         .where(Letter.publisher_id == publisher.id, Letter.statement_id.is_(None), Letter.digest == letter.digest)
@@ -94,8 +111,10 @@ def freeze_service_letter(
     return letter
 
 
-def add_service_delivery(session: Session, now: datetime, subscription: Subscription, letter: Letter) -> Delivery:
-    """Add the delivery of a service letter, due at once."""
+def add_service_delivery(
+    session: Session, now: datetime, subscription: Subscription, letter: Letter, due_at: datetime | None = None
+) -> Delivery:
+    """Add the delivery of a service letter, due at once unless another instant (UTC) is given."""
     delivery = Delivery(
         publisher_id=subscription.publisher_id,
         statement_id=None,
@@ -103,7 +122,7 @@ def add_service_delivery(session: Session, now: datetime, subscription: Subscrip
         letter_id=letter.id,
         state=DeliveryState.PENDING.value,
         priority=BEFORE_ALL_OTHERS,
-        due_at=now,
+        due_at=due_at or now,
         created_at=now,
     )
     session.add(delivery)

@@ -116,7 +116,7 @@ def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
         "ping": ping,
         "expire_requests": in_session(sweep_expired_requests),
         "erase_expired": erase,
-        "artefacts": in_session(build_artefacts, sweeping.pages, letterhead, sweeping.build),
+        "artefacts": lambda: build_artefacts(engine, clock, sweeping.pages, letterhead, sweeping.build),
     }
 
 

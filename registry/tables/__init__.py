@@ -7,6 +7,7 @@ from registry.tables.audience import (
     ConfirmToken,
     Customer,
     CustomerTerms,
+    EndpointRequest,
     Subscription,
     SubscriptionKind,
     SubscriptionProduct,
@@ -20,7 +21,7 @@ from registry.tables.events import Event
 from registry.tables.installation import Artefact, Installation, RingKey
 from registry.tables.legal_holds import LegalHold
 from registry.tables.notices import Approval, Letter, Notice, NoticeChange, NoticeCustomer, Statement
-from registry.tables.objections import Objection
+from registry.tables.objections import Acknowledgement, Objection
 from registry.tables.pacing import ProviderConnection, ProviderPacing, SweepSlot
 from registry.tables.people import Membership, Passkey, Person, SignIn
 from registry.tables.publishers import Product, Publisher, PublisherTerms
@@ -28,6 +29,7 @@ from registry.tables.tasks import AddressCheck, StoredMail, Task
 from registry.tables.workbench import Attachment, EntryDraft, ObjectionNote, Proposal
 
 __all__ = [
+    "Acknowledgement",
     "Address",
     "AddressCheck",
     "Approval",
@@ -40,6 +42,7 @@ __all__ = [
     "CustomerTerms",
     "Delivery",
     "Endpoint",
+    "EndpointRequest",
     "EndpointSecret",
     "Entry",
     "EntryDraft",

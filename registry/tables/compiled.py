@@ -24,17 +24,17 @@ class CompiledStatement:
         compiled = cast(SQLCompiler, statement.compile(dialect=named))
         self.sql = str(compiled)
         self._fixed: dict[str, Any] = {}
-        self._processors: dict[str, Callable[[Any], Any]] = {}
+        self._given: list[tuple[str, Callable[[Any], Any] | None]] = []
         for bind, name in compiled.bind_names.items():
             processor = bind.type.dialect_impl(named).bind_processor(named)
             if bind.required:
-                if processor is not None:
-                    self._processors[name] = processor
+                self._given.append((name, processor))
             else:
                 self._fixed[name] = processor(bind.value) if processor is not None else bind.value
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the driver takes for `given`: all bound parameters by name, each as its column stores it."""
-        processors = self._processors
-        stored = {name: processors[name](value) if name in processors else value for name, value in given.items()}
-        return {**self._fixed, **stored}
+        values = self._fixed.copy()
+        for name, processor in self._given:
+            values[name] = given[name] if processor is None else processor(given[name])
+        return values

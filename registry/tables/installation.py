@@ -45,7 +45,11 @@ class RingKey(Base):
 
 
 class Artefact(Base):
-    """Published bytes, built once per key: revision, the publisher's local date, build, language and kind."""
+    """Published bytes, built once per key: revision, the publisher's local date, build, language and kind.
+
+    `gzip` and `brotli` are the same bytes compressed, None where that makes them no shorter. `etag` is the tag of the
+    plain ones.
+    """
 
     __tablename__ = "artefacts"
     __table_args__ = (UniqueConstraint("publisher_id", "kind", "language", "revision", "local_on", "build"),)
@@ -58,5 +62,7 @@ class Artefact(Base):
     local_on: Mapped[date]
     build: Mapped[str]
     body: Mapped[bytes] = mapped_column(LargeBinary())
+    gzip: Mapped[bytes | None] = mapped_column(LargeBinary())
+    brotli: Mapped[bytes | None] = mapped_column(LargeBinary())
     etag: Mapped[str]
     modified_at: Mapped[datetime]

@@ -51,13 +51,16 @@ def add_headers(app: Flask) -> None:
     @app.after_request
     def finish(response: Response) -> Response:
         is_of_the_team = is_for_the_team(request.path)
-        # What holds others' words (a letter, a document) comes with a policy of its own, which is tighter.
+        # What holds others' words (a letter, a document) comes with a policy of its own, which is tighter; so does what
+        # others may frame.
         policy = response.headers.get("Content-Security-Policy")
         for name, value in HEADERS.items():
             response.headers[name] = value
         if is_of_the_team:
             response.headers["Content-Security-Policy"] = policy or TEAM_POLICY.format(nonce=g.csp_nonce)
             response.headers["Referrer-Policy"] = "same-origin"
+        elif policy:
+            response.headers["Content-Security-Policy"] = policy
         if wiring().letterhead.base_url.startswith("https://"):
             response.headers["Strict-Transport-Security"] = HSTS
         if not is_for_machines(request.path):

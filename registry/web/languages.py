@@ -13,7 +13,7 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from registry.domain.errors import InvalidInput, Problem
-from registry.language import ENGLISH, LANGUAGES, find_language, speaking
+from registry.language import ENGLISH, LANGUAGES, choose_language, find_language, speaking
 
 PARAMETER = "lang"
 ENGLISH_ONLY = frozenset({"team", "security", "health", "callbacks"})
@@ -58,9 +58,9 @@ def read_language(query: Mapping[str, str], header: str | None, default: str) ->
     if named is not None:
         return named
     fallback = find_language(default) or ENGLISH
-    if not header:
-        return fallback
-    return parse_accept_header(header, LanguageAccept).best_match(list(LANGUAGES), fallback) or fallback
+    # Sorted by how much each is wanted; one with a weight of 0 is not wanted at all.
+    wanted = parse_accept_header(header, LanguageAccept)
+    return choose_language((language for language, weight in wanted if weight > 0), fallback)
 
 
 def refuse_unknown_language(query: Mapping[str, str]) -> None:

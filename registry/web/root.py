@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from registry.tables.engine import reading
 from registry.web.answers import lead_to
 from registry.web.current import wiring
-from registry.web.publishers import choose_publisher, keep_slug
+from registry.web.publishers import choose_publisher, keep_language, keep_slug
 
 root = Blueprint("root", __name__)
 keep_slug(root)
@@ -22,7 +22,7 @@ ICON_FRESH_SECONDS: Final = 86_400
 def find_list() -> BaseResponse:
     """Lead to the publisher's page, whose address ends with a slash."""
     with reading(wiring().engine) as session:
-        return lead_to(choose_publisher(session).addresses.page())
+        return lead_to(keep_language(choose_publisher(session).addresses).to())
 
 
 @root.get("/favicon.ico")

@@ -14,6 +14,8 @@ from registry.domain.errors import InvalidInput, RegistryError
 from registry.domain.people import TeamRole
 from registry.domain.vocabulary import Audience
 from registry.i18n import explain
+from registry.language import Words, marked
+from registry.language import gettext as _
 from registry.pages.values import Addresses
 
 Action = tuple[str, str]
@@ -33,96 +35,138 @@ class Explained:
 
 
 _CONDITIONS: Final[dict[str, tuple[int, str, str]]] = {
-    "unknown-publisher": (404, "There is no such list", "Look at the address again, or choose from the lists here."),
-    "unknown-entry": (404, "There is no such entry", "It may go by another name: look for it on the list."),
-    "unknown-notice": (404, "There is no such notice", "Look for it among all notices."),
-    "future-as-of": (400, "“as_of” names a day to come", "Ask for today or a day before, or see what is announced."),
-    "before-founding": (404, "“as_of” names a day before the list", "Ask for that day or a later one."),
+    "unknown-publisher": (
+        404,
+        marked("There is no such list"),
+        marked("Look at the address again, or choose from the lists here."),
+    ),
+    "unknown-entry": (
+        404,
+        marked("There is no such entry"),
+        marked("It may go by another name: look for it on the list."),
+    ),
+    "unknown-notice": (404, marked("There is no such notice"), marked("Look for it among all notices.")),
+    "future-as-of": (
+        400,
+        marked("“as_of” names a day to come"),
+        marked("Ask for today or a day before, or see what is announced."),
+    ),
+    "before-founding": (404, marked("“as_of” names a day before the list"), marked("Ask for that day or a later one.")),
     "unknown-token": (
         404,
-        "This link opens nothing",
-        "Some mail programs break long links in two. If the whole of it leads here too, ask for a new letter.",
+        marked("This link opens nothing"),
+        marked("Some mail programs break long links in two. If the whole of it leads here too, ask for a new letter."),
     ),
-    "used-token": (410, "This link was used already", "You can close this page."),
-    "expired-token": (410, "This link is too old", "Nothing was changed, and nothing is sent to this address."),
+    "used-token": (410, marked("This link was used already"), marked("You can close this page.")),
+    "expired-token": (
+        410,
+        marked("This link is too old"),
+        marked("Nothing was changed, and nothing is sent to this address."),
+    ),
     "unknown-objection": (
         409,
-        "There is no open objection",
-        "It was closed meanwhile. Open the link again to see how.",
+        marked("There is no open objection"),
+        marked("It was closed meanwhile. Open the link again to see how."),
     ),
-    "subscription-ended": (410, "This subscription has ended", "The list and its feeds stay open to everyone."),
-    "not-a-contact": (409, "There is no contact to change", "Choose what you are told by the link in your letter."),
+    "subscription-ended": (
+        410,
+        marked("This subscription has ended"),
+        marked("The list and its feeds stay open to everyone."),
+    ),
+    "not-a-follower": (
+        409,
+        marked("This address is not yours alone to change"),
+        marked("Hand over to another contact by the link in your letter."),
+    ),
+    "contact-may-not-pause": (
+        409,
+        marked("A contact’s letters cannot be paused"),
+        marked("Hand over to another contact by the link in your letter."),
+    ),
+    "not-a-contact": (
+        409,
+        marked("There is no contact to change"),
+        marked("Choose what you are told by the link in your letter."),
+    ),
 }
 
 _STATUSES: Final[dict[int, tuple[str, str, str, str]]] = {
     400: (
         "bad-request",
-        "This could not be understood",
-        "What was sent here is not what this address takes.",
-        "Go back, look at it again, and send it once more.",
+        marked("This could not be understood"),
+        marked("What was sent here is not what this address takes."),
+        marked("Go back, look at it again, and send it once more."),
     ),
     403: (
         "cross-site",
-        "This form came from another website",
-        "A form that another website sends here is not taken. Nothing was changed.",
-        "Open the form on this website and fill it in here.",
+        marked("This form came from another website"),
+        marked("A form that another website sends here is not taken. Nothing was changed."),
+        marked("Open the form on this website and fill it in here."),
     ),
     404: (
         "not-found",
-        "There is nothing at this address",
-        "No page of the registry has this address.",
-        "Look at the address again, or begin with the list.",
+        marked("There is nothing at this address"),
+        marked("No page of the registry has this address."),
+        marked("Look at the address again, or begin with the list."),
     ),
     405: (
         "method-not-allowed",
-        "This address does not take that",
-        "What was asked cannot be done at this address. Nothing was changed.",
-        "Open the address in a browser to see what it has.",
+        marked("This address does not take that"),
+        marked("What was asked cannot be done at this address. Nothing was changed."),
+        marked("Open the address in a browser to see what it has."),
     ),
     413: (
         "too-large",
-        "That was too much",
-        "The form was longer than anything that is read here. Nothing of it was taken.",
-        "Shorten it and send it once more.",
+        marked("That was too much"),
+        marked("The form was longer than anything that is read here. Nothing of it was taken."),
+        marked("Shorten it and send it once more."),
     ),
     429: (
         "too-many-requests",
-        "Too many letters asked for",
-        "From your address or its neighbourhood more letters were asked for within an hour than one person needs.",
-        "Try again in an hour. Letters already asked for are on their way, and the feeds need no address at all.",
+        marked("Too many letters asked for"),
+        marked(
+            "From your address or its neighbourhood more letters were asked for within an hour than one person needs."
+        ),
+        marked(
+            "Try again in an hour. Letters already asked for are on their way, and the feeds need no address at all."
+        ),
     ),
     500: (
         "internal-error",
-        "Something went wrong here",
-        "The service made a mistake while answering. What you sent was not taken.",
-        "Try again in a while. If it happens again, tell whoever runs this service.",
+        marked("Something went wrong here"),
+        marked("The service made a mistake while answering. What you sent was not taken."),
+        marked("Try again in a while. If it happens again, tell whoever runs this service."),
     ),
     503: (
         "unavailable",
-        "Back in a moment",
-        "The service cannot reach its records right now. Nothing was changed, and nothing is lost.",
-        "Try again in half a minute.",
+        marked("Back in a moment"),
+        marked("The service cannot reach its records right now. Nothing was changed, and nothing is lost."),
+        marked("Try again in half a minute."),
     ),
 }
 
 
-OBJECTION_STATES: Final[dict[str, str]] = {
-    "received": "Received. It has not been looked at yet.",
-    "under_review": "Received, and being looked at.",
-    "accommodated": "Settled: your objection was accommodated.",
-    "withdrawn": "Withdrawn by your company.",
-    "terminated": "Closed: the contract ends.",
-    "refunded": "Closed: the contract ended, and what was paid ahead was refunded.",
-    "resolved_otherwise": "Closed.",
-    "moot": "Closed: the notice was withdrawn.",
-}
+OBJECTION_STATES: Final = Words(
+    {
+        "received": marked("Received. It has not been looked at yet."),
+        "under_review": marked("Received, and being looked at."),
+        "accommodated": marked("Settled: your objection was accommodated."),
+        "withdrawn": marked("Withdrawn by your company."),
+        "terminated": marked("Closed: the contract ends."),
+        "refunded": marked("Closed: the contract ended, and what was paid ahead was refunded."),
+        "resolved_otherwise": marked("Closed."),
+        "moot": marked("Closed: the notice was withdrawn."),
+    }
+)
 """Where an objection stands, as the customer reads it."""
 
-OBJECTION_DONE: Final[dict[str, str]] = {
-    "object": "Your objection was received. Every contact of your company gets a letter that confirms it.",
-    "add": "That was received, and stands with your objection.",
-    "withdraw": "The objection was withdrawn. Every contact of your company gets a letter that says so.",
-}
+OBJECTION_DONE: Final = Words(
+    {
+        "object": marked("Your objection was received. Every contact of your company gets a letter that confirms it."),
+        "add": marked("That was received, and stands with your objection."),
+        "withdraw": marked("The objection was withdrawn. Every contact of your company gets a letter that says so."),
+    }
+)
 """What the page behind the link says after each act, by its button."""
 
 
@@ -130,18 +174,19 @@ def explain_condition(error: RegistryError, addresses: Addresses | None, start_u
     """Explain what a step or query refused. `start_url` is where the list of all publishers is."""
     if isinstance(error, InvalidInput):
         return _explain_input(error, addresses)
-    status, title, advice = _CONDITIONS.get(error.code, (400, "This cannot be done", "Nothing was changed."))
+    unknown = (400, marked("This cannot be done"), marked("Nothing was changed."))
+    status, title, advice = _CONDITIONS.get(error.code, unknown)
     message = explain(error)
     action = _action(error, addresses, start_url)
     if error.code == "used-token" and error.params.get("confirmed"):
-        title = "Confirmed already"
+        title = marked("Confirmed already")
     elif error.code == "expired-token" and error.params.get("audience") == Audience.CUSTOMER.value:
         # Contacts are named by their company, and do not subscribe.
-        message = "This link was good for 7 days, and they are over."
-        advice = "The contact who was to be replaced still stands, and can name you again."
+        message = _("This link was good for 7 days, and they are over.")
+        advice = marked("The contact who was to be replaced still stands, and can name you again.")
         action = None
     field = "as_of" if error.code in {"future-as-of", "before-founding"} else None
-    return Explained(status, error.code, title, message, advice, action, field)
+    return Explained(status, error.code, _(title), message, _(advice), action, field)
 
 
 def _explain_input(error: InvalidInput, addresses: Addresses | None) -> Explained:
@@ -149,24 +194,24 @@ def _explain_input(error: InvalidInput, addresses: Addresses | None) -> Explaine
     return Explained(
         400,
         first.code,
-        "This address asks for something impossible",
+        _("This address asks for something impossible"),
         explain(error),
-        "Correct the address, or begin with the list as it is now.",
-        ("Show the whole list", addresses.page()) if addresses else None,
+        _("Correct the address, or begin with the list as it is now."),
+        (_("Show the whole list"), addresses.page()) if addresses else None,
         first.field,
     )
 
 
 def _action(error: RegistryError, addresses: Addresses | None, start_url: str) -> Action | None:
     if addresses is None:
-        return ("Show all lists", start_url)
+        return (_("Show all lists"), start_url)
     match error.code:
         case "unknown-notice":
-            return ("Show all notices", addresses.at("notices/"))
+            return (_("Show all notices"), addresses.at("notices/"))
         case "future-as-of":
-            return ("See what is upcoming", f"{addresses.page()}#upcoming")
+            return (_("See what is upcoming"), f"{addresses.page()}#upcoming")
         case "unknown-token" | "expired-token" | "subscription-ended":
-            return ("Subscribe", addresses.at("subscribe"))
+            return (_("Subscribe"), addresses.at("subscribe"))
         case _:
             return None
 
@@ -176,12 +221,13 @@ def explain_status(error: HTTPException) -> Explained:
     status = error.code or 500
     known = status if status in _STATUSES else 500 if status >= 500 else 400
     code, title, message, advice = _STATUSES[known]
-    return Explained(status, code, title, message, advice)
+    return Explained(status, code, _(title), _(message), _(advice))
 
 
 def explain_unavailable() -> Explained:
     """Explain that the database is locked, missing or not to be reached."""
-    return Explained(503, *_STATUSES[503])
+    code, title, message, advice = _STATUSES[503]
+    return Explained(503, code, _(title), _(message), _(advice))
 
 
 def explain_role(needed: TeamRole, held: TeamRole, publisher: str) -> Explained:

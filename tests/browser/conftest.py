@@ -6,6 +6,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +15,9 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from werkzeug.serving import make_server
 
+from registry.readers.registry_file import RegistryFile
 from tests import databases
+from tests.web import public_life
 from tests.web.conftest import serving
 from tests.web.site import Site, example
 from tests.world import antopsis
@@ -38,24 +41,40 @@ class Served:
     number: str
 
 
+@contextmanager
+def on_a_socket(folder: Path, template: Path, *files: RegistryFile) -> Iterator[Served]:
+    """Serve an installation that was founded with these files."""
+    url = databases.copied_sqlite_url(folder, template)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        host, port = listening.getsockname()[:2]
+        base = f"http://{host}:{port}"
+        with serving(url, folder / "instance", *files, REGISTRY_BASE_URL=base) as site:
+            server = make_server(host, port, site.app, threaded=True, fd=listening.fileno())
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread.start()
+            yield Served(site, base, "")
+            server.shutdown()
+            thread.join(timeout=10)
+            server.server_close()
+
+
 @pytest.fixture(scope="module")
 def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Serve Antopsis with an announced change, and a second publisher."""
     folder = tmp_path_factory.mktemp("browser")
-    url = databases.copied_sqlite_url(folder, sqlite_template)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        host, port = listening.getsockname()[:2]
-        base = f"http://{host}:{port}"
-        files = (antopsis(), example("nextapi"))
-        with serving(url, folder / "instance", *files, REGISTRY_BASE_URL=base) as site:
-            number = site.world.announce(antopsis(helsinki=True))
-            server = make_server(host, port, site.app, threaded=True, fd=listening.fileno())
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
-            thread.start()
-            yield Served(site, base, number)
-            server.shutdown()
-            thread.join(timeout=10)
-            server.server_close()
+    with on_a_socket(folder, sqlite_template, antopsis(), example("nextapi")) as served:
+        served.number = served.site.world.announce(antopsis(helsinki=True))
+        yield served
+
+
+@pytest.fixture(scope="session")
+def northlight(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Serve a publisher in the middle of its public life, and one that says next to nothing. No test changes them."""
+    folder = tmp_path_factory.mktemp("northlight")
+    with on_a_socket(folder, sqlite_template, *public_life.files()) as served:
+        public_life.live_through(served.site.world)
+        served.number = public_life.ANNOUNCED
+        yield served
 
 
 @pytest.fixture(scope="module")

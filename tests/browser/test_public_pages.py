@@ -86,7 +86,7 @@ def test_somebody_subscribes_and_leaves_by_keyboard_and_the_links_of_their_lette
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Be told by e-mail")).to_be_focused()
+    expect(page.get_by_role("link", name="Be told of changes")).to_be_focused()
     outline = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
     assert outline != "none"
     page.keyboard.press("Enter")

@@ -47,7 +47,8 @@ _CUT = """() => {
 }"""
 
 _SHORTENED = """() => {
-    for (const each of document.querySelectorAll('tbody tr:nth-child(n+9), ol > li:nth-child(n+9)')) each.remove();
+    const further = 'tbody tr:nth-child(n+9), .list tbody:nth-of-type(n+9), ol > li:nth-child(n+9)';
+    for (const each of document.querySelectorAll(further)) each.remove();
 }"""
 
 

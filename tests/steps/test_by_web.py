@@ -77,6 +77,11 @@ def test_a_customer_is_told_by_webhook_with_its_own_deadline(world: World, recei
     assert payload["type"] == "notice.announced"
     assert payload["timestamp"] == "2026-09-30T08:00:00Z"
     data = payload["data"]
+    object_url, acknowledge_url = (data["recipient"].pop(name) for name in ("object_url", "acknowledge_url"))
+    assert object_url.startswith(f"http://127.0.0.1:8000/antopsis/object/k1.{delivery.id}.")
+    assert acknowledge_url.startswith(f"http://127.0.0.1:8000/antopsis/acknowledge/k1.{delivery.id}.")
+    # They are made when the message is, so that a copy of the table opens nothing.
+    assert object_url.rpartition(".")[2] not in json.dumps(delivery.merge)
     assert data["notice"]["number"] == number
     assert data["notice"]["url"] == f"http://127.0.0.1:8000/antopsis/notices/{number}"
     assert data["notice"]["effective_on"] == "2026-11-01"

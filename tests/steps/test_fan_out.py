@@ -54,6 +54,7 @@ facts = st.builds(
     was_told=st.booleans(),
     has_contract_ended=st.integers(0, 4).map(lambda n: n == 0),
     is_standby=st.integers(0, 2).map(lambda n: n == 0),
+    is_paused=st.integers(0, 4).map(lambda n: n == 0),
 )
 changes = st.lists(st.builds(ConcernedBy, products=limits, kinds=kinds.filter(bool)), min_size=1, max_size=3)
 
@@ -85,6 +86,9 @@ ODD_ONES: tuple[dict[str, object], ...] = (
     {"is_standby": True, "wants_effect": True},
     {"is_standby": True, "is_suppressed": True},
     {"is_standby": True, "products": frozenset({"storage"})},
+    {"is_paused": True},
+    {"is_paused": True, "shares_address_with_contact": True},
+    {"is_paused": True, "products": frozenset({"storage"})},
 )
 """What can be odd about a subscription, one thing at a time; each is tried as told and as not told before."""
 

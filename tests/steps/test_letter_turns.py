@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -18,8 +18,9 @@ import registry.tables.engine as engines
 from registry.channels.base import Accepted, Envelope
 from registry.steps.claim_deliveries import LEASE, RENEW_BELOW, Lease
 from registry.steps.installation import pause
-from registry.steps.letter_turns import Beginning, LetterTurns, Taken, Turn, TurnFailed
+from registry.steps.letter_turns import SETTLED_TOGETHER, Beginning, LetterTurns, Taken, Turn, TurnFailed
 from registry.steps.prepare_letters import Prepared
+from registry.steps.recover_leases import recover_leases
 from registry.tables import Address, Attempt, Delivery, Notice
 from tests.channels.smtp_server import MailServer
 from tests.steps.post_office import (
@@ -28,6 +29,8 @@ from tests.steps.post_office import (
     change,
     check_that_every_accepted_letter_can_be_made_again,
     delivery_to,
+    events,
+    let_leases_run_out,
     meanwhile,
     send,
     states_of,
@@ -63,11 +66,16 @@ def test_a_letter_that_is_free_begins_with_its_bytes_and_its_time(
     world: World, claimed: list[tuple[Lease, Prepared]]
 ) -> None:
     ada, _ = claimed
-    assert take(world, None, begin(world, ada)) == Turn(is_settled=False, has_begun=True)
+    assert take(world, None, begin(world, ada)) == Turn(is_kept=False, has_begun=True)
     (attempt,) = attempts_at(world, delivery_to(world, ADA))
     assert (attempt.send_started_at, attempt.sha256) == (world.at, ada[1].sha256)
     assert (attempt.finished_at, attempt.answer_class) == (None, None)
     assert attempts_at(world, delivery_to(world, BOB))[0].send_started_at is None
+
+
+def settle(world: World, *claimed: tuple[Lease, Prepared]) -> set[int]:
+    with closing(LetterTurns(world.wiring.engine)) as turns:
+        return turns.settle(lease.delivery_id for lease, _ in claimed)
 
 
 def test_a_letter_that_was_taken_is_settled_with_its_answer(
@@ -76,7 +84,9 @@ def test_a_letter_that_was_taken_is_settled_with_its_answer(
     ada, _ = claimed
     take(world, None, begin(world, ada))
     at = world.at + timedelta(seconds=2)
-    assert take(world, Taken(ada[0], YES, at), None) == Turn(is_settled=True, has_begun=False)
+    assert take(world, Taken(ada[0], YES, at), None) == Turn(is_kept=True, has_begun=False)
+    assert delivery_to(world, ADA).state == "leased"
+    assert settle(world, ada) == {ada[0].delivery_id}
     delivery = delivery_to(world, ADA)
     assert (delivery.state, delivery.accepted_at) == ("accepted", at)
     assert (delivery.token, delivery.lease_until) == (None, None)
@@ -135,7 +145,8 @@ def test_the_letter_before_is_settled_also_where_the_next_one_must_not_begin(
     if before == "lost":
         change(world, delivery_to(world, ADA), token="another worker's")
     taken = Taken(ada[0], YES, world.at) if before != "nothing" else None
-    assert take(world, taken, begin(world, bob)) == Turn(is_settled=before == "held", has_begun=False)
+    assert take(world, taken, begin(world, bob)) == Turn(is_kept=before != "nothing", has_begun=False)
+    assert settle(world, ada) == ({ada[0].delivery_id} if before == "held" else set())
     assert (delivery_to(world, ADA).state == "accepted") is (before == "held")
     # What the server said of it stands on record, whoever has the letter by now.
     answered = attempts_at(world, delivery_to(world, ADA))[0].answer_class
@@ -151,12 +162,78 @@ def test_the_next_letter_begins_also_where_the_one_before_was_lost(
     ada, bob = claimed
     take(world, None, begin(world, ada))
     change(world, delivery_to(world, ADA), token="another worker's")
-    assert take(world, Taken(ada[0], YES, world.at), begin(world, bob)) == Turn(is_settled=False, has_begun=True)
+    assert take(world, Taken(ada[0], YES, world.at), begin(world, bob)) == Turn(is_kept=True, has_begun=True)
+    assert settle(world, ada, bob) == set()
     delivery = delivery_to(world, ADA)
     assert (delivery.state, delivery.token, delivery.accepted_at) == ("leased", "another worker's", None)
 
 
+def test_what_was_taken_and_not_settled_yet_is_settled_once_its_worker_is_dead_and_goes_to_nobody_again(
+    world: World, claimed: list[tuple[Lease, Prepared]], mail_server: MailServer
+) -> None:
+    ada, bob = claimed
+    take(world, None, begin(world, ada))
+    at = world.at + timedelta(seconds=2)
+    take(world, Taken(ada[0], YES, at), begin(world, bob))
+    let_leases_run_out(world)
+    with world.writing() as session:
+        # Bob's alone: about his nobody knows.
+        assert recover_leases(session, world.at) == 1
+    delivery = delivery_to(world, ADA)
+    assert (delivery.state, delivery.accepted_at, delivery.token) == ("accepted", at, None)
+    assert (delivery.crash_count, delivery.possible_duplicate) == (0, False)
+    assert delivery_to(world, BOB).state == "ambiguous"
+    assert send(world) == {"accepted": 1}
+    assert [message.rcpt_tos for message in mail_server.messages] == [(BOB,)]
+    assert len(events(world, "delivery.lease_lapsed")) == 1
+
+
+def test_letters_that_are_under_way_or_were_refused_are_not_settled_along(
+    world: World, claimed: list[tuple[Lease, Prepared]]
+) -> None:
+    ada, bob = claimed
+    take(world, None, begin(world, ada))
+    assert settle(world, ada, bob) == set()
+    with world.writing() as session:
+        session.execute(update(Attempt).values(answer_class="temporary", code=451))
+    assert settle(world, ada, bob) == set()
+    assert states_of(world) == {ADA: "leased", BOB: "leased"}
+
+
 # In a whole run
+
+
+def test_letters_that_are_taken_in_quick_succession_are_settled_together_and_all_of_them(
+    world: World, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = [f"reader{n}@reader.example" for n in range(100)]
+    announce_to(world, *readers, customers="")
+    together: list[int] = []
+    really_settle = LetterTurns.settle
+
+    def settle_and_count(self: LetterTurns, deliveries: Iterable[int]) -> set[int]:
+        settled = really_settle(self, deliveries)
+        together.append(len(settled))
+        return settled
+
+    monkeypatch.setattr(LetterTurns, "settle", settle_and_count)
+    assert send(world) == {"accepted": 100}
+    assert sum(together) == 100
+    assert max(together) <= SETTLED_TOGETHER
+    check_that_each_got_one(world, mail_server, readers)
+
+
+def test_a_failure_to_settle_what_was_taken_is_made_good_by_the_way_that_waits_for_the_database(
+    world: World, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = followers_of(world, 12)
+
+    def fail(self: LetterTurns, deliveries: Iterable[int]) -> set[int]:
+        raise TurnFailed("the connection is gone")
+
+    monkeypatch.setattr(LetterTurns, "settle", fail)
+    assert send(world) == {"accepted": 12}
+    check_that_each_got_one(world, mail_server, readers)
 
 
 def happening(act: Callable[[], object]) -> Callable[[Envelope], None]:

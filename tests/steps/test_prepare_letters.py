@@ -143,7 +143,7 @@ def test_a_worker_that_dies_making_letters_ready_leaves_its_claim_on_record(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("registry.steps.supply.prepare_letters", die)
+        patch.setattr("registry.steps.supply.Making", die)
         # Nor does it live to give anything back.
         patch.setattr("registry.steps.send_deliveries.release_leases", lambda *_: None)
         with pytest.raises(KeyboardInterrupt):

@@ -22,7 +22,7 @@ from tests.world import BREMEN, HANOI, World, antopsis, letters_to, text_of, utc
 
 LINK = "http://127.0.0.1:8000/team/antopsis/notices/2026-001/preview"
 WORDS = "We open a **second site**, see https://antopsis.example/why.\n\n- Nothing leaves the Union."
-_TOKEN = re.compile(r"http://127\.0\.0\.1:8000/antopsis/(manage|unsubscribe|object)/[^\s\"<]+")
+_TOKEN = re.compile(r"http://127\.0\.0\.1:8000/antopsis/(manage|unsubscribe|object|acknowledge)/[^\s\"<]+")
 _REFERENCE = re.compile(r"127\.0\.0\.1/\d+")
 
 
@@ -129,7 +129,7 @@ def test_its_links_lead_to_the_preview_and_hold_no_token(world: World) -> None:
     for shown in (_preview(world, number, "hanoi"), _preview(world, number)):
         for body in (shown.text, shown.html):
             assert LINK in body
-            assert not re.search(r"/(manage|unsubscribe|object|confirm)/", body)
+            assert not re.search(r"/(manage|unsubscribe|object|acknowledge|confirm)/", body)
             assert NO_REFERENCE in body
 
 

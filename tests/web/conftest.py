@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from registry.readers.registry_file import RegistryFile
-from tests.databases import ReusedDatabase
+from tests.databases import ReusedDatabase, make_reused_engine
 from tests.web.colleagues import Team
 from tests.web.site import Site, keep_app, streams_file
 from tests.world import World, antopsis, settings_for, utc
@@ -48,6 +48,8 @@ def serving_again(database: ReusedDatabase, instance: Path, *files: RegistryFile
     """Serve what `serving` would: founded once, put back to that since, and by an application that is kept."""
     state = repr((files, more))
     shutil.rmtree(instance, ignore_errors=True)
+    # Another site of the same test may have left a connection in the pool, to the file that was there before.
+    make_reused_engine(database.url).dispose()
     if not database.has(state):
         database.put_back()
         with serving(database.url, instance, *files, **more):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import feedparser
 import icalendar
 import jsonschema
 
+from registry.language import LANGUAGES
 from registry.steps.artefacts import build_artefacts
 from registry.tables import Artefact
+from registry.web.current import EXTENSION
 from tests.web.site import Site, json_of
 from tests.world import antopsis, utc
 
@@ -23,6 +26,7 @@ TYPES = {
     "calendar.ics": "text/calendar; charset=utf-8",
     "schemas/subprocessors-1.json": "application/schema+json",
     "schemas/notice-webhook-1.json": "application/schema+json",
+    "schemas/feed-1.json": "application/schema+json",
 }
 BUILT_FOR_THE_READER = ["?q=stripe", "?as_of=2026-09-30&q=x", "entries/stripe", "notices/", "subscribe"]
 LOADED_BY_OTHERS = [path for path in TYPES if path]
@@ -90,7 +94,7 @@ def test_a_new_local_day_and_a_new_notice_change_the_tags(site: Site) -> None:
     second = {path: site.get(f"/antopsis/{path}") for path in TYPES}
     unchanged = [path for path in TYPES if second[path].headers["ETag"] == first[path]]
     # An announcement changes nothing of the list itself, which is all that the CSV has.
-    assert unchanged == ["subprocessors.csv", "schemas/subprocessors-1.json", "schemas/notice-webhook-1.json"]
+    assert unchanged == ["subprocessors.csv", *(path for path in TYPES if path.startswith("schemas/"))]
     assert second[""].headers["Last-Modified"] == "Thu, 01 Oct 2026 09:00:00 GMT"
     page = second[""].headers["ETag"]
     # Nothing happened but midnight in Berlin, and one day less is left.
@@ -98,6 +102,11 @@ def test_a_new_local_day_and_a_new_notice_change_the_tags(site: Site) -> None:
     at_midnight = site.get("/antopsis/")
     assert at_midnight.headers["ETag"] != page
     assert at_midnight.headers["Last-Modified"] == "Thu, 01 Oct 2026 22:00:00 GMT"
+
+
+def forget(site: Site) -> None:
+    """Begin with an empty memory, as a process that is started does."""
+    site.app.extensions[EXTENSION] = replace(site.app.extensions[EXTENSION])
 
 
 def test_what_the_worker_stored_is_what_is_served_and_equals_what_is_built_on_the_spot(site: Site) -> None:
@@ -108,14 +117,16 @@ def test_what_the_worker_stored_is_what_is_served_and_equals_what_is_built_on_th
         path: (site.get(f"/antopsis/{path}").data, site.get(f"/antopsis/{path}").headers["ETag"]) for path in paths
     }
     parts = world.wiring
-    with world.writing() as session:
-        assert build_artefacts(session, world.at, parts.pages, parts.letterhead, parts.build) == len(paths)
+    count = build_artefacts(parts.engine, world.clock, parts.pages, parts.letterhead, parts.build)
+    assert count == len(paths) * len(LANGUAGES)
+    forget(site)
     stored = {
         path: (site.get(f"/antopsis/{path}").data, site.get(f"/antopsis/{path}").headers["ETag"]) for path in paths
     }
     assert stored == built
     with world.writing() as session:
         session.query(Artefact).update({Artefact.body: b"stored"})
+    forget(site)
     assert {site.get(f"/antopsis/{path}").data for path in paths} == {b"stored"}
 
 

@@ -22,6 +22,7 @@ def list_addresses(site: Site, number: str) -> list[str]:
         "manage": [sign(site, "manage", FRED), sign(site, "manage", HANOI)],
         "unsubscribe": [sign(site, "unsubscribe", FRED), sign(site, "unsubscribe", HANOI)],
         "object": [path_of(link_in(site.letters_to(HANOI)[-1], "object")).rpartition("/")[2]],
+        "acknowledge": [path_of(link_in(site.letters_to(HANOI)[-1], "acknowledge")).rpartition("/")[2]],
     }
     addresses = []
     for rule in site.app.url_map.iter_rules():
@@ -29,7 +30,7 @@ def list_addresses(site: Site, number: str) -> list[str]:
             # These lead to the sign-in; as somebody signed in they are walked in tests/web/team/test_access.py.
             continue
         assert rule.arguments <= ARGUMENTS, f"{rule} has an argument this test does not know"
-        word = rule.rule.rpartition("/<token>")[0].rpartition("/")[2]
+        word = rule.rule.partition("/<token>")[0].rpartition("/")[2] if "<token>" in rule.rule else ""
         for token in tokens.get(word, [""]):
             path = (
                 rule.rule.replace("<int:part>", "1")

@@ -386,5 +386,7 @@ def test_only_post_changes_anything(light_site: Site, method: str) -> None:
 def test_the_page_asks_nobody_else_for_anything(light_site: Site) -> None:
     announce(light_site)
     page = light_site.get(link_to(light_site, DPO))
-    assert all(address.startswith(("http://127.0.0.1:8000/", "#", "mailto:")) for address in links_of(page.text))
+    assert all(
+        address.startswith(("http://127.0.0.1:8000/", "#", "?lang=", "mailto:")) for address in links_of(page.text)
+    )
     assert "<script" not in page.text

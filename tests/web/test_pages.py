@@ -32,7 +32,7 @@ def test_every_example_has_its_page_with_each_entry_and_an_invented_pending_noti
     page = site.get(f"/{name}/")
     assert page.status_code == 200
     for entry in file.entries:
-        assert f'id="{entry.key}"' in page.text
+        assert f'id="entry-{entry.key}"' in page.text
         detail = site.get(f"/{name}/entries/{entry.key}")
         assert detail.status_code == 200
     assert "An invented purpose" in page.text
@@ -124,16 +124,16 @@ def test_as_of_shows_what_the_page_showed_at_the_end_of_that_day(site: Site, str
     # The last instant of 15 November in Viet Nam, then the first of the 16th.
     world.at = utc("2026-11-15 16:59:59")
     world.tick()
-    assert 'id="nordic-backup"' not in site.get("/streams/").text
+    assert 'id="entry-nordic-backup"' not in site.get("/streams/").text
     world.at = utc("2026-11-15 17:00")
     world.tick()
     assert world.notice(number, "streams").state == "in_effect"
-    assert 'id="nordic-backup"' in site.get("/streams/").text
+    assert 'id="entry-nordic-backup"' in site.get("/streams/").text
     past = site.get("/streams/?as_of=2026-11-15")
     assert "Sunday, 15 November 2026 (2026-11-15), Asia/Ho_Chi_Minh" in words_of(past.text)
     assert "Takes effect" in words_of(past.text)
-    assert 'id="nordic-backup"' not in past.text
-    assert 'id="nordic-backup"' in site.get("/streams/?as_of=2026-11-16").text
+    assert 'id="entry-nordic-backup"' not in past.text
+    assert 'id="entry-nordic-backup"' in site.get("/streams/?as_of=2026-11-16").text
 
     def keys(day: str) -> list[str]:
         return [entry["key"] for entry in json_of(site.get(f"/streams/subprocessors.json?as_of={day}"))["entries"]]
@@ -187,11 +187,11 @@ def test_a_day_to_come_leads_to_what_is_upcoming(light_site: Site) -> None:
 
 def test_the_list_is_searched_and_narrowed_to_a_product(light_site: Site) -> None:
     found = light_site.get("/antopsis/?q=FALKENSTEIN").text
-    assert 'id="hetzner-falkenstein"' in found
-    assert 'id="stripe"' not in found
+    assert 'id="entry-hetzner-falkenstein"' in found
+    assert 'id="entry-stripe"' not in found
     storage = light_site.get("/antopsis/?product=storage").text
-    assert 'id="hetzner-falkenstein"' in storage
-    assert 'id="stripe"' not in storage
+    assert 'id="entry-hetzner-falkenstein"' in storage
+    assert 'id="entry-stripe"' not in storage
     assert "fits" in light_site.get("/antopsis/?q=nobody").text
 
 
@@ -205,7 +205,7 @@ def test_an_unknown_product_is_refused_with_the_known_ones(light_site: Site) -> 
 def test_a_very_long_search_is_cut_and_answered(light_site: Site) -> None:
     page = light_site.get("/antopsis/", query_string={"q": "hetzner " * 1_250})
     assert page.status_code == 200
-    assert 'id="hetzner-falkenstein"' in page.text
+    assert 'id="entry-hetzner-falkenstein"' in page.text
     assert page.text.count("hetzner ") < 100
     assert light_site.get("/antopsis/", query_string={"q": "<script>\x00\x07"}).status_code == 200
     assert "<script" not in light_site.get("/antopsis/", query_string={"q": "<script>alert(1)</script>"}).text

@@ -61,6 +61,7 @@ SKIPPED: Final = {
     SkipReason.CONTRACT_ENDED.value: "the customer’s contract has ended",
     SkipReason.OUTSIDE_MAIL_ONLY_TO.value: "this installation may write to certain addresses only",
     SkipReason.STANDBY.value: "stands by until the customer’s other contacts were not reached",
+    SkipReason.PAUSED.value: "wants no letters for now",
 }
 
 NOTES: Final = {

@@ -23,6 +23,7 @@ from registry.domain.errors import InvalidInput, Problem, RegistryError
 from registry.domain.notices import SHORTEST_TIME, first_instant
 from registry.domain.people import ROLE_POWERS, TeamRole
 from registry.i18n import explain, say_problem
+from registry.language import ENGLISH, gettext_for_templates
 from registry.pages import wording
 from registry.pages.render import datetime_attribute
 from registry.web.answers import HTML
@@ -155,6 +156,10 @@ def _environment() -> Environment:
     made: Environment | None = current_app.extensions.get(_ENVIRONMENT)
     if made is None:
         made = current_app.jinja_env.overlay(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        # For the parts that it shares with the public pages, whose words are translated.
+        made.add_extension("jinja2.ext.i18n")
+        made.policies["ext.i18n.trimmed"] = True
+        made.install_gettext_callables(**gettext_for_templates())  # type: ignore[attr-defined]  # the extension's own
         made.filters.update(
             in_words=wording.date_in_words,
             short_date=wording.short_date,
@@ -169,7 +174,7 @@ def _environment() -> Environment:
             to=to,
             asset=asset,
             has_view=lambda name: f"team.{name}" in current_app.view_functions,
-            language=wording.LANGUAGE,
+            language=ENGLISH,
             NOT_STATED=wording.NOT_STATED,
             count_of=wording.count_of,
             role_powers={role.value: powers for role, powers in ROLE_POWERS.items()},

@@ -23,6 +23,7 @@ from registry.domain.people import TeamRole
 from registry.domain.publishers import PublisherFacts
 from registry.domain.text import Line
 from registry.domain.vocabulary import Weight
+from registry.language import speaking
 from registry.letters.rows import describe_change
 from registry.markdown import to_html
 from registry.pages.entry_facts import Names
@@ -30,6 +31,7 @@ from registry.queries.lawful_days import LawfulDays, find_lawful_days
 from registry.queries.notice_page import ApprovalGiven, ChangeOfNotice, list_approvals, load_changes
 from registry.queries.pending_changes import PendingChange, list_pending_changes, product_names
 from registry.steps.draft_notice import draft_notice
+from registry.steps.freeze_letters import own_language
 from registry.steps.lookup import get_notice
 from registry.steps.rewrite_draft import rewrite_draft
 from registry.steps.send_back import NoticeChanged
@@ -268,9 +270,9 @@ def _dates(
     month = read_month(request.form.get("month"), max(picked or on, days.today))
     calendar = make_calendar(month, days.today, days.open_from, days.zone, on, closed_by)
     products = product_names(session, publisher)
-    proposed = "; ".join(
-        f"{said.name}: {said.headline}" for said in (describe_change(each.change, products, "en") for each in chosen)
-    )
+    with speaking(own_language(publisher)):
+        told = [describe_change(each.change, products) for each in chosen]
+    proposed = "; ".join(f"{said.name}: {said.headline}" for said in told)
     given_text = values.get("effective_on") or ""
     # What is no date stays as it was typed, with its error.
     values = {**values, "effective_on": given_text if given_text and not picked else on.isoformat()}

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from registry.domain.people import TeamRole
 from registry.domain.publishers import PublisherFacts
+from registry.language import LANGUAGES
 from registry.letters.trial_letter import TEST_SUBJECT, mark_as_test
-from registry.letters.wording import DEFAULT_LANGUAGE, LANGUAGES, say_deadline
+from registry.letters.wording import say_deadline
 from registry.pages.feed_items import make_feed
 from registry.pages.values import Addresses
 from registry.queries.notice_preview import CustomerOffered, offer_customers
@@ -58,13 +59,16 @@ _UNDERLINED: Final = "<style>a { text-decoration: underline; }</style>"
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is to be shown, as the address has it: which of the forms, and as which reader."""
+    """What is to be shown, as the address has it: which of the forms, and as which reader.
+
+    Without a `language` letters are in the reader's own.
+    """
 
     shown: str
     customer: str
     contact: int | None
     statement: int | None
-    language: str
+    language: str | None
 
     def as_arguments(self) -> dict[str, Any]:
         """Return it as the arguments of an address again, without those that are as always."""
@@ -72,7 +76,7 @@ class _Asked:
             "customer": self.customer,
             "contact": self.contact,
             "statement": self.statement,
-            "language": self.language if self.language != DEFAULT_LANGUAGE else None,
+            "language": self.language,
         }
         return {name: value for name, value in given.items() if value}
 
@@ -177,7 +181,7 @@ def _show(desk: Desk, number: str, asked: _Asked, status: int = 200, errors: dic
             "customer": reader.customer.name if reader.customer else asked.customer,
             "contact": reader.contact.subscription_id if reader.contact else "",
             "statement": letter.seq if letter else "",
-            "language": asked.language,
+            "language": asked.language or "",
         },
         notice=found,
         zone=facts.time_zone,
@@ -189,12 +193,9 @@ def _show(desk: Desk, number: str, asked: _Asked, status: int = 200, errors: dic
         items=item,
         told=told,
         offered=offered,
-        languages=[(each, _LANGUAGE_NAMES.get(each, each)) for each in LANGUAGES],
+        languages=LANGUAGES,
         arguments=arguments,
     )
-
-
-_LANGUAGE_NAMES: Final = {"en": "English"}
 
 
 def _choose(typed: str, offered: list[CustomerOffered]) -> CustomerOffered | None:
@@ -254,7 +255,7 @@ def _read_asked(given: Any) -> _Asked:
         customer=_clean(given.get("customer", "")),
         contact=_number(given.get("contact", "")),
         statement=_number(given.get("statement", "")),
-        language=language if language in LANGUAGES else DEFAULT_LANGUAGE,
+        language=language if language in LANGUAGES else None,
     )
 
 

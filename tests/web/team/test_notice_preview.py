@@ -217,7 +217,7 @@ def test_a_test_goes_to_whoever_asks_and_says_what_it_is(team: Team) -> None:
         assert "This is a test of notice 2026-001, as Hanoi Streams Co. would get it." in said
         assert "nobody else got it" in said
         assert "second site" in said
-        assert not re.search(r"/(manage|unsubscribe|object|confirm)/", body)
+        assert not re.search(r"/(manage|unsubscribe|object|acknowledge|confirm)/", body)
         assert f"http://127.0.0.1:8000{PREVIEW}" in body
     assert text.startswith("=" * 78)
 
@@ -314,3 +314,15 @@ def test_whatever_else_stands_in_the_address_is_as_if_it_did_not(light_team: Tea
 def test_a_notice_that_is_not_there_is_not_found(light_team: Team) -> None:
     vera = light_team.sign_in(VERA)
     assert vera.get("/team/antopsis/notices/2026-099/preview").status_code == 404
+
+
+def test_the_letter_is_shown_in_the_readers_language_or_in_another_that_is_chosen(light_team: Team) -> None:
+    german = BREMEN.replace("[dpo@bremen.example]", "[{email: dpo@bremen.example, language: de}]")
+    light_team.site.world.apply(antopsis(customers=HANOI + german))
+    _draft(light_team.site.world)
+    vera = light_team.sign_in(VERA)
+    theirs = words_of(vera.get(f"{PREVIEW}?customer=bremen").text)
+    assert "Änderung der Liste der Unterauftragsverarbeiter" in theirs
+    assert "Language Deutsch" in theirs
+    assert "danh sách bên xử lý phụ" in words_of(vera.get(f"{PREVIEW}?customer=bremen&language=vi").text)
+    assert "change to the subprocessor list" in words_of(vera.get(f"{PREVIEW}?customer=hanoi").text)
