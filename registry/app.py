@@ -32,6 +32,7 @@ from registry.web.lists import FEEDS, FILES, lists
 from registry.web.object_form import object_form
 from registry.web.root import root
 from registry.web.sign_in import add_sign_in
+from registry.web.static_files import add_compression
 from registry.web.team import team
 from registry.wiring import STATIC, TEMPLATES, Wiring, wire
 
@@ -80,6 +81,7 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app)
     _count_requests(app, parts)
     add_headers(app)
+    add_compression(app)
     add_error_pages(app)
     add_languages(app)
     add_sign_in(app, parts)

@@ -15,12 +15,17 @@ COLOURS = ("color-contrast", "link-in-text-block")
 """The rules whose outcome depends on the colours."""
 
 
-def violations(page: Page, rules: Sequence[str] = ()) -> list[str]:
-    """Return what axe-core finds wrong with the page as it is now: the rule, and where. `rules` are the ones asked."""
+def violations(page: Page, rules: Sequence[str] = (), also: Sequence[str] = ()) -> list[str]:
+    """Return what axe-core finds wrong with the page as it is now: the rule, and where.
+
+    `rules` are the only ones asked, where there are any; `also` are asked besides those that axe-core asks by itself.
+    """
     # Evaluated, and not added as a script: the page's own policy takes no foreign ones.
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
-    options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+    options: dict[str, object] = {"resultTypes": ["violations"], "rules": {each: {"enabled": True} for each in also}}
+    if rules:
+        options["runOnly"] = list(rules)
     result = page.evaluate("async options => await axe.run(options)", options)
     return [
         f"{each['id']} ({each['impact']}): {each['help']}: {[node['target'] for node in each['nodes']]}"
