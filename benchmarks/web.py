@@ -26,7 +26,7 @@ from urllib.parse import quote
 from benchmarks.places import ENGINES, SQLITE, Place, Places, places
 from benchmarks.rows import Row, Skipped, markdown, table
 from benchmarks.web_data import ENDED, WORDS, add_notices, announce_change, fill
-from benchmarks.web_servers import Got, Pace, get, hello, need, nginx_before, nginx_files, registry_web, wrk
+from benchmarks.web_servers import Got, Pace, bare, get, hello, need, nginx_before, nginx_files, registry_web, wrk
 from registry import clock
 from registry.app import create_app
 from registry.steps.artefacts import build_artefacts
@@ -37,6 +37,8 @@ GZIP = {"Accept-Encoding": "gzip"}
 
 OF_NGINX = 0.5
 OF_HELLO = 3.0
+OF_BARE = 0.85
+"""What is on top of the server: a bare function is the most that any Python behind it could reach."""
 OF_NGINX_UNCHANGED = 0.4
 OF_NGINX_BEHIND = 0.9
 MOST_SECONDS_TO_PUBLISH = 5.0
@@ -72,6 +74,7 @@ def measure_published(made: Places, sizes: Sizes) -> Iterator[Row]:
         greeting = stack.enter_context(hello(place.folder))
         files = {name: (get(web, target).body, get(web, target, GZIP).body) for name, target in TARGETS.items()}
         static = stack.enter_context(nginx_files(place.folder, files))
+        ready = stack.enter_context(bare(place.folder))
         behind = stack.enter_context(nginx_before(place.folder, web))
         for name, target in TARGETS.items():
             tags = {port: _tag(port, path) for port, path in ((web, target), (static, f"/{name}"), (behind, target))}
@@ -79,6 +82,7 @@ def measure_published(made: Places, sizes: Sizes) -> Iterator[Row]:
                 "behind": _asking(behind, target, sizes),
                 "nginx": _asking(static, f"/{name}", sizes),
                 "ours": _asking(web, target, sizes),
+                "bare": _asking(ready, f"/{name}", sizes),
                 "hello": _asking(greeting, "/", sizes),
                 "nginx 304": _asking(static, f"/{name}", sizes, tags[static]),
                 "ours 304": _asking(web, target, sizes, tags[web]),
@@ -89,6 +93,7 @@ def measure_published(made: Places, sizes: Sizes) -> Iterator[Row]:
             size = f"{len(files[name][1]) / 1_024:,.0f} KB by gzip"
             yield _compare(f"{name}, {size}", runs["ours"], "nginx gzip_static", runs["nginx"], OF_NGINX)
             yield _compare(f"{name}", runs["ours"], "Flask's hello world", runs["hello"], OF_HELLO)
+            yield _compare(f"{name}", runs["ours"], "a bare function with these bytes", runs["bare"], OF_BARE)
             yield _compare(f"{name}, 304", runs["ours 304"], "nginx's 304", runs["nginx 304"], OF_NGINX_UNCHANGED)
             yield _compare(f"{name}, behind nginx", runs["behind"], "nginx gzip_static", runs["nginx"], OF_NGINX_BEHIND)
 

@@ -1,14 +1,25 @@
-"""Flask's hello world on the server that `registry web` runs on: `python -m benchmarks.web_hello PORT WORKERS`."""
+"""What the front is held to, on the server that `registry web` runs on.
+
+python -m benchmarks.web_hello hello PORT WORKERS          Flask's hello world
+python -m benchmarks.web_hello bare PORT WORKERS FOLDER    a bare function with ready bytes: the files of a folder
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
 
 from flask import Flask
 
 from registry.cli.serving import make_server
 
 app = Flask(__name__)
+FILES: Final = "BENCHMARK_FILES"
+"""Environment variable: the folder whose files `bare` has. Every process of the server reads them once."""
+_READY: Final[dict[str, bytes]] = {}
 
 
 @app.get("/")
@@ -17,5 +28,19 @@ def hello() -> str:
     return "<p>Hello, World!</p>"
 
 
+def bare(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer with the bytes of a file, by gzip. It looks at nothing but the path, so that nothing could be quicker."""
+    if not _READY:
+        _READY.update({f"/{path.stem}": path.read_bytes() for path in Path(os.environ[FILES]).glob("*.gz")})
+    body = _READY.get(environ["PATH_INFO"], b"")
+    headers = [("Content-Type", "text/html"), ("Content-Encoding", "gzip"), ("Content-Length", str(len(body)))]
+    start_response("200 OK", headers)
+    return [body]
+
+
 if __name__ == "__main__":
-    make_server("benchmarks.web_hello:app", "127.0.0.1", int(sys.argv[1]), int(sys.argv[2])).serve()
+    what, port, workers, *folder = sys.argv[1:]
+    if folder:
+        os.environ[FILES] = folder[0]
+    name = {"hello": "app", "bare": "bare"}[what]
+    make_server(f"benchmarks.web_hello:{name}", "127.0.0.1", int(port), int(workers)).serve()

@@ -104,8 +104,17 @@ def registry_web(place: Place, workers: int = WORKERS) -> Iterator[int]:
 def hello(folder: Path) -> Iterator[int]:
     """Flask's hello world on the same server, with as many workers; gives its port."""
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks.web_hello", str(port), str(WORKERS)]
+    command = [sys.executable, "-m", "benchmarks.web_hello", "hello", str(port), str(WORKERS)]
     with _running("hello", command, folder, {}, port, "/"):
+        yield port
+
+
+@contextmanager
+def bare(folder: Path) -> Iterator[int]:
+    """A bare function on the same server, with the bytes that `nginx_files` has as files; gives its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.web_hello", "bare", str(port), str(WORKERS), str(folder / "files")]
+    with _running("bare", command, folder, {}, port, "/"):
         yield port
 
 
