@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from registry.pages.feed_words import Told
-from registry.pages.selection import CHOICES, ListQuery
+from registry.pages.selection import ListQuery
 from registry.pages.values import Addresses, PublicList, PublicNotice
 
 EXTENSION_NAME: Final = "subprocessor_registry"
@@ -38,7 +38,7 @@ def feed_document(public: PublicList, addresses: Addresses, query: ListQuery | N
             "contact": publisher.contact,
             "time_zone": publisher.time_zone,
         },
-        "filter": _filter_document(query) if query is not None and query.asks_anything else None,
+        "filter": query.as_document() if query is not None and query.asks_anything else None,
     }
 
 
@@ -92,12 +92,6 @@ def notice_document(notice: PublicNotice, addresses: Addresses) -> dict[str, Any
         "emergency_reason": notice.emergency_reason,
         "changes": [change.as_document() for change in notice.changes],
     }
-
-
-def _filter_document(query: ListQuery) -> dict[str, Any]:
-    pairs = query.as_query()
-    words = next((value for field, value in pairs if field == "q"), None)
-    return {"q": words} | {choice: [value for field, value in pairs if field == choice] for choice in CHOICES}
 
 
 def _instant(at: datetime) -> str:

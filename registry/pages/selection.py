@@ -66,6 +66,12 @@ class ListQuery:
         """Whether anything is asked for at all."""
         return bool(self.words) or any(getattr(self, field) for field in CHOICES)
 
+    def as_document(self) -> dict[str, str | list[str] | None]:
+        """Return what is asked for as files and feeds say it in themselves."""
+        pairs = self.as_query()
+        words = next((value for field, value in pairs if field == "q"), None)
+        return {"q": words, **{choice: [value for field, value in pairs if field == choice] for choice in CHOICES}}
+
     def as_query(self) -> tuple[tuple[str, str], ...]:
         """Return the one query string, as pairs, that asks for this: the same however it was written."""
         words = " ".join((self.q or "")[:QUERY_LENGTH].split())
@@ -97,21 +103,12 @@ def select_entries(public: PublicList, query: ListQuery | None) -> tuple[PublicE
     return tuple(sorted(chosen, key=lambda e: (roles.index(e.content.role), fold(e.content.name), e.key)))
 
 
-def select_changes(
-    notice: PublicNotice, query: ListQuery | None, public: PublicList, names: Names | None = None
-) -> tuple[EntryChange, ...]:
-    """Return the changes of a notice that concern entries that fit, be it before or after the change.
-
-    A notice keeps what differs and not the whole entry, so what it left alone is taken from the entry as it stands, or
-    last stood.
-    """
-    if query is None or not query.asks_anything:
-        return notice.changes
-    return _select(notice, query, _contents(public), names or Names.of(public))
-
-
 def select_notices(public: PublicList, query: ListQuery | None) -> tuple[PublicNotice, ...]:
-    """Return the notices that concern what is asked for, each with those of its changes alone that do."""
+    """Return the notices that concern what is asked for, each with those of its changes alone that do.
+
+    A change does where its entry fits, be it before or after. A notice keeps what differs and not the whole entry, so
+    what it left alone is taken from the entry as it stands, or last stood.
+    """
     if query is None or not query.asks_anything:
         return public.notices
     contents, names = _contents(public), Names.of(public)

@@ -6,7 +6,6 @@ search, from here. Both are kept in memory for their edition and day, so that as
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Hashable
 from datetime import date
 from functools import lru_cache
@@ -21,7 +20,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from registry.domain.notices import local_date
 from registry.language import spoken
 from registry.pages.values import PublicList
-from registry.steps.artefacts import CODINGS, Built, Edition, edition_of, get_artefact, moment_of
+from registry.steps.artefacts import CODINGS, Built, Edition, edition_of, get_artefact, moment_of, tag_of
 from registry.steps.published import load_public_list
 from registry.web.current import now, wiring
 from registry.web.front_memory import memory
@@ -115,7 +114,7 @@ def show_public(body: bytes, content_type: str = HTML, fresh_seconds: int = FRES
     response = Response(body, content_type=content_type)
     if content_type == HTML:
         response.vary.add("Accept-Language")
-    return _conditional(response, hashlib.sha256(body).hexdigest()[:32], fresh_seconds)
+    return _conditional(response, tag_of(body), fresh_seconds)
 
 
 def show_private(template_name: str, /, status: int = 200, **values: Any) -> Response:

@@ -10,7 +10,8 @@ from typing import Any
 
 from registry.domain.entries import EntryContent
 from registry.domain.transfers import UNKNOWN, load_mechanisms
-from registry.pages.selection import CHOICES, ListQuery, narrow_list
+from registry.pages.feed_changes import notice_document
+from registry.pages.selection import ListQuery, narrow_list
 from registry.pages.values import Addresses, PublicList, PublicNotice
 
 SCHEMA_PATH = "schemas/subprocessors-1.json"
@@ -53,7 +54,7 @@ def build_json(whole: PublicList, addresses: Addresses, query: ListQuery | None 
         "is_demo": public.is_demo,
         "revision": public.revision,
         "as_of": public.as_of.isoformat() if public.as_of else None,
-        "filter": _filter(query) if query and query.asks_anything else None,
+        "filter": query.as_document() if query and query.asks_anything else None,
         "changed_at": _instant(public.changed_at),
         "entries": [
             {
@@ -65,7 +66,7 @@ def build_json(whole: PublicList, addresses: Addresses, query: ListQuery | None 
             }
             for entry in sorted(public.entries, key=lambda entry: entry.key)
         ],
-        "upcoming": [_notice(notice, addresses) for notice in public.upcoming],
+        "upcoming": [_upcoming(notice, addresses) for notice in public.upcoming],
         "removed": [
             {
                 "key": entry.key,
@@ -78,10 +79,6 @@ def build_json(whole: PublicList, addresses: Addresses, query: ListQuery | None 
         ],
     }
     return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
-
-
-def _filter(query: ListQuery) -> dict[str, Any]:
-    return {"q": query.q, **{field: list(getattr(query, field)) for field in CHOICES}}
 
 
 def _content(content: EntryContent) -> dict[str, Any]:
@@ -106,21 +103,10 @@ def _transfer(transfer: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _notice(notice: PublicNotice, addresses: Addresses) -> dict[str, Any]:
-    return {
-        "number": notice.number,
-        "url": addresses.at(f"notices/{notice.number}"),
-        "state": notice.state,
-        "summary": notice.summary,
-        "explanation": notice.explanation or None,
-        "announced_at": _instant(notice.announced_at),
-        "updated_at": _instant(notice.updated_at),
-        "effective_on": notice.effective_on.isoformat() if notice.effective_on else None,
-        "effective_at": _instant(notice.effective_at) if notice.effective_at else None,
-        "objection_until_on": notice.objection_until_on.isoformat() if notice.objection_until_on else None,
-        "emergency_reason": notice.emergency_reason,
-        "changes": [change.as_document() for change in notice.changes],
-    }
+def _upcoming(notice: PublicNotice, addresses: Addresses) -> dict[str, Any]:
+    # What has neither taken effect nor been withdrawn has no instant of it.
+    ended = {"took_effect_at", "withdrawn_at"}
+    return {field: value for field, value in notice_document(notice, addresses).items() if field not in ended}
 
 
 def _instant(at: datetime) -> str:
