@@ -1,15 +1,15 @@
 """The letters of the sign-in itself: invitations, links to choose a password, and what happened to an account.
 
 They leave by the one mail road. Those that somebody waits for on the screen are sent at once (`send_letter`). All
-others leave once the page is answered (`send_later`): how long a mail server takes would otherwise tell a stranger
-whose address is known here, and a transaction would be held open while it thinks.
+others leave beside the answer (`send_later`): how long a mail server takes would otherwise tell a stranger whose
+address is known here, and a transaction would be held open while it thinks.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
-from functools import partial
+from threading import Thread
 from typing import Any, Final
 
 from flask import Flask, Response, g
@@ -25,6 +25,8 @@ from registry.steps.people import read_person_address
 from registry.web.current import now, wiring
 from registry.web.sign_in_limits import may_write_to
 
+LEAVING: Final = "letter-of-the-sign-in"
+"""The name of the threads that letters leave on."""
 _LATER: Final = "letters_later"
 
 logger = logging.getLogger(__name__)
@@ -91,7 +93,7 @@ def send_letter(subject: str, recipient: str, text: str, html: str) -> None:
 
 
 def send_later(subject: str, recipient: str, text: str, html: str) -> None:
-    """Send one letter to a person of the team once this request is answered; where that fails, it is logged."""
+    """Send one letter to a person of the team once its page is made; where that fails, it is logged."""
     if _LATER not in g:
         setattr(g, _LATER, [])
     g.get(_LATER).append((subject, recipient, text, html))
@@ -102,15 +104,17 @@ def send_after_answers(app: Flask) -> None:
 
     @app.after_request
     def leave(response: Response) -> Response:
-        for letter in g.get(_LATER, ()):
-            response.call_on_close(partial(_send_quietly, app, *letter))
+        # Not when the answer is closed: whoever hangs up early would keep the owner of an account from being told.
+        if letters := g.pop(_LATER, None):
+            Thread(target=_send_quietly, args=(app, letters), name=LEAVING).start()
         return response
 
 
-def _send_quietly(app: Flask, subject: str, recipient: str, text: str, html: str) -> None:
+def _send_quietly(app: Flask, letters: list[tuple[str, str, str, str]]) -> None:
     with app.app_context():
-        try:
-            send_letter(subject, recipient, text, html)
-        except (LetterNotSent, RegistryError, OSError) as error:
-            # Without the address, and without the link.
-            logger.error("A letter of the sign-in was not sent (%s): %s", subject, type(error).__name__)
+        for subject, recipient, text, html in letters:
+            try:
+                send_letter(subject, recipient, text, html)
+            except (LetterNotSent, RegistryError, OSError) as error:
+                # Without the address, and without the link.
+                logger.error("A letter of the sign-in was not sent (%s): %s", subject, type(error).__name__)

@@ -132,7 +132,7 @@ def type_password(page: Page, somebody: Somebody, password: str = PASSWORD) -> N
 
 
 def told(workbench: Workbench, somebody: Somebody, count: int) -> list[str]:
-    """Return the subjects of the letters of the sign-in to somebody; they go out once the browser has its answer."""
+    """Return the subjects of the letters of the sign-in to somebody; they go out beside its answer."""
     wait_for(lambda: len(letters_to(workbench.site, somebody.email)) >= count, f"{count} letters to {somebody.name}")
     return [str(letter["Subject"]) for letter in letters_to(workbench.site, somebody.email)]
 

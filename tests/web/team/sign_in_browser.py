@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import re
+import threading
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from registry.tables import Event, Person
+from registry.web.sign_in_mail import LEAVING
 from tests.web.colleagues import Colleague, Team
 from tests.web.site import Site, words_of
 
@@ -83,8 +85,16 @@ def give_password(team: Team, email: str, password: str = PASSWORD) -> None:
         assert person.password.startswith("$argon2id$")
 
 
+def wait_for_letters() -> None:
+    """Wait until every letter of the sign-in that is on its way has left."""
+    for leaving in threading.enumerate():
+        if leaving.name == LEAVING:
+            leaving.join()
+
+
 def letters_to(site: Site, address: str) -> list[EmailMessage]:
     """Return the letters of the sign-in to one address, in order, without a turn of the worker."""
+    wait_for_letters()
     written = sorted(site.world.wiring.outbox.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
     letters = [email.message_from_bytes(path.read_bytes(), policy=default) for path in written]
     return [each for each in letters if isinstance(each, EmailMessage) and str(each["To"]).endswith(address)]

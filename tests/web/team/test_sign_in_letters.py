@@ -25,6 +25,7 @@ from tests.web.team.sign_in_browser import (
     said,
     text_of,
     token_on,
+    wait_for_letters,
 )
 
 FORGOTTEN = "/team/account/reset"
@@ -153,6 +154,7 @@ def test_a_mail_server_that_takes_nothing_tells_nobody_who_is_known(
 ) -> None:
     monkeypatch.setattr(OutboxChannel, "send", lambda self, envelope: TemporaryFailure(451, "later"))
     assert "a letter with a link is on its way" in ask_for_letter(light_team, EDDA.email)
+    wait_for_letters()
     assert "A letter of the sign-in was not sent" in caplog.text
     assert EDDA.email not in caplog.text
     assert "/reset/" not in caplog.text
@@ -184,3 +186,11 @@ def test_a_changed_password_signs_out_everywhere_else_and_its_owner_is_told(team
     assert acts(team)[-2:] == ["person.session_ended", "person.password_changed"]
     with team.site.world.reading() as session:
         assert len(session.scalars(select(SignIn.id).where(SignIn.ended_at.is_(None))).all()) == 1
+
+
+def test_whoever_hangs_up_before_the_answer_does_not_keep_its_owner_from_being_told(light_team: Team) -> None:
+    give_password(light_team, EDDA.email)
+    given = {"email": EDDA.email, "csrf_token": token_on((browser := Browser(light_team)).get(FORGOTTEN).text)}
+    unread = browser.client.post(FORGOTTEN, base_url=light_team.base_url, data=given, buffered=False)
+    assert [letter["Subject"] for letter in letters_to(light_team.site, EDDA.email)] == ["Choose a new password"]
+    unread.close()
