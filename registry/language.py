@@ -124,6 +124,20 @@ def country_name(code: str) -> str | None:
     return _countries_of(_spoken.get()).get(code)
 
 
+def language_name(code: str) -> str:
+    """Return what a language is called in the one spoken here, such as "German"; its code where CLDR knows no name."""
+    return str(locale().languages.get(code, code))
+
+
+def say_translations(translations: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Return an entry's translations, given by language and text, a line each: "German: Hosting → Bereitstellung"."""
+    return tuple(
+        gettext("%(language)s: %(text)s → %(translation)s", language=language_name(code), text=text, translation=words)
+        for code, said in translations.items()
+        for text, words in said.items()
+    )
+
+
 def find_language(asked_for: str | None) -> str | None:
     """Return the language of a tag such as `de-AT`, or None where there is no such one."""
     base = (asked_for or "").replace("_", "-").partition("-")[0].strip().lower()

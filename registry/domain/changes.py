@@ -6,12 +6,15 @@ from one table, `FIELD_RULES`; a field without a row cannot be compared, and a t
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from registry.domain.entries import EntryContent, read_entry
+from registry.domain.free_texts import LANGUAGES, Given, find_texts, fit_translations
+from registry.domain.translations import translate_value, with_translations
 from registry.domain.vocabulary import ChangeKind, Role, Weight, heavier
 
 
@@ -64,11 +67,14 @@ FIELD_RULES: dict[str, tuple[ChangeKind, Binds]] = {
     "retention": (ChangeKind.RETENTION, Binds.ALWAYS),
     "since": (ChangeKind.EDITORIAL, Binds.NEVER),
     "until": (ChangeKind.EDITORIAL, Binds.NEVER),
+    "translations": (ChangeKind.EDITORIAL, Binds.NEVER),
 }
 """Every field and sub-field of `EntryContent`, its one kind, and when a difference in it binds (R2)."""
 
 _EDITORIAL_PARTS_OF_A_TRANSFER = ("assessment", "checked_on")
 _NO_PRODUCTS_MEANS_ALL = "products"
+TRANSLATIONS = "translations"
+"""The field that says nothing of its own, but what the others say in other languages."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +90,24 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class EntryChange:
-    """All that differs between two versions of one entry. Its weight is that of its heaviest field (R3)."""
+    """All that differs between two versions of one entry. Its weight is that of its heaviest field (R3).
+
+    `translations` say the texts of its fields, before and after, in other languages: by language, text by text.
+    """
 
     key: str
     name: str
     kinds: tuple[ChangeKind, ...]
     weight: Weight
     fields: tuple[FieldChange, ...]
+    translations: Given = dataclasses.field(default_factory=dict)
 
     def as_document(self) -> dict[str, Any]:
-        """Return the JSON form that is stored with a notice and published in files."""
-        return asdict(self)
+        """Return the JSON form that is stored with a notice and published in files: translations where there are."""
+        document = asdict(self)
+        if not self.translations:
+            del document[TRANSLATIONS]
+        return document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> EntryChange:
@@ -104,7 +117,8 @@ class EntryChange:
             for f in document["fields"]
         )
         kinds = tuple(ChangeKind(kind) for kind in document["kinds"])
-        return cls(document["key"], document["name"], kinds, Weight(document["weight"]), fields)
+        said = document.get(TRANSLATIONS, {})
+        return cls(document["key"], document["name"], kinds, Weight(document["weight"]), fields, said)
 
 
 def diff_entry(key: str, before: EntryContent | None, after: EntryContent | None) -> EntryChange | None:
@@ -126,7 +140,8 @@ def diff_entry(key: str, before: EntryContent | None, after: EntryContent | None
     weight = Weight.EDITORIAL
     for field in fields:
         weight = heavier(weight, field.weight)
-    return EntryChange(key, after.name, tuple(dict.fromkeys(kinds)), weight, fields)
+    said = _say_fields(fields, before, after)
+    return EntryChange(key, after.name, tuple(dict.fromkeys(kinds)), weight, fields, said)
 
 
 def _whole(key: str, before: EntryContent | None, after: EntryContent | None) -> EntryChange:
@@ -137,17 +152,51 @@ def _whole(key: str, before: EntryContent | None, after: EntryContent | None) ->
     fields = tuple(
         FieldChange(field, rule[0], weight, old.get(field), new.get(field))
         for field, rule in FIELD_RULES.items()
-        if old.get(field) is not None or new.get(field) is not None
+        if field != TRANSLATIONS and (old.get(field) is not None or new.get(field) is not None)
     )
-    return EntryChange(key, content.name, (kind,), weight, fields)
+    return EntryChange(key, content.name, (kind,), weight, fields, _say_fields(fields, before, after))
+
+
+def _say_fields(
+    fields: tuple[FieldChange, ...], before: EntryContent | None, after: EntryContent | None
+) -> dict[str, dict[str, str]]:
+    """Return what the texts of these fields say in other languages; of two translations of one text the newer."""
+    older, newer = (content.translations if content else {} for content in (before, after))
+    if not older and not newer:
+        return {}
+    texts: dict[str, bool] = {}
+    for each in fields:
+        texts |= find_texts({each.field: each.before}) | find_texts({each.field: each.after})
+    said = {language: {**older.get(language, {}), **newer.get(language, {})} for language in LANGUAGES}
+    return fit_translations(said, dict.fromkeys(texts, True))
+
+
+def change_in_language(change: EntryChange, language: str) -> EntryChange:
+    """Return the change to be shown in a language: its texts translated where a translation stands in it.
+
+    Names stay, and so do texts that would read the same in one field, be it before and after: what differs must differ
+    in every language. The same object comes back where nothing is translated.
+    """
+    said = change.translations.get(language)
+    if not said:
+        return change
+    fields = tuple(
+        replace(
+            each,
+            before=translate_value(each.field, each.before, said, each.after),
+            after=translate_value(each.field, each.after, said, each.before),
+        )
+        for each in change.fields
+    )
+    return replace(change, fields=fields) if fields != change.fields else change
 
 
 def _flat(content: EntryContent) -> dict[str, Any]:
-    """Spread the groups that differ field by field (contact, condition, links); lists stay whole."""
+    """Spread the groups that differ field by field (contact, condition, links); what has a rule itself stays whole."""
     document = content.as_document()
     flat: dict[str, Any] = {}
     for field, value in document.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and field not in FIELD_RULES:
             flat |= {f"{field}.{name}": inner for name, inner in value.items()}
         else:
             flat[field] = value
@@ -161,6 +210,8 @@ def _diff_fields(before: EntryContent, after: EntryContent) -> list[FieldChange]
         was, becomes = old.get(field), new.get(field)
         if was == becomes:
             continue
+        if field == TRANSLATIONS and not _is_retranslated(before, after):
+            continue
         if field == "transfers":
             found += _diff_transfers(was, becomes)
         elif binds is Binds.WIDENING:
@@ -168,6 +219,16 @@ def _diff_fields(before: EntryContent, after: EntryContent) -> list[FieldChange]
         else:
             found.append(FieldChange(field, kind, _WEIGHTS[binds], was, becomes))
     return found
+
+
+def _is_retranslated(before: EntryContent, after: EntryContent) -> bool:
+    """Return whether a text that stays is said otherwise. What comes and goes with its text is no change of its own."""
+    both = find_texts(dict(before)).keys() & find_texts(dict(after)).keys()
+    return any(
+        before.translations.get(language, {}).get(text) != after.translations.get(language, {}).get(text)
+        for language in LANGUAGES
+        for text in both
+    )
 
 
 _WEIGHTS = {Binds.ALWAYS: Weight.BINDING, Binds.INFORMS: Weight.INFORMING, Binds.NEVER: Weight.EDITORIAL}
@@ -202,19 +263,48 @@ def _diff_transfers(was: Any, becomes: Any) -> list[FieldChange]:
     return [FieldChange("transfers", ChangeKind.EDITORIAL, Weight.EDITORIAL, was, becomes)]
 
 
+def is_beside(edit: EntryChange, announced: EntryChange) -> bool:
+    """Return whether an edit touches no field that was announced (R4).
+
+    Translations are in nobody's way: each version keeps those of its own texts.
+    """
+    touched = {each.field for each in announced.fields} & {each.field for each in edit.fields}
+    return not touched - {TRANSLATIONS}
+
+
 def merge_editorial(change: EntryChange, onto: EntryContent) -> EntryContent:
     """Apply an editorial change's fields to another version of the same entry (R4).
 
-    So an editorial edit made while a notice is open reaches both the list as it is and the announced target. Raises
-    `InvalidInput` where the field does not fit the other version (an `until` before its `since`).
+    So an editorial edit made while a notice is open reaches both the list as it is and the announced target, and of
+    translations each of the two takes what it has the texts for. Raises `InvalidInput` where the field does not fit the
+    other version (an `until` before its `since`).
     """
     document = onto.as_document()
-    for field in change.fields:
-        group, _, inner = field.field.partition(".")
-        if inner:
+    document.pop(TRANSLATIONS, None)
+    said: Given = {
+        language: {**onto.translations.get(language, {}), **change.translations.get(language, {})}
+        for language in LANGUAGES
+    }
+    for each in change.fields:
+        group, _, inner = each.field.partition(".")
+        if group == TRANSLATIONS:
+            said = _merge_translations(said, each.before or {}, each.after or {})
+        elif inner:
             values = dict(document.get(group) or {})
-            values[inner] = field.after
+            values[inner] = each.after
             document[group] = {name: value for name, value in values.items() if value is not None} or None
         else:
-            document[group] = field.after
-    return read_entry({name: value for name, value in document.items() if value is not None})
+            document[group] = each.after
+    merged = read_entry({name: value for name, value in document.items() if value is not None})
+    return with_translations(merged, said)
+
+
+def _merge_translations(said: Given, before: Given, after: Given) -> Given:
+    """Take out what was taken out between two versions, and put in what was put in or put otherwise."""
+    return {
+        language: {
+            text: words for text, words in said.get(language, {}).items() if text not in before.get(language, {})
+        }
+        | dict(after.get(language, {}))
+        for language in LANGUAGES
+    }

@@ -14,9 +14,19 @@ from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import iso3166
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from registry.domain import free_texts
+from registry.domain.free_texts import Translations
 from registry.domain.text import Line, Text
 from registry.domain.transfers import UNKNOWN, find_near_mechanisms, load_mechanisms
 from registry.domain.validation import Document, find_near, read_model
@@ -194,7 +204,10 @@ class Links(Document):
 
 
 class EntryContent(Document):
-    """The published content of one entry version. Fields left out are unknown, never empty statements."""
+    """The published content of one entry version. Fields left out are unknown, never empty statements.
+
+    `translations` say its free texts in other languages, each by the text as it stands here.
+    """
 
     name: Line
     legal_name: Line | None = None
@@ -217,6 +230,15 @@ class EntryContent(Document):
     retention: Text | None = None
     since: Day | None = None
     until: Day | None = None
+    translations: Translations = Field(default_factory=dict)
+
+    @field_validator("translations")
+    @classmethod
+    def _translates_what_stands_here(cls, given: Translations, info: ValidationInfo) -> Any:
+        # A text that is refused itself is mended first: until then nobody can say what translates it.
+        if not given or not info.data.keys() >= free_texts.FIELDS:
+            return given
+        return free_texts.check_translations(given, free_texts.find_texts(info.data))
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

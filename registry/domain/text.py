@@ -44,9 +44,14 @@ def _clean(value: str) -> str:
     return unicodedata.normalize("NFC", value)
 
 
-def _single_line(value: str) -> str:
+def is_one_line(value: str) -> bool:
+    """Return whether a text has neither line breaks nor tabs."""
     # U+2028 and U+2029 break lines too, and a mail header made of them is refused by the mail library.
-    if len(value.splitlines()) > 1 or "\t" in value:
+    return len(value.splitlines()) <= 1 and "\t" not in value
+
+
+def _single_line(value: str) -> str:
+    if not is_one_line(value):
         raise PydanticCustomError("line-break", "line break or tab in a one-line field", {})
     return value
 

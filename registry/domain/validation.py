@@ -63,10 +63,15 @@ _CODES = {
 
 
 def _problem(model: type[BaseModel], details: ErrorDetails, prefix: str) -> Problem:
-    path = ".".join([*([prefix] if prefix else []), *(str(part) for part in details["loc"])])
     code = _CODES.get(details["type"], details["type"])
     params: dict[str, object] = dict(details.get("ctx", {}))
     params.pop("error", None)
+    # A validator that looks at a whole field names the part of it (`at`) and the value that it refuses.
+    part = [params.pop("at")] if "at" in params else []
+    given = params.pop("value", details["input"])
+    path = ".".join(
+        [*([prefix] if prefix else []), *(str(each) for each in (*details["loc"], *part) if each != "[key]")]
+    )
     if code == "unknown-field":
         known = _fields_at(model, details["loc"][:-1])
         params["near"] = find_near(str(details["loc"][-1]), known)
@@ -76,7 +81,7 @@ def _problem(model: type[BaseModel], details: ErrorDetails, prefix: str) -> Prob
         params["near"] = find_near(
             details["input"], [word.strip("' ") for word in expected.replace(" or ", ",").split(",")]
         )
-    value = None if code == "missing" else details["input"]
+    value = None if code == "missing" else given
     return Problem(path, value, code, params)
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from registry.domain.transfers import UNKNOWN, load_mechanisms
 from registry.domain.vocabulary import ChangeKind, ConditionWhen, LocationFunction, Role
-from registry.language import Words, country_name, long_date, marked, short_date
+from registry.language import Words, country_name, long_date, marked, say_translations, short_date
 from registry.language import gettext as _
 
 NOT_STATED: Final = marked("not stated")
@@ -117,6 +117,7 @@ FIELD_LABELS: Final = Words(
         "retention": marked("Kept for"),
         "since": marked("Engaged since"),
         "until": marked("Engaged until"),
+        "translations": marked("Translations"),
     }
 )
 """What each field of a change is called in a letter; short, because in plain text it heads a column."""
@@ -266,7 +267,7 @@ def say_field(field: str, value: Any, product_names: Mapping[str, str]) -> tuple
     """
     if field == "products":
         return tuple(product_names.get(key, key) for key in value or ()) or (_("all products"),)
-    if value is None or value == []:
+    if value is None or value in ([], {}):
         return ()
     match field:
         case "role":
@@ -281,6 +282,8 @@ def say_field(field: str, value: Any, product_names: Mapping[str, str]) -> tuple
             return (_CONDITIONS[ConditionWhen(value)],)
         case "since" | "until":
             return (_say_stored_day(value),)
+        case "translations":
+            return say_translations(value)
         case _:
             return tuple(value) if isinstance(value, list | tuple) else (str(value),)
 

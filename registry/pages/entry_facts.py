@@ -10,6 +10,7 @@ from typing import Any
 from registry.domain.entries import EntryContent
 from registry.domain.vocabulary import ConditionWhen, LocationFunction, Role
 from registry.language import gettext as _
+from registry.language import say_translations
 from registry.pages.grounds import GroundInWords, ground_in_words
 from registry.pages.values import Addresses, PublicList, PublicNotice
 from registry.pages.wording import (
@@ -58,7 +59,7 @@ def show_field(field: str, value: Any, names: Names) -> tuple[str, ...]:
     if field == "products":
         # An entry that names no product concerns them all.
         return tuple(names.products.get(key, key) for key in value or ()) or (_("All products"),)
-    if value is None or value == [] or value == ():
+    if value is None or value in ([], (), {}):
         return ()
     match field:
         case "role":
@@ -75,6 +76,8 @@ def show_field(field: str, value: Any, names: Names) -> tuple[str, ...]:
             return tuple(show_location(location) for location in value)
         case "transfers":
             return tuple(ground_in_words(transfer).in_one_line for transfer in value)
+        case "translations":
+            return say_translations(value)
     return tuple(str(member) for member in value) if isinstance(value, list | tuple) else (str(value),)
 
 

@@ -153,6 +153,7 @@ FIELDS = Words(
         "retention": marked("Retention"),
         "since": marked("Engaged since"),
         "until": marked("Engaged until"),
+        "translations": marked("Translations"),
     }
 )
 

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.domain.changes import EntryChange, diff_entry, merge_editorial
+from registry.domain.changes import EntryChange, diff_entry, is_beside, merge_editorial
 from registry.domain.entries import EntryContent, digest_of
 from registry.domain.errors import InvalidInput
 from registry.domain.notice_life import EDITABLE_STATES, NoticeState
@@ -123,13 +123,12 @@ def _fate_beside(
         return EditFate.UNCHANGED
     if digest == target.digest or change is None:
         return EditFate.DROPPED
-    announced = {field.field for field in EntryChange.from_document(row.change).fields}
     current = read_content(versions.current)
     if (
         current is None
         or target.document is None
         or change.weight is not Weight.EDITORIAL
-        or announced & {field.field for field in change.fields}
+        or not is_beside(change, EntryChange.from_document(row.change))
     ):
         return EditFate.WAITS
     try:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from registry.domain.changes import EntryChange, diff_entry, merge_editorial
+from registry.domain.changes import EntryChange, diff_entry, is_beside, merge_editorial
 from registry.domain.entries import EntryContent, digest_of
 from registry.domain.errors import InvalidInput
 from registry.domain.notice_life import EDITABLE_STATES, NoticeState
@@ -200,11 +200,13 @@ def _join_announced(
         return Edit(entry.key, EditFate.WAITS, edit)
     if not _is_approved(session, publisher, pending):
         return Edit(entry.key, EditFate.NEEDS_APPROVAL, edit)
-    corrected = add_version(session, now, publisher, entry, merged.as_document(), pending.author)
-    put_on_list(session, now, publisher, entry, corrected, cause="editorial")
-    row.base_version_id = corrected.id
     row.target_version_id = pending.id
-    _record_correction(session, now, publisher, entry, corrected, actor)
+    # A translation of what was announced fits no text of the list as it is, which then stays what it was.
+    if merged != read_content(current):
+        corrected = add_version(session, now, publisher, entry, merged.as_document(), pending.author)
+        put_on_list(session, now, publisher, entry, corrected, cause="editorial")
+        row.base_version_id = corrected.id
+        _record_correction(session, now, publisher, entry, corrected, actor)
     record_event(
         session,
         now,
@@ -226,13 +228,7 @@ def _merge(
 
     All of an entry that comes or goes was announced, so none of it can be corrected beside the notice.
     """
-    touched = {field.field for field in announced.fields}
-    if (
-        current is None
-        or target is None
-        or edit.weight is not Weight.EDITORIAL
-        or touched & {field.field for field in edit.fields}
-    ):
+    if current is None or target is None or edit.weight is not Weight.EDITORIAL or not is_beside(edit, announced):
         return None
     try:
         return merge_editorial(edit, current)

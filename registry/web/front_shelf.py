@@ -24,7 +24,6 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 from werkzeug.datastructures import Headers
-from werkzeug.http import remove_entity_headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from registry import clock
@@ -33,6 +32,7 @@ from registry.steps.artefacts import Edition, read_editions
 from registry.tables.engine import reading
 from registry.web.answers import EDITION
 from registry.web.current import CLOCK, EXTENSION
+from registry.web.headers import UNCHANGED
 from registry.web.languages import PARAMETER
 from registry.wiring import Wiring
 
@@ -324,10 +324,9 @@ class Shelf:
 def _make_answer(edition: tuple[Edition, date], asked_at: float, headers: Headers, body: bytes) -> Answer:
     # The server adds the date of each answer.
     headers.remove("Date")
-    unchanged = Headers(headers)
-    remove_entity_headers(unchanged)
+    unchanged = [(name, value) for name, value in headers.to_wsgi_list() if name.lower() in UNCHANGED]
     tag, modified = headers.get("ETag"), headers.get("Last-Modified")
-    return Answer(edition, asked_at, headers.to_wsgi_list(), unchanged.to_wsgi_list(), body, tag, modified)
+    return Answer(edition, asked_at, headers.to_wsgi_list(), unchanged, body, tag, modified)
 
 
 def _begin_anew_in_children(this: weakref.ref[Shelf]) -> None:

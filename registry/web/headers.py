@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from http import HTTPStatus
 from typing import Final
 
 from flask import Flask, Response, g, request
@@ -20,6 +21,13 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+OF_PAGES_ALONE: Final = frozenset({"Referrer-Policy", "Permissions-Policy", "Cross-Origin-Opener-Policy"})
+"""What a file or feed has no use for: it leads nowhere and runs nothing."""
+UNCHANGED: Final = frozenset(
+    {"etag", "cache-control", "vary", "access-control-allow-origin", "access-control-expose-headers"}
+)
+"""What a 304 says (RFC 9110, 15.4.5): the rest stands with the answer that the client has. A script that revalidates by
+itself is shown the 304, so whether it may read it is said again."""
 TEAM_POLICY: Final = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
@@ -50,28 +58,42 @@ def add_headers(app: Flask) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
-        is_of_the_team = is_for_the_team(request.path)
-        # What holds others' words (a letter, a document) comes with a policy of its own, which is tighter; so does what
-        # others may frame.
-        policy = response.headers.get("Content-Security-Policy")
-        for name, value in HEADERS.items():
-            response.headers[name] = value
-        if is_of_the_team:
-            response.headers["Content-Security-Policy"] = policy or TEAM_POLICY.format(nonce=g.csp_nonce)
-            response.headers["Referrer-Policy"] = "same-origin"
-        elif policy:
-            response.headers["Content-Security-Policy"] = policy
-        if wiring().letterhead.base_url.startswith("https://"):
-            response.headers["Strict-Transport-Security"] = HSTS
-        if not is_for_machines(request.path):
+        _add_policies(response)
+        if is_for_machines(request.path):
+            _open_to_other_pages(response)
+        else:
             response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-            return response
-        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Access-Control-Expose-Headers"] = "ETag"
-        if request.method == "OPTIONS":
-            # A script that revalidates has to ask first, since these are not among the headers that are always allowed.
-            response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"
-            response.headers["Access-Control-Allow-Headers"] = "If-None-Match, If-Modified-Since"
-            response.headers["Access-Control-Max-Age"] = "86400"
+        if response.status_code == HTTPStatus.NOT_MODIFIED:
+            for name in set(response.headers.keys()):
+                if name.lower() not in UNCHANGED:
+                    del response.headers[name]
         return response
+
+
+def _add_policies(response: Response) -> None:
+    # What holds others' words (a letter, a document) comes with a policy of its own, which is tighter; so does what
+    # others may frame.
+    policy = response.headers.get("Content-Security-Policy")
+    for name, value in HEADERS.items():
+        response.headers[name] = value
+    if is_for_the_team(request.path):
+        response.headers["Content-Security-Policy"] = policy or TEAM_POLICY.format(nonce=g.csp_nonce)
+        response.headers["Referrer-Policy"] = "same-origin"
+    elif policy:
+        response.headers["Content-Security-Policy"] = policy
+    if wiring().letterhead.base_url.startswith("https://"):
+        response.headers["Strict-Transport-Security"] = HSTS
+
+
+def _open_to_other_pages(response: Response) -> None:
+    if response.mimetype != "text/html":
+        for name in OF_PAGES_ALONE:
+            del response.headers[name]
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Expose-Headers"] = "ETag"
+    if request.method == "OPTIONS":
+        # A script that revalidates has to ask first, since these are not among the headers that are always allowed.
+        response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"
+        response.headers["Access-Control-Allow-Headers"] = "If-None-Match, If-Modified-Since"
+        response.headers["Access-Control-Max-Age"] = "86400"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from registry.domain.entries import EntryContent, read_entry
 from registry.domain.errors import Problem
 from registry.domain.transfers import load_mechanisms
+from registry.domain.translations import with_translations
 from registry.domain.vocabulary import ConditionWhen, LocationFunction, Role
 
 FULL: dict[str, Any] = {
@@ -47,12 +48,20 @@ FULL: dict[str, Any] = {
     "retention": "30 days.",
     "since": "2024-03-01",
     "until": "2028-02-29",
+    "translations": {
+        "de": {"Hosting": "Bereitstellung", "Runs the servers.": "Betreibt die Server.", "30 days.": "30 Tage."},
+        "zh": {"Hosting": "托管"},
+    },
 }
 
 
 def full_entry(**changed: Any) -> EntryContent:
-    """Return an entry with every field stated, but for those given."""
-    return read_entry(FULL | changed)
+    """Return an entry with every field stated, but for those given, with the translations of what it still says."""
+    entry = read_entry(UNTRANSLATED | changed)
+    return entry if "translations" in changed else with_translations(entry, FULL["translations"])
+
+
+UNTRANSLATED = {field: value for field, value in FULL.items() if field != "translations"}
 
 
 def bare_entry(**stated: Any) -> EntryContent:
@@ -96,7 +105,7 @@ _locations = st.lists(
     max_size=3,
 )
 
-entries = st.fixed_dictionaries(
+_untranslated = st.fixed_dictionaries(
     {"name": st.sampled_from(["Nimbus", "Cirrus"]), "locations": _locations},
     optional={
         "legal_name": _lines,
@@ -119,4 +128,15 @@ entries = st.fixed_dictionaries(
         "since": _days,
     },
 ).map(read_entry)
+
+translations = st.dictionaries(
+    st.sampled_from(["de", "vi", "zh"]),
+    st.dictionaries(
+        st.sampled_from(["One", "Two", "First\nSecond", "Hosting", "Backups", "Mail", "Staff", "Account data"]),
+        st.sampled_from(["Eins", "Zwei", "Eins\nZwei", "Backups", "One"]),
+    ),
+)
+"""Any translations, of texts that entries may have or not."""
+
+entries = st.builds(with_translations, _untranslated, translations)
 """Any entry content: every field but `until` may be stated or not."""

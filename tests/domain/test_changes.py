@@ -16,7 +16,7 @@ from registry.domain.changes import FIELD_RULES, EntryChange, FieldChange, diff_
 from registry.domain.entries import EntryContent, digest_of
 from registry.domain.errors import InvalidInput
 from registry.domain.vocabulary import ChangeKind, Role, Weight, heavier
-from tests.domain.entry_cases import FULL, bare_entry, entries, full_entry
+from tests.domain.entry_cases import FULL, UNTRANSLATED, bare_entry, entries, full_entry
 
 
 def change_of(before: EntryContent | None, after: EntryContent | None) -> EntryChange:
@@ -117,6 +117,7 @@ EDITORIAL: dict[str, Any] = {
     "transfers.checked_on": [FIRST, SECOND | {"checked_on": "2026-03-01"}],
     "since": "2024-03-02",
     "until": "2028-03-01",
+    "translations": {"de": {"Hosting": "Beherbergung"}},
     **{f"contact.{name}": FULL["contact"] | {name: "b@nimbus.example"} for name in FULL["contact"]},
     **{f"links.{name}": FULL["links"] | {name: "https://b.example"} for name in FULL["links"]},
 }
@@ -239,7 +240,7 @@ def test_an_addition_binds_with_all_that_is_stated() -> None:
     )
     assert {field.before for field in change.fields} == {None}
     stated = {field.field.partition(".")[0] for field in change.fields}
-    assert stated == set(FULL)
+    assert stated == set(UNTRANSLATED)
     assert {field.weight for field in change.fields} == {Weight.BINDING}
 
 
@@ -247,7 +248,7 @@ def test_a_removal_informs_with_all_that_was_stated() -> None:
     change = change_of(full_entry(), None)
     assert (change.name, change.kinds, change.weight) == ("Nimbus", (ChangeKind.REMOVAL,), Weight.INFORMING)
     assert {field.after for field in change.fields if not isinstance(field.after, list)} == {None}
-    assert {field.field.partition(".")[0] for field in change.fields} == set(FULL)
+    assert {field.field.partition(".")[0] for field in change.fields} == set(UNTRANSLATED)
 
 
 def test_nothing_becomes_of_nothing() -> None:

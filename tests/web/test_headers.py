@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from registry.web.headers import OF_PAGES_ALONE, UNCHANGED, is_for_machines
 from tests.web.site import Site, attributes_of
 from tests.world import antopsis
 
@@ -44,11 +45,27 @@ def test_every_answer_carries_the_security_headers_and_no_cookie(light_site: Sit
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
-        assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
-        assert "camera=()" in headers["Permissions-Policy"]
+        if is_for_machines(path) and answer.mimetype != "text/html":
+            # It leads nowhere and runs nothing.
+            assert OF_PAGES_ALONE & set(headers.keys()) == set()
+        else:
+            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+            assert "camera=()" in headers["Permissions-Policy"]
         assert "Strict-Transport-Security" not in headers
+
+
+@pytest.mark.parametrize("path", ["/antopsis/", "/antopsis/feed.rss", "/static/registry.css", "/antopsis/?q=stripe"])
+def test_what_has_not_changed_is_said_in_few_words_and_alike_before_and_behind_the_front(
+    path: str, light_site: Site
+) -> None:
+    whole = light_site.get(path)
+    again = light_site.get(path, headers={"If-None-Match": whole.headers["ETag"]})
+    assert again.status_code == 304
+    assert {name.lower() for name, _ in again.headers} <= UNCHANGED | {"date"}
+    for name in ("ETag", "Cache-Control", "Vary", "Access-Control-Allow-Origin"):
+        assert again.headers.get(name) == whole.headers.get(name), name
 
 
 def test_browsers_are_told_to_come_by_https_only_where_the_service_is_there_by_https(https_site: Site) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from registry.domain.changes import diff_entry
+from registry.domain.changes import TRANSLATIONS, diff_entry
 from registry.domain.entries import EntryContent, EntryInternals
 from registry.pages.entry_facts import Names, show_field
 from registry.pages.wording import field_name
@@ -56,6 +56,9 @@ def list_differing(
     their_changes, my_changes = _changed(before, theirs), _changed(before, content)
     found = []
     for change in between.fields if between else ():
+        if change.field == TRANSLATIONS:
+            # They follow the texts that are chosen.
+            continue
         suggested = None
         if before is not None:
             suggested = _suggest(change.field in their_changes, change.field in my_changes)

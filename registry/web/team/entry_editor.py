@@ -31,7 +31,7 @@ from registry.web.team.access import Desk, screen
 from registry.web.team.entries import get_present
 from registry.web.team.entry_conflict import MINE, list_differing, merge_forms, read_choices
 from registry.web.team.entry_form import EntryForm, place_problems, read_form
-from registry.web.team.entry_page import explain_typed, open_form, show_form
+from registry.web.team.entry_page import explain_typed, kept_translations, open_form, show_form
 from registry.web.team.entry_sitting import Sitting, sit_down
 from registry.web.team.entry_words import tell_earliest, tell_fate
 from registry.web.team.frame import go, private, show, show_moment, to
@@ -73,7 +73,7 @@ def _edit(desk: Desk, present: Present | None) -> Any:
             discard_draft(session, publisher, desk.person_id, sitting.subject)
         return _leave(sitting, "Nothing of yours was saved: the entry is as your colleague left it.")
     try:
-        content, internals = form.read()
+        content, internals = form.read(kept_translations(present))
     except InvalidInput as error:
         return _show_again(desk, present, sitting, form, place_problems(error))
     if act == "check":
@@ -168,7 +168,7 @@ def _resolve(
         return _show_both(desk, sitting, form, content, internals, None, choices)
     merged = merge_forms(form, present, choices)
     try:
-        content, internals = merged.read()
+        content, internals = merged.read(kept_translations(present))
     except InvalidInput as error:
         return _show_again(desk, present, sitting, merged, place_problems(error))
     return _save(desk, present, sitting, merged, content, internals)

@@ -10,13 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from werkzeug.datastructures import MultiDict
 
 from registry.domain.entries import EntryContent, EntryInternals, read_entry
 from registry.domain.errors import InvalidInput, Problem
+from registry.domain.free_texts import Given
 from registry.domain.transfers import UNKNOWN
+from registry.domain.translations import with_translations
 from registry.domain.validation import read_model
 from registry.i18n import say_problem
 from registry.web.team.entry_fields import read_mechanism, read_place, show_mechanism, show_place
@@ -85,8 +88,11 @@ class EntryForm:
         data |= {group: [_read_row(row) for row in rows] for group, rows in self.rows.items() if rows}
         return data
 
-    def read(self) -> tuple[EntryContent, EntryInternals]:
-        """Return the content and the private facts. Raises `InvalidInput` with every problem of both."""
+    def read(self, kept: Given = MappingProxyType({})) -> tuple[EntryContent, EntryInternals]:
+        """Return the content and the private facts. Raises `InvalidInput` with every problem of both.
+
+        `kept` are the translations that stood in the entry: those stay whose text was not changed.
+        """
         problems: list[Problem] = []
         content, internals = EntryContent(name="-"), EntryInternals()
         try:
@@ -99,7 +105,7 @@ class EntryForm:
             problems += error.problems
         if problems:
             raise InvalidInput(problems)
-        return content, internals
+        return with_translations(content, kept), internals
 
     def _private(self) -> dict[str, str]:
         return {name: text for name in INTERNALS if (text := self.words.get(f"internals.{name}", "")).strip()}

@@ -10,9 +10,11 @@ from typing import Any, Final
 from flask import request
 from sqlalchemy.orm import Session
 
+from registry.domain.changes import TRANSLATIONS
 from registry.domain.duplicates import find_duplicates, propose_key
 from registry.domain.entries import EntryInternals
 from registry.domain.errors import InvalidInput
+from registry.domain.free_texts import Given
 from registry.domain.vocabulary import Role
 from registry.pages.wording import field_name
 from registry.queries.entries import count_uses, list_products
@@ -67,6 +69,12 @@ def open_form(desk: Desk, session: Session, publisher: Publisher, present: Prese
         return show_form(desk, session, publisher, present, sitting, form, taken_up=_left(taken))
     form = form_of(_shown_document(present), present.internals if present else EntryInternals())
     return show_form(desk, session, publisher, present, sitting, form, left=[_left(each) for each in drafts])
+
+
+def kept_translations(present: Present | None) -> Given:
+    """Return the translations of what the form shows: it has no field for them, and an edit keeps those that fit."""
+    found: Given = (_shown_document(present) or {}).get(TRANSLATIONS, {})
+    return found
 
 
 def _shown_document(present: Present | None) -> Mapping[str, Any] | None:
@@ -151,7 +159,7 @@ def explain_typed(
         taken = list_taken_keys(session, publisher)
         proposed = "" if form.key and form.key not in taken else propose_key(typed, taken)
     try:
-        content, _ = form.read()
+        content, _ = form.read(kept_translations(present))
     except InvalidInput as error:
         problems = [(_label(field), sentence) for field, sentence in place_problems(error).items()]
         if not typed.get("name"):
