@@ -264,6 +264,10 @@ class EntryContent(Document):
             )
         return self
 
+    def __hash__(self) -> int:
+        # Translations are a dict, which has no hash; entries that are equal are so in all else too.
+        return hash(tuple(value for field, value in self if field != "translations"))
+
     def as_document(self) -> dict[str, Any]:
         """Return the JSON document that is stored and hashed: only what is stated, so new fields change no digest."""
         document = self.model_dump(mode="json", exclude_defaults=True) | {

@@ -57,6 +57,14 @@ class TakesBatches(Protocol):
         """Carry the letters in one request under a key, and return one answer for each, in their order."""
 
 
+@runtime_checkable
+class AsksAhead(Protocol):
+    """A channel that can ask leave for a letter before it is known whether the letter may go."""
+
+    def offer(self, envelope: Envelope) -> None:
+        """Ask, and wait for no answer. No byte of the letter leaves; `send` of this very envelope goes on from here."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadyLetter:
     """A letter whose start is committed. A plain one needs no more than its row settled once it is taken."""
@@ -94,6 +102,7 @@ class Lane:
     def __init__(self, channel: Channel, answers: SimpleQueue[Answered], clock: Callable[[], datetime]) -> None:
         self.channel = channel
         self._batches = channel if isinstance(channel, TakesBatches) else None
+        self._asks_ahead = channel if isinstance(channel, AsksAhead) else None
         self._answers = answers
         self._clock = clock
         self._parcels: SimpleQueue[Parcel | None] = SimpleQueue()
@@ -104,6 +113,11 @@ class Lane:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"lane-{self.channel.name}", daemon=True)
             self._thread.start()
+
+    def offer(self, envelope: Envelope) -> None:
+        """Have the other side think about a letter while its start is committed. The lane must be idle."""
+        if self._asks_ahead is not None:
+            self._asks_ahead.offer(envelope)
 
     def hand_over(self, parcel: Parcel) -> None:
         """Put a parcel on the wire. Its answer comes into the queue of answers."""

@@ -53,6 +53,24 @@ def test_a_file_without_customers_says_nothing_of_them_and_an_empty_list_says_th
     assert read(with_entries("  - {key: stripe, name: Stripe}\n", "customers: []\n")).customers == ()
 
 
+TRANSLATED = (
+    "  - key: stripe\n    name: Stripe\n    purposes: [Payment processing]\n    translations:\n"
+    "      de:\n        Payment processing: Zahlungsabwicklung\n"
+)
+
+
+def test_an_entry_brings_its_translations_and_a_stale_one_is_named_with_its_line() -> None:
+    (stripe,) = read(with_entries(TRANSLATED)).entries
+    assert stripe.content.translations == {"de": {"Payment processing": "Zahlungsabwicklung"}}
+    (problem,) = problems_of(with_entries(TRANSLATED.replace("[Payment processing]", "[Payments]")))
+    assert (problem.field, problem.value, problem.line) == (
+        "entries.0.translations.de",
+        "Payment processing",
+        9,
+    )
+    assert problem.params["near"] == ["Payments"]
+
+
 def test_what_is_private_is_read_apart_from_what_is_published() -> None:
     file = read(
         with_entries(

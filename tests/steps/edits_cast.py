@@ -25,6 +25,11 @@ def website(world: World) -> str | None:
     return hetzner.content.links.website if hetzner.content.links else None
 
 
+def translations(world: World) -> dict[str, dict[str, str]]:
+    """Return what the list says of Hetzner in other languages."""
+    return next(entry for entry in world.public().entries if entry.key == "hetzner-falkenstein").content.translations
+
+
 def pending(world: World) -> list[str]:
     """Return the entries with an edit that is not on the list yet."""
     with world.reading() as session:

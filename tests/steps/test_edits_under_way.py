@@ -20,7 +20,7 @@ from registry.steps.lookup import get_entry, get_publisher
 from registry.steps.published import load_entry_history
 from registry.steps.record_edit import EditFate
 from registry.tables import EntryVersion, NoticeChange
-from tests.steps.edits_cast import pending, places, website
+from tests.steps.edits_cast import pending, places, translations, website
 from tests.steps.path_cast import (
     HETZNER,
     STRIPE,
@@ -75,6 +75,33 @@ def test_an_editorial_edit_reaches_the_list_and_the_announced_target(world: Worl
         base = session.get_one(EntryVersion, row.base_version_id)
     assert [version.cause for version in history] == [number, "editorial", "founding"]
     assert base.document == read_entry(WITH_A_LINK).as_document()
+
+
+SERVERS = "Servers that run the service"
+
+
+def test_translations_reach_the_list_and_the_announced_target_each_by_its_own_texts(world: World) -> None:
+    world.apply(antopsis())
+    announce(world)
+    sweep(world)
+    both = {"de": {SERVERS: "Server, die den Dienst tragen", "Helsinki": "Helsinki (Finnland)"}}
+    assert edit(world, TWO_PLACES | {"translations": both}).fate is EditFate.IN_EFFECT
+    assert translations(world) == {"de": {SERVERS: "Server, die den Dienst tragen"}}
+    at(world, utc("2026-11-15 23:00"))
+    assert translations(world) == both
+
+
+def test_a_translation_of_what_was_announced_leaves_the_list_as_it_is(world: World) -> None:
+    world.apply(antopsis())
+    announce(world)
+    sweep(world)
+    before = world.public().revision
+    new = {"de": {"Helsinki": "Helsinki (Finnland)"}}
+    assert edit(world, TWO_PLACES | {"translations": new}).fate is EditFate.IN_EFFECT
+    assert (translations(world), world.public().revision) == ({}, before)
+    assert pending(world) == ["hetzner-falkenstein"]
+    at(world, utc("2026-11-15 23:00"))
+    assert (translations(world), pending(world)) == (new, [])
 
 
 def test_an_editorial_edit_of_an_announced_entry_needs_the_approvals_too(world: World) -> None:

@@ -15,7 +15,7 @@ from registry.domain.entries import EntryContent
 from registry.pages.selection import ListQuery
 from registry.pages.values import PublicEntry, PublicList
 from registry.writers.json_list import SCHEMA_PATH, build_json, load_schema
-from tests.pages.factories import ADDRESSES, FOUNDED_AT, STRIPE_NOTICE, content, empty_list, public_list
+from tests.pages.factories import ADDRESSES, FOUNDED_AT, STRIPE_NOTICE, change, content, empty_list, public_list
 
 SCHEMA: dict[str, Any] = json.loads(load_schema())
 
@@ -85,6 +85,18 @@ def test_a_transfer_carries_its_legal_name_and_citation_and_an_unknown_one_is_nu
     stripe = next(entry for entry in read(public_list())["entries"] if entry["key"] == "stripe")
     assert stripe["transfers"][1]["mechanism"] == "eu.art46.scc2021.m3"
     assert stripe["transfers"][1]["citation"] == "GDPR Art 46(2)(c); Dec (EU) 2021/914"
+
+
+def test_translations_stand_beside_the_texts_they_translate() -> None:
+    mail = content("Post", purposes=["Mail"], translations={"de": {"Mail": "Post"}})
+    added = replace(STRIPE_NOTICE, changes=(change("post", None, mail),))
+    entry = PublicEntry("post", mail, FOUNDED_AT, FOUNDED_AT)
+    document = read(public_list(entries=(entry,), notices=(added,)))
+    check(document)
+    written = document["entries"][0]
+    assert (written["purposes"], written["translations"]) == (["Mail"], {"de": {"Mail": "Post"}})
+    assert document["upcoming"][0]["changes"][0]["translations"] == {"de": {"Mail": "Post"}}
+    assert read(public_list())["entries"][0]["translations"] == {}
 
 
 def test_upcoming_notices_carry_their_typed_changes_which_can_be_read_back() -> None:

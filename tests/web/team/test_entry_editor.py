@@ -12,6 +12,8 @@ from sqlalchemy import select
 from registry.domain.entries import read_entry
 from registry.steps.lookup import get_publisher
 from registry.tables import EntryVersion, Event
+from tests.steps.path_cast import HETZNER as HETZNER_CONTENT
+from tests.steps.path_cast import edit
 from tests.web.colleagues import ARNO, EDDA, ZOE, Team
 from tests.web.site import words_of
 from tests.web.team.entry_forms import HELSINKI, HETZNER, KEY, LIST, drafts, fields_on, open_form, said_after, wanted
@@ -43,6 +45,18 @@ def test_an_editorial_edit_is_on_the_list_at_once(team: Team) -> None:
     said = said_after(edda, edda.post(f"{HETZNER}/edit", form))
     assert "on the list at once: the change is editorial" in said
     assert "What waits" not in said
+
+
+def test_an_edit_keeps_the_translations_of_the_texts_that_stay(team: Team) -> None:
+    said = {"Account data": "Kontodaten", "Usage data": "Nutzungsdaten"}
+    edit(team.site.world, HETZNER_CONTENT | {"translations": {"de": said}})
+    edda = team.sign_in(EDDA)
+    assert "Translations" in words_of(edda.get(f"{HETZNER}/history").text)
+    form = open_form(edda) | {"data_categories": "Account data", "links.website": "https://hetzner.example"}
+    said_after(edda, edda.post(f"{HETZNER}/edit", form))
+    document = wanted(team.site.world)
+    assert document is not None
+    assert document["translations"] == {"de": {"Account data": "Kontodaten"}}
 
 
 def test_private_facts_are_saved_without_a_notice(team: Team) -> None:

@@ -49,20 +49,28 @@ def problems_of(fields: dict[str, str]) -> dict[str, str]:
 def test_every_field_comes_back_as_it_was() -> None:
     content = full_entry()
     form = form_of(content.as_document(), INTERNAL)
-    assert read_form(posted(form)).read() == (content, INTERNAL)
+    assert read_form(posted(form)).read(content.translations) == (content, INTERNAL)
 
 
 @given(entries)
 def test_whatever_an_entry_says_opening_and_saving_it_changes_nothing(content: EntryContent) -> None:
     form = form_of(content.as_document(), EntryInternals())
-    assert read_form(posted(form)).read()[0].as_document() == content.as_document()
-    assert restore_form(form.values).read()[0].as_document() == content.as_document()
+    for again in (read_form(posted(form)), restore_form(form.values)):
+        assert again.read(content.translations)[0].as_document() == content.as_document()
+
+
+def test_an_edit_keeps_the_translations_of_the_texts_that_stay() -> None:
+    content = full_entry()
+    form = read_form(posted(form_of(content.as_document() | {"retention": "A year."}, INTERNAL)))
+    kept, _ = form.read(content.translations)
+    assert content.translations["de"].keys() - kept.translations["de"].keys() == {"30 days."}
+    assert kept.translations["zh"] == content.translations["zh"]
 
 
 def test_every_field_of_the_domain_has_one_in_the_form() -> None:
     shown = form_of(full_entry().as_document(), INTERNAL).values
     heads = {name.partition(".")[0] for name in shown}
-    assert set(EntryContent.model_fields) | {"internals", "key"} == heads
+    assert set(EntryContent.model_fields) - {"translations"} | {"internals", "key"} == heads
     assert {f"internals.{name}" for name in EntryInternals.model_fields} <= set(shown)
     assert set(INTERNALS) == set(EntryInternals.model_fields)
 
