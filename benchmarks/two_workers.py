@@ -6,6 +6,7 @@ are sent: how long a process takes to start, or to find the last letter, is no m
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import time
@@ -19,7 +20,7 @@ from benchmarks.places import POSTGRESQL, Place, Places
 from benchmarks.rows import Row
 from benchmarks.sink import Sink
 from benchmarks.sizes import Sizes
-from benchmarks.workers import Worker, seconds_of_machine, seconds_of_processor
+from benchmarks.workers import Worker, keep_on, seconds_of_machine, seconds_of_processor
 
 LEAST_RATIO = 1.6
 FULL = 0.9
@@ -28,6 +29,7 @@ MOST_BY_OTHERS = 0.25
 """Where other programs take more than this share of them, nothing is shown by their being full."""
 UNTIL = 0.95
 LONGEST_RUN = 120.0
+SETTLED_AFTER = 0.3
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,16 @@ class Run:
 
 
 def measure(places: Places, sizes: Sizes) -> Iterator[Row]:
-    """Send a queue by one worker and by two, in turn."""
-    one, two = [], []
-    for _ in range(sizes.worker_rounds):
-        one.append(run(places, sizes.worker_letters, 1))
-        two.append(run(places, sizes.worker_letters, 2))
+    """Send a queue by one worker and by two, in turn: as the system places them, and each on its own processor."""
+    for is_kept in (False, True):
+        one, two = [], []
+        for _ in range(sizes.worker_rounds):
+            one.append(run(places, sizes.worker_letters, 1, is_kept=is_kept))
+            two.append(run(places, sizes.worker_letters, 2, is_kept=is_kept))
+        yield _compare(sizes.worker_letters, one, two, is_kept=is_kept)
+
+
+def _compare(letters: int, one: list[Run], two: list[Run], *, is_kept: bool) -> Row:
     slow, fast = (statistics.median(each.pace for each in runs) for runs in (one, two))
     full, others, waited = (
         statistics.median(values)
@@ -58,15 +65,17 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Row]:
     )
     cores = os.cpu_count() or 1
     used_by_one, used = (cores * statistics.median(each.ours for each in runs) for runs in (one, two))
+    where = ", each with its mail server and its part of the database on a processor of its own," if is_kept else ""
     note = (
-        f"on PostgreSQL two workers on one machine hand over {round(60 * fast, -2):,.0f} letters a minute; with their "
-        f"database and the mail servers they kept {used:.2f} of {cores} processors busy, one worker {used_by_one:.2f}; "
-        f"for {waited:.0%} of their time these had only the disk to wait for, and other programs took {others:.0%}"
+        f"on PostgreSQL two workers on one machine{where} hand over {round(60 * fast, -2):,.0f} letters a minute; with "
+        f"their database and the mail servers they kept {used:.2f} of {cores} processors busy, one worker "
+        f"{used_by_one:.2f}; for {waited:.0%} of their time these had only the disk to wait for, and other programs "
+        f"took {others:.0%}"
     )
     is_full = full >= FULL and others <= MOST_BY_OTHERS
     ratio = fast / slow
-    yield Row(
-        f"two workers, {sizes.worker_letters:,} letters",
+    return Row(
+        f"two workers, {letters:,} letters" + (", each on a processor of its own" if is_kept else ""),
         POSTGRESQL,
         f"{fast:,.0f}/s ({min(each.pace for each in two):,.0f}-{max(each.pace for each in two):,.0f})",
         f"one worker: {slow:,.0f}/s ({min(each.pace for each in one):,.0f}-{max(each.pace for each in one):,.0f})",
@@ -77,8 +86,12 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Row]:
     )
 
 
-def run(places: Places, count: int, workers: int) -> Run:
-    """Let so many workers send a queue, and return their pace together."""
+def run(places: Places, count: int, workers: int, *, is_kept: bool = False) -> Run:
+    """Let so many workers send a queue, and return their pace together.
+
+    With `is_kept` each worker, its mail server and its sessions of the database stay on one processor: what hands a
+    letter on then need not wake another one.
+    """
     with ExitStack() as stack:
         # Each has a sink of its own: one would take the letters of both in turn, as no real mail server does.
         sinks = [stack.enter_context(Sink()) for _ in range(workers)]
@@ -90,6 +103,13 @@ def run(places: Places, count: int, workers: int) -> Run:
         must_end_at = time.monotonic() + LONGEST_RUN
         while not all(sink.connections() for sink in sinks):
             _look(running, must_end_at)
+        if is_kept:
+            # By then each has opened all the sessions that it will have.
+            time.sleep(SETTLED_AFTER)
+            for processor, worker, sink in zip(
+                itertools.cycle(range(os.cpu_count() or 1)), running, sinks, strict=False
+            ):
+                keep_on(processor, [worker.number, sink.process, *sessions(place, worker.name)])
         letters, began = _letters(sinks), time.perf_counter()
         ours, (busy, waited, had) = seconds_of_processor(processes), seconds_of_machine()
         while (sent := _letters(sinks)) < count * UNTIL:
@@ -100,6 +120,13 @@ def run(places: Places, count: int, workers: int) -> Run:
         whole = had_then - had
         others = max(0.0, busy_then - busy - used) / whole
         return Run((sent - letters) / seconds, used / whole, others, (waited_then - waited) / whole)
+
+
+def sessions(place: Place, name: str) -> list[int]:
+    """The processes of the database server that serve a worker."""
+    with psycopg.connect(place.address) as connection:
+        asked = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+        return [pid for (pid,) in connection.execute(asked, (name,))]
 
 
 def postmaster(place: Place) -> int:

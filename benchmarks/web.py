@@ -26,7 +26,19 @@ from urllib.parse import quote
 from benchmarks.places import ENGINES, SQLITE, Place, Places, places
 from benchmarks.rows import Row, Skipped, markdown, table
 from benchmarks.web_data import ENDED, WORDS, add_notices, announce_change, fill
-from benchmarks.web_servers import Got, Pace, bare, get, hello, need, nginx_before, nginx_files, registry_web, wrk
+from benchmarks.web_servers import (
+    Got,
+    Pace,
+    bare,
+    get,
+    hello,
+    need,
+    nginx_before,
+    nginx_cache,
+    nginx_files,
+    registry_web,
+    wrk,
+)
 from registry import clock
 from registry.app import create_app
 from registry.steps.artefacts import build_artefacts
@@ -41,6 +53,8 @@ OF_BARE = 0.85
 """What is on top of the server: a bare function is the most that any Python behind it could reach."""
 OF_NGINX_UNCHANGED = 0.4
 OF_NGINX_BEHIND = 0.9
+OF_BARE_CACHE = 0.9
+"""Of what nginx answers out of a cache at all, whatever is in it."""
 MOST_SECONDS_TO_PUBLISH = 5.0
 MOST_SECONDS_FOR_A_READER = 1.0
 """The slowest answer while the same process builds a long list anew, on a machine that is busy with that."""
@@ -76,11 +90,16 @@ def measure_published(made: Places, sizes: Sizes) -> Iterator[Row]:
         static = stack.enter_context(nginx_files(place.folder, files))
         ready = stack.enter_context(bare(place.folder))
         behind = stack.enter_context(nginx_before(place.folder, web))
+        cache = stack.enter_context(nginx_cache(place.folder, static))
         for name, target in TARGETS.items():
-            tags = {port: _tag(port, path) for port, path in ((web, target), (static, f"/{name}"), (behind, target))}
+            tags = {
+                port: _tag(port, path)
+                for port, path in ((web, target), (static, f"/{name}"), (behind, target), (cache, f"/{name}"))
+            }
             asks: dict[str, Callable[[], Pace]] = {
                 "behind": _asking(behind, target, sizes),
                 "nginx": _asking(static, f"/{name}", sizes),
+                "cache": _asking(cache, f"/{name}", sizes),
                 "ours": _asking(web, target, sizes),
                 "bare": _asking(ready, f"/{name}", sizes),
                 "hello": _asking(greeting, "/", sizes),
@@ -96,6 +115,8 @@ def measure_published(made: Places, sizes: Sizes) -> Iterator[Row]:
             yield _compare(f"{name}", runs["ours"], "a bare function with these bytes", runs["bare"], OF_BARE)
             yield _compare(f"{name}, 304", runs["ours 304"], "nginx's 304", runs["nginx 304"], OF_NGINX_UNCHANGED)
             yield _compare(f"{name}, behind nginx", runs["behind"], "nginx gzip_static", runs["nginx"], OF_NGINX_BEHIND)
+            peer = "nginx's cache at its barest"
+            yield _compare(f"{name}, behind nginx", runs["behind"], peer, runs["cache"], OF_BARE_CACHE)
 
 
 def _build(place: Place) -> int:

@@ -141,6 +141,22 @@ def nginx_before(folder: Path, web: int) -> Iterator[int]:
         yield port
 
 
+@contextmanager
+def nginx_cache(folder: Path, files: int) -> Iterator[int]:
+    """nginx with as little of a cache as it can have, before the nginx that has the files; gives its port.
+
+    Nothing is decided for a request, nothing grows old, and no header is there but those of a file.
+    """
+    around = f"proxy_cache_path {folder / 'bare-cache'} levels=1:2 keys_zone=bare:10m use_temp_path=off;"
+    inside = (
+        f"location / {{ proxy_pass http://{HERE}:{files}; proxy_http_version 1.1; "
+        "proxy_set_header Connection ''; proxy_set_header Accept-Encoding gzip; proxy_cache bare; "
+        "proxy_cache_key $uri; proxy_cache_valid 200 1h; proxy_ignore_headers Vary; open_file_cache max=1000; }"
+    )
+    with _nginx(folder, "cache", around, inside) as port:
+        yield port
+
+
 def read_documented() -> tuple[str, str]:
     """Return the two parts of the documented configuration: what stands beside `server`, and what within it."""
     blocks = re.findall(r"```nginx\n(.*?)```", DEPLOYING.read_text(encoding="utf-8"), re.DOTALL)

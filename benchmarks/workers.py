@@ -20,9 +20,11 @@ class Worker:
     """`registry worker` on a place, sending to a mail URL. Ends with its block, by SIGTERM as an operator ends it."""
 
     def __init__(self, place: Place, mail_url: str) -> None:
-        self._log = place.folder / f"worker-{time.monotonic_ns()}.log"
+        self.name = f"worker-{time.monotonic_ns()}"
+        """What its sessions are called by the database server."""
+        self._log = place.folder / f"{self.name}.log"
         around = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-        environ = {**around, **place.environ, "REGISTRY_MAIL_URL": mail_url}
+        environ = {**around, **place.environ, "REGISTRY_MAIL_URL": mail_url, "PGAPPNAME": self.name}
         command = [str(Path(sys.executable).parent / "registry"), "worker"]
         with self._log.open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(command, env=environ, stderr=log, stdout=log, cwd=place.folder)
@@ -52,6 +54,13 @@ class Worker:
     def peak_memory(self) -> float:
         """The most memory it held at once so far, in megabytes (10^6 bytes)."""
         return _status(self.number, "VmHWM") * 1024 / 1e6
+
+
+def keep_on(processor: int, processes: Iterable[int]) -> None:
+    """Have these processes, with all their threads, run on one processor alone."""
+    for number in processes:
+        for task in Path(f"/proc/{number}/task").iterdir():
+            os.sched_setaffinity(int(task.name), {processor})
 
 
 def seconds_of_processor(processes: Iterable[int]) -> float:
