@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 from itertools import cycle
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import select
 
 from registry.readers.registry_file import RegistryFile
 from registry.tables import ConfirmToken
+from registry.web.forms_subscribe import ANSWER_STEP, STEP
 from tests.web.site import Site, path_of
 from tests.web.test_letter_links import sign
 from tests.world import antopsis, link_in
@@ -43,6 +45,19 @@ def test_a_mailbox_gets_one_letter_a_day_whoever_asks_by_whatever_form_at_whatev
         ask_everywhere(site)
         assert len(site.letters_to(FRED)) <= 1 + hours // 24, hours
     assert len(site.letters_to(FRED)) == 3
+
+
+def test_a_wish_is_answered_after_whole_steps_of_time_whatever_is_known_of_the_address(
+    light_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    light_site.follow("known@reader.example")
+    clock, slept = iter([100.0, 100.03, 200.0, 200.31]), list[float]()
+    time = SimpleNamespace(monotonic=lambda: next(clock), sleep=slept.append)
+    monkeypatch.setattr("registry.web.forms_subscribe.time", time)
+    monkeypatch.delitem(light_site.app.config, STEP)
+    for address in ("known@reader.example", "new@reader.example"):
+        assert light_site.subscribe(address).status_code == 200
+    assert slept == [pytest.approx(ANSWER_STEP - 0.03), pytest.approx(ANSWER_STEP - 0.01)]
 
 
 def test_a_second_wish_of_the_day_waits_for_the_next_and_its_link_is_good(site: Site, streams: RegistryFile) -> None:
