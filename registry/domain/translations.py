@@ -6,9 +6,11 @@ Where an original changes, nothing translates it any more, and it is shown as it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from registry.domain.entries import EntryContent
+from registry.domain.errors import InvalidInput, Problem
 from registry.domain.free_texts import (
     FIELDS,
     LANGUAGES,
@@ -18,8 +20,10 @@ from registry.domain.free_texts import (
     keep_apart,
     say_texts,
 )
+from registry.domain.text import Text, is_one_line
+from registry.domain.validation import Document, read_model
 
-__all__ = ["LANGUAGES", "in_language", "prune", "texts_of", "translate_value", "with_translations"]
+__all__ = ["LANGUAGES", "in_language", "prune", "texts_of", "translate", "translate_value", "with_translations"]
 
 
 def texts_of(content: EntryContent) -> tuple[str, ...]:
@@ -60,3 +64,31 @@ def prune(translations: Given, content: EntryContent) -> dict[str, dict[str, str
 def with_translations(content: EntryContent, translations: Given) -> EntryContent:
     """Return the content with those of these translations that translate a text of it, in place of its own."""
     return content.model_copy(update={"translations": prune(translations, content)})
+
+
+class _Translation(Document):
+    words: Text
+
+
+def translate(content: EntryContent, language: str, said: Mapping[str, str]) -> EntryContent:
+    """Return the content with these words for texts of it in a language; empty ones take a translation away.
+
+    Texts that are not among `said` keep the translation they have. Raises `InvalidInput` with a problem for each that
+    is too long, has characters no text may have, or has several lines where its text has a field of one; its field is
+    `translations.<language>.<text>`.
+    """
+    has_lines = find_texts(dict(content))
+    kept = {text: words for text, words in content.translations.get(language, {}).items() if text not in said}
+    problems: list[Problem] = []
+    for text, given in said.items():
+        if not given.strip():
+            continue
+        try:
+            kept[text] = read_model(_Translation, {"words": given}).words
+            if not has_lines.get(text, True) and not is_one_line(kept[text]):
+                raise InvalidInput([Problem("words", given, "line-break")])
+        except InvalidInput as error:
+            problems += [replace(each, field=f"translations.{language}.{text}") for each in error.problems]
+    if problems:
+        raise InvalidInput(problems)
+    return with_translations(content, {**content.translations, language: kept})

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
+from registry.domain.changes import TRANSLATIONS
 from registry.domain.duplicates import propose_key
 from registry.domain.entries import EntryContent, EntryInternals, Key, digest_of
 from registry.domain.errors import InvalidInput, Problem, RegistryError
@@ -96,7 +97,8 @@ def save_entry(
 
     `base` is what the form was opened on, None for a new entry. Raises `EntryChangedMeanwhile` where the entry is
     wanted otherwise by now than it was then and than the form says, `UnknownEntry`, and `InvalidInput` for a key that
-    is taken or cannot be one, a product or parent that there is not, and a parent that is below its own child.
+    is taken or cannot be one, a product or parent that there is not, and a parent that is below its own child. New
+    translations alone are nothing other: `content` has to hold those of now.
     """
     lock_publisher(session, publisher)
     if base is None:
@@ -163,10 +165,23 @@ def refuse_stale(
     wanted = present.versions.wanted
     here = digest_of(content.as_document())
     is_other = present.base.version_id != base.version_id and here != (wanted.digest if wanted else None)
+    is_other = is_other and not _says_the_same(session, publisher, base, wanted)
     if internals != present.internals:
         is_other = is_other or present.base.internals_digest != base.internals_digest
     if is_other:
         raise _changed_meanwhile(session, publisher, present)
+
+
+def _says_the_same(session: Session, publisher: Publisher, base: Base, wanted: EntryVersion | None) -> bool:
+    """Return whether what is wanted is what a form was opened on, but for translations, which no field of it says."""
+    mine = (EntryVersion.publisher_id == publisher.id, EntryVersion.id == base.version_id)
+    then = session.scalar(select(EntryVersion.document).where(*mine))
+    now = wanted.document if wanted else None
+    return then is not None and now is not None and _untranslated(then) == _untranslated(now)
+
+
+def _untranslated(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != TRANSLATIONS}
 
 
 def refuse_other_version(session: Session, publisher: Publisher, present: Present, version_id: int | None) -> None:

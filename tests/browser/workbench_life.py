@@ -41,6 +41,7 @@ MORE = (
     *(f"notices/{number}/preview?shown={shown}" for number in (ANNOUNCED, "2026-003") for shown in ("text", "page")),
     *("customers/?page=2", "record/?page=2", "followers/?page=2", f"notices/{ANNOUNCED}/deliveries?page=2"),
     *("customers/oslo", "entries/openai", f"notices/{ANNOUNCED}/customers/bremen", "entries/?q=nothing+of+the+kind"),
+    *("entries/openai/translations?language=zh", "entries/clerk/translations?language=de"),
     *("notices/2026-003", "notices/2026-003/preview?shown=feed", "people/?q=x", "compare?from=2026-09-30"),
     "no-such-screen",
 )

@@ -13,7 +13,15 @@ from registry.domain.changes import EntryChange, change_in_language, diff_entry,
 from registry.domain.entries import EntryContent, canonical_json, digest_of, read_entry
 from registry.domain.errors import InvalidInput, Problem
 from registry.domain.free_texts import FIELDS, FREE_TEXTS
-from registry.domain.translations import LANGUAGES, in_language, prune, texts_of, translate_value, with_translations
+from registry.domain.translations import (
+    LANGUAGES,
+    in_language,
+    prune,
+    texts_of,
+    translate,
+    translate_value,
+    with_translations,
+)
 from registry.domain.vocabulary import Weight
 from registry.i18n import explain
 from registry.language import LANGUAGES as SPOKEN
@@ -253,6 +261,25 @@ def test_an_edit_of_translations_reaches_each_version_by_its_own_texts() -> None
     assert merge_editorial(edit, listed).translations == {"de": {"Hosting": "Neu", "Mail": "Post"}}
     removed = change_of(target, bare_entry(purposes=["Hosting", "Backups"]))
     assert merge_editorial(removed, listed).translations == {"de": {"Mail": "Post"}}
+
+
+def test_a_language_is_translated_text_by_text_and_the_others_stay() -> None:
+    content = full_entry()
+    told = translate(content, "de", {"Hosting": " ", "Backups": " Datensicherung\r\n", "Nowhere": "Nirgends"})
+    german = {"Backups": "Datensicherung", "Runs the servers.": "Betreibt die Server.", "30 days.": "30 Tage."}
+    assert told.translations == {"de": german, "zh": {"Hosting": "托管"}}
+    assert read_entry(told.as_document()) == told
+
+
+def test_every_text_that_cannot_be_translated_so_is_named() -> None:
+    wrong = {"Hosting": "a\nb", "Backups": "x" * 5_001, "30 days.": "30\nTage.", "Runs the servers.": "\x07"}
+    with pytest.raises(InvalidInput) as refused:
+        translate(full_entry(), "de", wrong)
+    assert [(problem.field, problem.code) for problem in refused.value.problems] == [
+        ("translations.de.Hosting", "line-break"),
+        ("translations.de.Backups", "too-long"),
+        ("translations.de.Runs the servers.", "control-character"),
+    ]
 
 
 def test_translations_are_said_by_the_language_they_are_in() -> None:

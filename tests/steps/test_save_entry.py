@@ -83,6 +83,16 @@ def test_two_who_want_the_same_are_not_in_each_others_way(world: World) -> None:
     assert save(world, TWO_PLACES, base).edit.fate is EditFate.UNCHANGED
 
 
+def test_new_translations_alone_are_in_no_forms_way(world: World) -> None:
+    world.apply(antopsis())
+    base, said = base_of(world), {"translations": {"de": {"Account data": "Kontodaten"}}}
+    edit(world, HETZNER | said, actor=BORIS)
+    assert save(world, WITH_A_LINK | said, base).edit.fate is EditFate.IN_EFFECT
+    edit(world, TWO_PLACES | said, actor=BORIS)
+    with pytest.raises(EntryChangedMeanwhile):
+        save(world, HETZNER | said, base)
+
+
 def test_effect_of_what_the_form_was_opened_on_is_no_change(world: World) -> None:
     world.apply(antopsis())
     edit(world, None, "stripe")

@@ -14,7 +14,9 @@ from registry.domain.entries import EntryContent, EntryInternals
 from registry.domain.errors import RegistryError
 from registry.domain.people import TeamRole
 from registry.domain.transfers import load_mechanisms
+from registry.domain.translations import texts_of
 from registry.domain.vocabulary import Role
+from registry.language import language_name
 from registry.pages.entry_facts import Names, all_facts, grounds_of, links_of
 from registry.pages.notice_facts import ChangeShown, show_change
 from registry.pages.values import Addresses
@@ -114,6 +116,8 @@ def _show_entry(
         zone=publisher.facts["time_zone"],
         today=today_at(publisher.facts["time_zone"]),
         parent=found.parent_name,
+        translated=[(code, language_name(code), len(said)) for code, said in content.translations.items()],
+        texts=len(texts_of(content)),
     )
 
 

@@ -14,10 +14,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.utils import redirect
 
+from registry.domain.changes import TRANSLATIONS
 from registry.domain.duplicates import propose_key
 from registry.domain.entries import EntryContent, EntryInternals
 from registry.domain.errors import InvalidInput
 from registry.domain.people import TeamRole
+from registry.domain.translations import with_translations
 from registry.domain.vocabulary import Weight
 from registry.pages.entry_facts import Names
 from registry.queries.entries import list_products
@@ -31,9 +33,9 @@ from registry.web.team.access import Desk, screen
 from registry.web.team.entries import get_present
 from registry.web.team.entry_conflict import MINE, list_differing, merge_forms, read_choices
 from registry.web.team.entry_form import EntryForm, place_problems, read_form
-from registry.web.team.entry_page import explain_typed, kept_translations, open_form, show_form
+from registry.web.team.entry_page import explain_typed, kept_translations, open_form, show_form, shown_document
 from registry.web.team.entry_sitting import Sitting, sit_down
-from registry.web.team.entry_words import tell_earliest, tell_fate
+from registry.web.team.entry_words import tell_earliest, tell_fate, tell_obsolete
 from registry.web.team.frame import go, private, show, show_moment, to
 
 ROW_ACTS = ("add.", "remove.", "up.", "down.")
@@ -73,7 +75,7 @@ def _edit(desk: Desk, present: Present | None) -> Any:
             discard_draft(session, publisher, desk.person_id, sitting.subject)
         return _leave(sitting, "Nothing of yours was saved: the entry is as your colleague left it.")
     try:
-        content, internals = form.read(kept_translations(present))
+        content, internals = form.read()
     except InvalidInput as error:
         return _show_again(desk, present, sitting, form, place_problems(error))
     if act == "check":
@@ -104,10 +106,10 @@ def _leave(sitting: Sitting, said: str) -> Any:
 
 def _find_version(session: Session, publisher: Publisher, sitting: Sitting) -> EntryVersion | None:
     """Return the version that the form was opened on, if it is one of this publisher's."""
-    if sitting.base is None or sitting.base.version_id is None:
+    if sitting.opened_on is None:
         return None
     mine = EntryVersion.publisher_id == publisher.id
-    return session.scalar(select(EntryVersion).where(mine, EntryVersion.id == sitting.base.version_id))
+    return session.scalar(select(EntryVersion).where(mine, EntryVersion.id == sitting.opened_on))
 
 
 def _save(
@@ -122,6 +124,8 @@ def _save(
         with desk.writing() as (session, publisher):
             key = sitting.key or form.key or propose_key(content.as_document(), list_taken_keys(session, publisher))
             now_present = get_present(session, publisher, key) if present is not None else None
+            kept = kept_translations(now_present, _find_version(session, publisher, sitting))
+            content = with_translations(content, kept)
             assessed = assess_edit(session, desk.now, publisher, key, now_present, content)
             saved = save_entry(
                 session,
@@ -146,7 +150,8 @@ def _save(
     binds = edit.fate is EditFate.DRAFTED and edit.change is not None and edit.change.weight is Weight.BINDING
     if binds and assessed.earliest is not None:
         said = f"{said} {tell_earliest(assessed.earliest)}"
-    return go("entry", said=said, key=edit.key)
+    lost = tell_obsolete((shown_document(now_present) or {}).get(TRANSLATIONS, {}), content.translations)
+    return go("entry", said=" ".join([said, *lost]), key=edit.key)
 
 
 def _resolve(
@@ -168,7 +173,7 @@ def _resolve(
         return _show_both(desk, sitting, form, content, internals, None, choices)
     merged = merge_forms(form, present, choices)
     try:
-        content, internals = merged.read(kept_translations(present))
+        content, internals = merged.read()
     except InvalidInput as error:
         return _show_again(desk, present, sitting, merged, place_problems(error))
     return _save(desk, present, sitting, merged, content, internals)
@@ -217,6 +222,7 @@ def _show_both(
         is_removal=present.document is None,
         carried=form.values,
         base=present.base,
+        opened_on=sitting.opened_on,
         author=error.params["author"] if error else None,
         saved_at=show_moment(error.params["saved_at"], zone) if error else None,  # type: ignore[arg-type]  # params are objects
     )

@@ -14,7 +14,7 @@ from registry.domain.changes import TRANSLATIONS
 from registry.domain.duplicates import find_duplicates, propose_key
 from registry.domain.entries import EntryInternals
 from registry.domain.errors import InvalidInput
-from registry.domain.free_texts import Given
+from registry.domain.free_texts import Given, find_texts
 from registry.domain.vocabulary import Role
 from registry.pages.wording import field_name
 from registry.queries.entries import count_uses, list_products
@@ -22,7 +22,7 @@ from registry.queries.entry import load_documents
 from registry.steps.assess_edit import assess_edit
 from registry.steps.entry_drafts import find_draft, list_new_drafts
 from registry.steps.save_entry import Base, Present, list_taken_keys
-from registry.tables import EntryDraft, Publisher
+from registry.tables import EntryDraft, EntryVersion, Publisher
 from registry.web.team.access import Desk
 from registry.web.team.entry_conflict import PRIVATE_LABELS
 from registry.web.team.entry_fields import (
@@ -37,7 +37,7 @@ from registry.web.team.entry_fields import (
 )
 from registry.web.team.entry_form import EntryForm, form_of, place_problems, restore_form
 from registry.web.team.entry_sitting import Sitting
-from registry.web.team.entry_words import Meaning, explain_assessment, name_duplicates
+from registry.web.team.entry_words import Meaning, explain_assessment, name_duplicates, tell_obsolete
 from registry.web.team.frame import show
 
 MOST_SUGGESTIONS: Final = 200
@@ -67,17 +67,27 @@ def open_form(desk: Desk, session: Session, publisher: Publisher, present: Prese
         sitting = replace(sitting, base=_base_of(taken) if present is not None else None)
         form = restore_form(taken.fields)
         return show_form(desk, session, publisher, present, sitting, form, taken_up=_left(taken))
-    form = form_of(_shown_document(present), present.internals if present else EntryInternals())
+    form = form_of(shown_document(present), present.internals if present else EntryInternals())
     return show_form(desk, session, publisher, present, sitting, form, left=[_left(each) for each in drafts])
 
 
-def kept_translations(present: Present | None) -> Given:
-    """Return the translations of what the form shows: it has no field for them, and an edit keeps those that fit."""
-    found: Given = (_shown_document(present) or {}).get(TRANSLATIONS, {})
-    return found
+def kept_translations(present: Present | None, opened_on: EntryVersion | None = None) -> Given:
+    """Return the translations that an edit keeps as far as they fit: the form has no field for them.
+
+    They are those of what is wanted now. A text that is not in it, but on the list or in what the form was opened on,
+    has those that it has there: whoever goes back to an older text has it with its translations.
+    """
+    now = shown_document(present) or {}
+    texts, kept = find_texts(now), {language: dict(said) for language, said in now.get(TRANSLATIONS, {}).items()}
+    for version in (opened_on, present.versions.current if present else None):
+        document = (version.document if version else None) or {}
+        for language, said in document.get(TRANSLATIONS, {}).items():
+            older = {text: words for text, words in said.items() if text not in texts}
+            kept[language] = {**older, **kept.get(language, {})}
+    return kept
 
 
-def _shown_document(present: Present | None) -> Mapping[str, Any] | None:
+def shown_document(present: Present | None) -> Mapping[str, Any] | None:
     """Return what the form shows: what is wanted, or of an entry that is to leave what still stands on the list."""
     if present is None or present.document is not None:
         return present.document if present else None
@@ -151,7 +161,7 @@ def explain_typed(
     documents: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return what the piece "What this means" shows of a form as it is typed, whether it is complete or not."""
-    typed = form.as_data()
+    typed, kept = form.as_data(), kept_translations(present)
     own_key = present.entry.key if present else None
     alike = find_duplicates(typed, {key: other for key, other in documents.items() if key != own_key})
     proposed = ""
@@ -159,7 +169,7 @@ def explain_typed(
         taken = list_taken_keys(session, publisher)
         proposed = "" if form.key and form.key not in taken else propose_key(typed, taken)
     try:
-        content, _ = form.read(kept_translations(present))
+        content, _ = form.read(kept)
     except InvalidInput as error:
         problems = [(_label(field), sentence) for field, sentence in place_problems(error).items()]
         if not typed.get("name"):
@@ -172,7 +182,9 @@ def explain_typed(
     if content.role is Role.CATEGORY:
         warning = "A category names nobody, which is not enough under Clause 9 of the SCCs."
         meaning = replace(meaning, sentences=(*meaning.sentences, warning))
-    return _piece(meaning, alike, proposed)
+    piece = _piece(meaning, alike, proposed)
+    lost = tell_obsolete((shown_document(present) or {}).get(TRANSLATIONS, {}), content.translations)
+    return piece | {"obsolete": lost, "translations_of": own_key}
 
 
 def _piece(
@@ -182,6 +194,8 @@ def _piece(
         "meaning": replace(meaning, duplicates=name_duplicates(alike)),
         "proposed_key": proposed,
         "problems": problems or [],
+        "obsolete": (),
+        "translations_of": None,
     }
 
 

@@ -8,8 +8,10 @@ from typing import Final
 
 from registry.domain.changes import EntryChange
 from registry.domain.duplicates import Duplicate, Likeness
+from registry.domain.free_texts import Given
 from registry.domain.notices import EarliestEffect
 from registry.domain.vocabulary import ChangeKind, Weight
+from registry.language import language_name
 from registry.pages.wording import date_told, field_name, short_date
 from registry.steps.assess_edit import Assessment, StandsIn
 from registry.steps.editorial import EditFate
@@ -42,6 +44,11 @@ LIKENESSES: Final = {
     Likeness.SAME_WEBSITE: "the same website",
 }
 
+MOST_TOLD: Final = 5
+"""Texts whose translations an edit takes away, told one by one."""
+SHOWN_OF_A_TEXT: Final = 60
+"""Characters."""
+
 
 @dataclass(frozen=True)
 class Meaning:
@@ -67,8 +74,7 @@ def explain_assessment(assessed: Assessment, *, is_new: bool = False) -> Meaning
 
 def name_kinds(change: EntryChange) -> str:
     """Return what a change is, such as "a location change and a change of data"."""
-    named = [KINDS[kind] for kind in change.kinds]
-    return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+    return _listed([KINDS[kind] for kind in change.kinds])
 
 
 def tell_earliest(earliest: EarliestEffect) -> str:
@@ -99,6 +105,55 @@ def tell_fate(fate: EditFate, change: EntryChange | None, notice: StandsIn | Non
     kinds = name_kinds(change) if change else "a change"
     binds = change is not None and change.weight is Weight.BINDING
     return f"Saved. This is {kinds}{' and binds customers' if binds else ''}: it waits for a notice."
+
+
+def explain_translating(assessed: Assessment) -> str:
+    """Say what it would mean to save translations now, from what any edit of them would come to."""
+    number = assessed.notice.number if assessed.notice else ""
+    match assessed.fate:
+        case EditFate.NEEDS_APPROVAL:
+            approved = f"{_colleagues(assessed.approvals_required)} approved it"
+            return f"This is editorial: it takes effect once {approved}, and sends nothing."
+        case EditFate.WAITS:
+            waits = "what you save here waits until that notice is in effect or withdrawn, and sends nothing"
+            return f"Notice {number} changes this entry, and its content is fixed: {waits}."
+        case EditFate.DRAFTED if number:
+            return f"{_holds(number)} Saving revises it, and voids approvals it has."
+        case EditFate.DRAFTED:
+            return "An edit of this entry waits for a notice, and what you save here waits with it."
+    return "This is editorial: it takes effect as soon as you save it, and sends nothing."
+
+
+def tell_translated(fate: EditFate, change: EntryChange | None, notice: StandsIn | None, required: int) -> str:
+    """Say what became of translations that were saved."""
+    if fate is EditFate.DRAFTED and notice is None:
+        return "Saved. It waits with the edit of this entry that waits for a notice."
+    return tell_fate(fate, change, notice, required)
+
+
+def tell_obsolete(before: Given, after: Given) -> tuple[str, ...]:
+    """Say which translations an edit takes away, text by text: those of texts that it changes or takes out."""
+    lost: dict[str, list[str]] = {}
+    for language, said in before.items():
+        for text in said.keys() - after.get(language, {}).keys():
+            lost.setdefault(text, []).append(language)
+    told = [_tell_lost(text, languages) for text, languages in sorted(lost.items())]
+    more = len(told) - MOST_TOLD
+    return (*told[:MOST_TOLD], f"So do those of {more} more texts.") if more > 1 else tuple(told)
+
+
+def shorten(text: str) -> str:
+    """Return a text as it is named in a sentence: on one line, and of a long one its beginning."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN_OF_A_TEXT else f"{line[:SHOWN_OF_A_TEXT]}…"
+
+
+def _tell_lost(text: str, languages: list[str]) -> str:
+    named = _listed([language_name(language) for language in languages])
+    goes = (
+        "translation of “{}” goes with its text" if len(languages) == 1 else "translations of “{}” go with their text"
+    )
+    return f"The {named} {goes.format(shorten(text))}."
 
 
 def name_duplicates(duplicates: tuple[Duplicate, ...]) -> tuple[tuple[str, str, str], ...]:
@@ -151,7 +206,7 @@ def _beside_a_notice(assessed: Assessment) -> list[str]:
     if notice is None:
         return []
     if notice.is_draft:
-        revises = f"Notice {notice.number} is not published yet and holds this entry."
+        revises = _holds(notice.number)
         return [f"{revises} Saving revises it, and voids approvals it has."] if _alters(assessed) else [revises]
     announced = f"Notice {notice.number} changes this entry {tell_date(notice.effective_on)}, and its content is fixed."
     if assessed.fate is EditFate.WAITS:
@@ -164,6 +219,10 @@ def _beside_a_notice(assessed: Assessment) -> list[str]:
     return [announced]
 
 
+def _holds(number: str) -> str:
+    return f"Notice {number} is not published yet and holds this entry."
+
+
 def _alters(assessed: Assessment) -> bool:
     return assessed.fate is not EditFate.UNCHANGED
 
@@ -174,6 +233,10 @@ def _fields(change: EntryChange) -> tuple[tuple[str, str], ...]:
 
 def _is_whole(change: EntryChange) -> bool:
     return change.kinds in {(ChangeKind.ADDITION,), (ChangeKind.REMOVAL,)}
+
+
+def _listed(named: list[str]) -> str:
+    return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
 
 
 def _colleagues(required: int) -> str:

@@ -86,7 +86,10 @@ def make_samples(team: Team, customers: str = HANOI + BREMEN, entries: str = "")
             "int:passkey_id": passkey.id,
             "int:session_id": 1,
         }
-        of_entries = ("entry", "approve_entry_edit", "assess_entry", "keep_entry_draft", "drop_edit", "edit_entry")
+        of_entries = (
+            *("entry", "approve_entry_edit", "assess_entry", "keep_entry_draft", "drop_edit", "edit_entry"),
+            *("entry_translations", "save_translations"),
+        )
         return Samples(
             number,
             {
