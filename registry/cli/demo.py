@@ -75,6 +75,14 @@ SCENES: Final[dict[str, Scene]] = {
             "data_categories": ["Database backups (encrypted)"],
             "locations": [{"country": "FI", "place": "Helsinki", "function": "backup"}],
             "transfers": [{"regime": "eu", "mechanism": "none.same-area", "destination": "FI"}],
+            "translations": {
+                "de": {
+                    "A second place for encrypted database backups": (
+                        "Ein zweiter Ort für verschlüsselte Datenbanksicherungen"
+                    ),
+                    "Database backups (encrypted)": "Datenbanksicherungen (verschlüsselt)",
+                }
+            },
         },
         "Example Customer GmbH",
         {"key": "berlin", "time_zone": "Europe/Berlin", "notice": {"days": 45}},
@@ -87,6 +95,14 @@ SCENES: Final[dict[str, Scene]] = {
             "purposes": ["Answering customers' questions"],
             "data_categories": ["Account information", "Support messages"],
             "locations": [{"country": "VN", "place": "Da Nang", "function": "support_access"}],
+            "translations": {
+                "vi": {
+                    "Answering customers' questions": "Trả lời câu hỏi của khách hàng",
+                    "Account information": "Thông tin tài khoản",
+                    "Support messages": "Tin nhắn hỗ trợ",
+                    "Da Nang": "Đà Nẵng",
+                }
+            },
         },
         "Example Broadcaster Co.",
         {"key": "hanoi", "time_zone": "Asia/Ho_Chi_Minh"},

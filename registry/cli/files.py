@@ -13,10 +13,11 @@ from registry.cli.invocation import Command, Invocation, Refusal, as_option, pas
 from registry.cli.plan_lines import applied_lines, plan_document, plan_lines
 from registry.cli.printing import print_json, print_lines, print_progress
 from registry.cli.values import LOCAL_DATE, read_input, write_output
+from registry.language import speaking
 from registry.readers.registry_file import RegistryFile, read_registry_file
 from registry.readers.schema import registry_file_schema
 from registry.steps.apply_file import apply_file, plan_file
-from registry.steps.artefacts import addresses_of
+from registry.steps.artefacts import addresses_of, own_language
 from registry.steps.editorial import find_open_notice
 from registry.steps.lookup import find_entry, get_publisher
 from registry.steps.published import load_public_list
@@ -152,7 +153,8 @@ def export(run: Invocation, publisher_slug: str, format_name: str, as_of: date |
         publisher = get_publisher(session, publisher_slug)
         public = load_public_list(session, run.now, publisher, as_of)
         addresses = addresses_of(session, publisher, run.wiring.letterhead)
-    data = build_json(public, addresses) if format_name == "json" else build_csv(public)
+    with speaking(own_language(public.publisher)):
+        data = build_json(public, addresses) if format_name == "json" else build_csv(public)
     if output is None:
         click.echo(data, nl=False)
         return

@@ -13,7 +13,7 @@ from registry.domain.vocabulary import Audience, StatementKind
 from registry.language import gettext as _
 from registry.language import marked, ngettext
 from registry.letters import wording
-from registry.letters.rows import EntryInWords, Member, Row, describe_change
+from registry.letters.rows import EntryInWords, Member, Row, tell_changes
 from registry.letters.values import StatementFacts
 from registry.letters.web_slots import WebSlot, refuse_marks_within
 from registry.letters.webhook_payload import WITHOUT_DEADLINE
@@ -80,8 +80,7 @@ def fit(
     """
     refuse_marks_within(asdict(facts))
     refuse_marks_within(title)
-    names = dict(facts.product_names)
-    changes = [describe_change(change, names) for change in facts.changes]
+    changes = tell_changes(facts.changes, facts.product_names)
     explanation = to_text(facts.explanation)
     for count, share, prose in _plans(len(changes)):
         shown = tuple(_in_words(change, share) for change in changes[:count])

@@ -19,7 +19,7 @@ from registry import markdown
 from registry.domain.vocabulary import Audience, ServiceLetterKind, StatementKind
 from registry.language import gettext_for_templates, speaking, spoken
 from registry.letters import plain_text, wording
-from registry.letters.rows import EntryInWords, Member, describe_change
+from registry.letters.rows import EntryInWords, Member, tell_changes
 from registry.letters.slots import Slot, refuse_slot_marks
 from registry.letters.values import (
     AcknowledgedFacts,
@@ -75,9 +75,8 @@ class LetterRenderer:
         """
         _refuse_slots_within(asdict(facts))
         kind = StatementKind(facts.kind)
-        names = dict(facts.product_names)
         with speaking(language):
-            changes = tuple(describe_change(change, names) for change in facts.changes)
+            changes = tell_changes(facts.changes, facts.product_names)
             context = {
                 "facts": facts,
                 "is_customer": audience is Audience.CUSTOMER,

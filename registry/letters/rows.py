@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from registry.domain.changes import EntryChange, FieldChange
+from registry.domain.changes import EntryChange, FieldChange, change_in_language
 from registry.domain.vocabulary import ChangeKind, Weight
 from registry.language import gettext as _
-from registry.language import marked
+from registry.language import marked, spoken
 from registry.letters.wording import FIELD_LABELS, NOT_STATED, say_field, say_kinds
 
 ALWAYS_TOLD_OF_AN_ADDITION = (
@@ -64,10 +64,19 @@ class EntryInWords:
     rows: tuple[Row, ...]
 
 
+def tell_changes(changes: Iterable[EntryChange], product_names: Iterable[tuple[str, str]]) -> tuple[EntryInWords, ...]:
+    """Put changes into the words of a letter, with their texts in the language spoken here where they are translated.
+
+    `product_names` are pairs of a product's key and name.
+    """
+    names = dict(product_names)
+    return tuple(describe_change(change_in_language(change, spoken()), names) for change in changes)
+
+
 def describe_change(change: EntryChange, product_names: Mapping[str, str]) -> EntryInWords:
     """Put a change into words. `product_names` gives the names of product keys; a key without one stands as it is.
 
-    The words are in the language spoken here.
+    Our words are in the language spoken here, the publisher's as they stand.
     """
     is_whole = change.kinds in {(ChangeKind.ADDITION,), (ChangeKind.REMOVAL,)}
     if is_whole:

@@ -113,7 +113,7 @@ def _words_of(field: str) -> Callable[[Sequence[PublicList]], Known]:
 
 
 def _told(field: str, public: PublicList) -> Iterable[str]:
-    for content in (*(entry.content for entry in public.entries), *(entry.content for entry in public.removed)):
+    for content in public.contents:
         yield from _members(field, content)
     for notice in public.notices:
         for change in notice.changes:

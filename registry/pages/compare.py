@@ -18,7 +18,7 @@ from registry.domain.errors import InvalidInput, Problem
 from registry.domain.validation import Document, read_model
 from registry.domain.vocabulary import ChangeKind
 from registry.pages.entry_facts import Names
-from registry.pages.notice_facts import ChangeShown, show_change
+from registry.pages.notice_facts import ChangeShown, tell_change
 from registry.pages.values import Addresses
 from registry.pages.wording import kinds_in_words, local_date
 
@@ -189,7 +189,7 @@ def _show(difference: Difference, comparison: Comparison, addresses: Addresses) 
         )
         for cause in difference.causes
     )
-    shown = show_change(difference.change, addresses, comparison.names)
+    shown = tell_change(difference.change, addresses, comparison.names)
     return DifferenceShown(shown, tuple(causes), difference.is_corrected)
 
 

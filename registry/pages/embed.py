@@ -7,9 +7,12 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from registry.domain.translations import in_language
 from registry.domain.vocabulary import Role
 from registry.language import gettext as _
+from registry.language import spoken
 from registry.pages.entry_facts import Names, show_field
+from registry.pages.own_words import tell_own_words
 from registry.pages.selection import ListQuery, select_entries
 from registry.pages.values import Addresses, PublicEntry, PublicList, PublicPublisher
 from registry.pages.wording import ROLE_HEADINGS, place_name
@@ -47,11 +50,12 @@ def show_frame(public: PublicList, addresses: Addresses, query: ListQuery) -> di
         "found": len(chosen),
         "upcoming": public.upcoming,
         "query": query,
+        **tell_own_words(public.publisher, (entry.content for entry in chosen)),
     }
 
 
 def _show(entry: PublicEntry, addresses: Addresses, names: Names) -> FramedEntry:
-    content = entry.content
+    content = in_language(entry.content, spoken())
     seat = place_name(content.country) if content.country else None
     return FramedEntry(
         name=content.name,

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from registry.domain.entries import EntryContent
+from registry.domain.free_texts import FREE_TEXTS
 from registry.domain.vocabulary import ConditionWhen, LocationFunction, Role
 from registry.language import gettext as _
 from registry.language import say_translations
@@ -43,11 +44,15 @@ class Names:
 
 @dataclass(frozen=True)
 class Fact:
-    """One labelled fact; no lines means that it is not stated. `is_run` sets its lines one after another."""
+    """One labelled fact; no lines means that it is not stated. `is_run` sets its lines one after another.
+
+    `is_own` where they are the publisher's own words.
+    """
 
     label: str
     lines: tuple[str, ...]
     is_run: bool = False
+    is_own: bool = False
 
 
 def show_field(field: str, value: Any, names: Names) -> tuple[str, ...]:
@@ -132,7 +137,7 @@ def all_facts(content: EntryContent, names: Names) -> tuple[Fact, ...]:
     for field in _FIELDS_OF_THE_ENTRY_PAGE:
         lines = together[field] if field in together else show_field(field, stated[field], names)
         if stated[field] or field not in silent_where_empty:
-            shown.append(Fact(FIELDS[field], lines, is_run=field in _RUNS))
+            shown.append(Fact(FIELDS[field], lines, is_run=field in _RUNS, is_own=field in FREE_TEXTS))
     return tuple(shown)
 
 

@@ -13,8 +13,8 @@ from registry.language import Words, marked, ngettext
 from registry.language import gettext as _
 from registry.markdown import to_html
 from registry.pages.entry_facts import Names
-from registry.pages.filters import LABELS, say_choice
-from registry.pages.notice_facts import ChangeRow, Member, show_change, tell_effect, tell_objection
+from registry.pages.filters import LABELS, find_words, say_choice
+from registry.pages.notice_facts import ChangeRow, Member, tell_change, tell_effect, tell_objection
 from registry.pages.selection import ListQuery
 from registry.pages.values import Addresses, PublicList, PublicNotice, PublicPublisher, ToldStatement
 from registry.pages.wording import NOT_STATED, date_told, local_date
@@ -146,14 +146,15 @@ def feed_subtitle(public: PublicList, query: ListQuery | None) -> str:
     )
     if query is None or not query.asks_anything:
         return said
-    return f"{said} {_('Only what concerns: %(filter)s.', filter=say_query(query, public.publisher))}"
+    return f"{said} {_('Only what concerns: %(filter)s.', filter=say_query(query, public))}"
 
 
-def say_query(query: ListQuery, publisher: PublicPublisher) -> str:
+def say_query(query: ListQuery, public: PublicList) -> str:
     """Say what a filter asks for, such as "Product: Live streaming; Data: Account data"."""
     asked: dict[str, list[str]] = {}
+    words = find_words(public)
     for field, value in query.as_query():
-        asked.setdefault(field, []).append(say_choice(field, value, publisher))
+        asked.setdefault(field, []).append(say_choice(field, value, public.publisher, words))
     return "; ".join(f"{LABELS[field]}: {', '.join(values)}" for field, values in asked.items())
 
 
@@ -180,7 +181,7 @@ def content_of(told: Told, names: Names, left_out: int, public: PublicList, addr
 
 def _changes_html(notice: PublicNotice, names: Names, addresses: Addresses) -> list[Markup]:
     parts = []
-    for change in (show_change(change, addresses, names) for change in notice.changes):
+    for change in (tell_change(change, addresses, names) for change in notice.changes):
         name = Markup('<a href="{}">{}</a>').format(change.url, change.name) if change.url else escape(change.name)
         parts.append(Markup("<h3>{}: {}</h3>").format(name, change.kinds))
         if change.is_addition or change.is_removal:

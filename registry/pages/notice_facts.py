@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from registry.domain.changes import EntryChange, FieldChange
+from registry.domain.changes import EntryChange, FieldChange, change_in_language
+from registry.domain.free_texts import FREE_TEXTS
 from registry.domain.vocabulary import ChangeKind
 from registry.language import gettext as _
-from registry.language import ngettext
+from registry.language import ngettext, spoken
 from registry.markdown import to_html
 from registry.pages.entry_facts import Names, show_field
 from registry.pages.values import Addresses, PastVersion, PublicList, PublicNotice, PublicPublisher
@@ -38,11 +39,12 @@ class Member:
 
 @dataclass(frozen=True)
 class ChangeRow:
-    """One field before and after; an empty side is not stated."""
+    """One field before and after; an empty side is not stated. `is_own`: its lines are the publisher's own words."""
 
     label: str
     before: tuple[Member, ...]
     after: tuple[Member, ...]
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,13 @@ class PastShown:
     change: ChangeShown | None
 
 
+def tell_change(change: EntryChange, addresses: Addresses, names: Names) -> ChangeShown:
+    """Prepare one entry's change for the public, which reads it in the language spoken here where it is translated."""
+    return show_change(change_in_language(change, spoken()), addresses, names)
+
+
 def show_change(change: EntryChange, addresses: Addresses, names: Names) -> ChangeShown:
-    """Prepare one entry's change: each field that differs, with what is only on one side marked."""
+    """Prepare one entry's change as it stands: each field that differs, with what is only on one side marked."""
     fields = change.fields
     is_addition = change.kinds == (ChangeKind.ADDITION,)
     is_removal = change.kinds == (ChangeKind.REMOVAL,)
@@ -147,6 +154,7 @@ def _row(field: FieldChange, names: Names, *, whole: bool) -> ChangeRow:
         field_name(field.field),
         tuple(Member(line, not whole and line not in after) for line in before),
         tuple(Member(line, not whole and line not in before) for line in after),
+        is_own=field.field in FREE_TEXTS,
     )
 
 
@@ -173,7 +181,7 @@ def show_notice(notice: PublicNotice, public: PublicList, addresses: Addresses, 
         took_effect_on=local_date(notice.took_effect_at, zone) if notice.took_effect_at else None,
         withdrawn_on=local_date(notice.withdrawn_at, zone) if notice.withdrawn_at else None,
         emergency_reason=notice.emergency_reason,
-        changes=tuple(show_change(change, addresses, names) for change in notice.changes),
+        changes=tuple(tell_change(change, addresses, names) for change in notice.changes),
         statements=_show_statements(notice, zone),
         contact_url=contact_url(public.publisher.contact, _("Notice %(number)s: objection", number=notice.number)),
         own_words=notice.explanation,
@@ -218,7 +226,7 @@ def show_history(history: tuple[PastVersion, ...], public: PublicList, addresses
             from_on=local_date(version.from_at, zone),
             to_on=local_date(version.to_at, zone) if version.to_at else None,
             is_removal=version.content is None,
-            change=show_change(version.change, addresses, names) if version.change else None,
+            change=tell_change(version.change, addresses, names) if version.change else None,
         )
         for version in newest_first
     )

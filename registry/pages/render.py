@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from registry.domain.entries import PLACES_WITHOUT_A_COUNTRY
+from registry.domain.translations import in_language
 from registry.language import LANGUAGES, gettext_for_templates, marked, spoken
 from registry.pages import wording
 from registry.pages.chain import find_chain
@@ -22,6 +23,7 @@ from registry.pages.entry_facts import Names, all_facts, find_pending, grounds_o
 from registry.pages.filters import offer_choices, show_chosen
 from registry.pages.notice_facts import contact_url, show_history, show_notice
 from registry.pages.offered_languages import offer_languages
+from registry.pages.own_words import tell_own_words
 from registry.pages.rows import show_sections
 from registry.pages.selection import ListQuery
 from registry.pages.timeline import draw_timeline
@@ -88,7 +90,7 @@ class PageRenderer:
         belongs to no publisher; `is_demo`, `csrf_token`, `errors` (field -> sentence) and `values` (field -> what was
         given) may be left out everywhere. Where `languages` (code, own name, address) is left out, readers of a
         publisher's page choose another language of the same address; `alternates` are those for programs, and
-        `page_url` the permanent address.
+        `page_url` the permanent address. `own_language` and what goes with it are those of `tell_own_words`.
         Raises `jinja2.UndefinedError` for a value a template needs and lacks.
         """
         given = {
@@ -101,6 +103,7 @@ class PageRenderer:
             "alternates": (),
             "page_url": None,
             "asking": (),
+            "own_language": None,
             "errors": {},
             "values": {},
         } | values
@@ -114,7 +117,8 @@ class PageRenderer:
         names = Names.of(public)
         asked = query or ListQuery()
         asking, as_of = asked.as_query(), public.as_of.isoformat() if public.as_of else None
-        past = public.past
+        upcoming, past = public.upcoming, public.past
+        removed = [replace(entry, content=in_language(entry.content, spoken())) for entry in public.removed]
         sections = show_sections(public, asked, addresses, names)
         shown = {row.key for section in sections for row in section.rows}
 
@@ -124,13 +128,17 @@ class PageRenderer:
         return self.page(
             "public/list.html",
             **self._of_publisher(public, addresses, "", asking, as_of),
+            **tell_own_words(
+                public.publisher,
+                (*public.contents, *(change for notice in upcoming for change in notice.changes)),
+            ),
             sections=sections,
             found=len(shown),
             countries=len({place.country for entry in public.entries for place in entry.content.locations} - _REACHES),
-            upcoming=[show_notice(notice, public, addresses, names) for notice in public.upcoming],
+            upcoming=[show_notice(notice, public, addresses, names) for notice in upcoming],
             past=[show_notice(notice, public, addresses, names) for notice in past[:RECENT_NOTICES]],
             past_count=len(past),
-            removed=sorted(public.removed, key=lambda entry: (entry.removed_at, entry.key), reverse=True),
+            removed=sorted(removed, key=lambda entry: (entry.removed_at, entry.key), reverse=True),
             query=asked,
             picture=draw_world_map(
                 public, addresses, [entry for entry in public.entries if entry.key in shown], link_to=of_region
@@ -157,11 +165,13 @@ class PageRenderer:
         if current is None and removed is None and pending is None:
             raise KeyError(entry_key)
         last = current or removed
-        content = last.content if last else None
+        content = in_language(last.content, spoken()) if last else None
+        changes = [change for change in (pending.changes if pending else ()) if change.key == entry_key]
         announced = show_notice(pending, public, addresses, names) if pending else None
         return self.page(
             "public/entry.html",
             **self._of_publisher(public, addresses, f"entries/{entry_key}"),
+            **tell_own_words(public.publisher, (content, *changes, *(version.change for version in history))),
             key=entry_key,
             name=names.entries[entry_key],
             content=content,
@@ -183,6 +193,7 @@ class PageRenderer:
         return self.page(
             "public/notices.html",
             **self._of_publisher(public, addresses, "notices/"),
+            **tell_own_words(public.publisher, (change for notice in public.upcoming for change in notice.changes)),
             upcoming=[show_notice(notice, public, addresses, names) for notice in public.upcoming],
             past=[show_notice(notice, public, addresses, names) for notice in public.past],
         )
@@ -192,6 +203,7 @@ class PageRenderer:
         return self.page(
             "public/notice.html",
             **self._of_publisher(public, addresses, f"notices/{notice.number}"),
+            **tell_own_words(public.publisher, notice.changes),
             notice=show_notice(notice, public, addresses, Names.of(public)),
         )
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from registry.domain.entries import EntryContent
+from registry.domain.translations import in_language
 from registry.domain.vocabulary import LocationFunction, Role
+from registry.language import spoken
 from registry.pages.chain import order_as_tree
 from registry.pages.entry_facts import (
     Fact,
@@ -75,7 +77,7 @@ def show_sections(
     for role in Role:
         entries = [entry for entry in chosen if entry.content.role is role]
         rows = (
-            show_row(entry.key, entry.content, depth, pending.get(entry.key), addresses, names)
+            show_row(entry.key, in_language(entry.content, spoken()), depth, pending.get(entry.key), addresses, names)
             for entry, depth in order_as_tree(entries)
         )
         meaning = ROLE_MEANINGS[role].format(publisher=public.publisher.name)

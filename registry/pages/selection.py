@@ -14,8 +14,9 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from registry.domain.changes import EntryChange
+from registry.domain.changes import TRANSLATIONS, EntryChange
 from registry.domain.entries import EntryContent
+from registry.domain.free_texts import find_texts
 from registry.domain.transfers import UNKNOWN
 from registry.domain.vocabulary import ChangeKind, Role
 from registry.language import LANGUAGES, speaking
@@ -159,6 +160,9 @@ def _overlay(base: Document, change: EntryChange, side: str) -> Document:
         field, _, part = each.field.partition(".")
         value = getattr(each, side)
         document[field] = {**(document.get(field) or {}), part: value} if part else value
+    for language, said in change.translations.items():
+        known = document.get(TRANSLATIONS) or {}
+        document[TRANSLATIONS] = {**known, language: {**known.get(language, {}), **said}}
     return document
 
 
@@ -216,7 +220,8 @@ def load_eea() -> frozenset[str]:
 
 
 def _text_of(key: str, document: Document, names: Names) -> str:
-    """Return all that a search looks through: what the publisher wrote, and our words for it in every language.
+    """Return all that a search looks through: what the publisher wrote and had translated, and our words for it, in
+    every language.
 
     A bookmark must find the same whoever opens it, and a file is asked for without a language.
     """
@@ -235,6 +240,9 @@ def _text_of(key: str, document: Document, names: Names) -> str:
             lines.append(_place_said(transfer["destination"]))
     condition = document.get("condition") or {}
     lines += [_said("condition.when", condition["when"]) if condition.get("when") else "", condition.get("text") or ""]
+    for said in (document.get(TRANSLATIONS) or {}).values():
+        # What translates the other side of a change says nothing of this one.
+        lines += [said[text] for text in find_texts(document) if text in said]
     return fold("\n".join(lines))
 
 

@@ -172,6 +172,11 @@ class PublicList:
     founded_at: datetime | None = None
 
     @property
+    def contents(self) -> tuple[EntryContent, ...]:
+        """What every entry says, those on the list first, and then what the removed ones said last."""
+        return (*(entry.content for entry in self.entries), *(entry.content for entry in self.removed))
+
+    @property
     def upcoming(self) -> tuple[PublicNotice, ...]:
         """Notices announced and not yet in effect, the nearest first; those without a date last."""
         open_ones = [notice for notice in self.notices if notice.state in {"announced", "held"}]

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from registry.domain.changes import EntryChange
 from registry.domain.objections import OPEN_OBJECTION_STATES, NoteKind, ObjectionState
 from registry.pages.entry_facts import Names
-from registry.pages.notice_facts import ChangeShown, show_change
+from registry.pages.notice_facts import ChangeShown, tell_change
 from registry.pages.values import Addresses, PublicPublisher
 from registry.steps.attachments import list_documents
 from registry.steps.object_by_link import ObjectionLink, may_object
@@ -104,7 +104,7 @@ def load_objecting(
         is_unproved=link.period.computed_at is None,
         may_object=may_object(link),
         may_withdraw=link.is_standing,
-        changes=tuple(show_change(change, addresses, names) for change in changes),
+        changes=tuple(tell_change(change, addresses, names) for change in changes),
         received=_load_received(session, link, entry_names),
     )
 

@@ -7,6 +7,8 @@ import io
 
 from registry.domain.entries import EntryContent
 from registry.domain.transfers import UNKNOWN, load_mechanisms
+from registry.domain.translations import in_language
+from registry.language import spoken
 from registry.pages.selection import ListQuery, select_entries
 from registry.pages.values import PublicEntry, PublicList
 
@@ -57,7 +59,7 @@ def build_csv(public: PublicList, query: ListQuery | None = None) -> bytes:
     with an accent; `utf-8-sig` reads it everywhere else. Several members of one cell are parted by "; ". What is not
     known is "not stated" (R7); columns of which most organisations have none (former names, parent, until, links) are
     left empty. A cell a spreadsheet would run as a formula begins with an apostrophe. Instants are UTC. With a query
-    only the entries that fit are there.
+    only the entries that fit are there. Free texts are in the language spoken here, where they are translated.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
@@ -69,7 +71,7 @@ def build_csv(public: PublicList, query: ListQuery | None = None) -> bytes:
 
 
 def _cells(entry: PublicEntry) -> dict[str, str]:
-    content = entry.content
+    content = in_language(entry.content, spoken())
     links = content.links.model_dump() if content.links else {}
     contact = content.contact.model_dump() if content.contact else {}
     return {

@@ -130,6 +130,16 @@ def test_an_export_is_the_published_list_as_json_and_csv(sqlite_terminal: Termin
     assert [row["key"] for row in rows] == ["hetzner", "stripe"]
 
 
+def test_an_export_is_in_the_publishers_own_language(sqlite_terminal: Terminal) -> None:
+    german = LIST.replace("  slug: antopsis\n", "  slug: antopsis\n  language: de\n").replace(
+        "purposes: [Payments]\n", "purposes: [Zahlungen]\n    translations: {en: {Zahlungen: Payments}}\n"
+    )
+    sqlite_terminal.apply(german)
+    as_csv = sqlite_terminal.run("export", "--publisher", "antopsis", "--format", "csv").stdout_bytes
+    rows = csv.DictReader(io.StringIO(as_csv.decode("utf-8-sig"), newline=""))
+    assert [row["purposes"] for row in rows if row["key"] == "stripe"] == ["Zahlungen"]
+
+
 def test_an_export_into_a_file_is_described(sqlite_terminal: Terminal) -> None:
     sqlite_terminal.apply(LIST)
     path = sqlite_terminal.folder / "list.json"
