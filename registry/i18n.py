@@ -240,6 +240,7 @@ _ENGLISH: Final[dict[str, Sentence]] = {
         "Correct one of the two."
     ),
     "no-such-text": "{value} is no text of this entry.{hint} Translate one as it stands, or delete this translation.",
+    "own-language": "{value} is the language of the texts themselves. Change the text, or delete this translation.",
     "not-a-web-address": marked("{value} is no web address. Write it in full, such as https://vendor.example/privacy."),
     "not-an-email-address": marked("{value} cannot be an e-mail address. Write it as name@company.example."),
     "not-a-key": marked(

@@ -16,6 +16,7 @@ import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from registry import markdown
+from registry.domain.changes import change_in_language
 from registry.domain.vocabulary import Audience, ServiceLetterKind, StatementKind
 from registry.language import gettext_for_templates, speaking, spoken
 from registry.letters import plain_text, wording
@@ -81,6 +82,7 @@ class LetterRenderer:
                 "facts": facts,
                 "is_customer": audience is Audience.CUSTOMER,
                 "changes": changes,
+                "is_translated": any(change_in_language(each, spoken()) is not each for each in facts.changes),
                 "in_short": _in_short(changes),
                 "explanation": markdown.to_html(facts.explanation),
                 "explanation_in_text": plain_text.wrap_blocks(markdown.to_blocks(facts.explanation)),

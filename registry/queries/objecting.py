@@ -6,8 +6,10 @@ it: a letter can be forwarded to anybody.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,6 +18,7 @@ from registry.domain.changes import EntryChange
 from registry.domain.objections import OPEN_OBJECTION_STATES, NoteKind, ObjectionState
 from registry.pages.entry_facts import Names
 from registry.pages.notice_facts import ChangeShown, tell_change
+from registry.pages.own_words import tell_own_words
 from registry.pages.values import Addresses, PublicPublisher
 from registry.steps.attachments import list_documents
 from registry.steps.object_by_link import ObjectionLink, may_object
@@ -73,6 +76,7 @@ class ObjectingPage:
     may_object: bool
     may_withdraw: bool
     changes: tuple[ChangeShown, ...]
+    own_words: Mapping[str, Any]
     received: tuple[ReceivedObjection, ...]
 
     @property
@@ -105,6 +109,7 @@ def load_objecting(
         may_object=may_object(link),
         may_withdraw=link.is_standing,
         changes=tuple(tell_change(change, addresses, names) for change in changes),
+        own_words=tell_own_words(publisher, changes),
         received=_load_received(session, link, entry_names),
     )
 

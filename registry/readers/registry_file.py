@@ -128,6 +128,7 @@ def _find_problems_between(given: Mapping[str, object], refused: set[str]) -> li
         *_find_repeated_keys(given),
         *_find_unknown_products(given),
         *_find_broken_parents(given),
+        *_find_own_translations(given),
         *_find_broken_terms(given),
         *_find_impossible_addresses(given),
     ]
@@ -201,6 +202,17 @@ def _find_broken_parents(given: Mapping[str, object]) -> Iterator[Problem]:
         if key in chain:
             cycle = [*chain[chain.index(key) :], key]
             yield Problem(paths[key], parents[key], "parent-cycle", {"cycle": cycle})
+
+
+def _find_own_translations(given: Mapping[str, object]) -> Iterator[Problem]:
+    """Find translations to the publisher's own language: readers of it would be shown them for what binds."""
+    publisher = given.get("publisher")
+    tag = publisher.get("language", "en") if isinstance(publisher, dict) else None
+    own = tag.partition("-")[0].lower() if isinstance(tag, str) else None
+    for path, row in _rows(given, "entries"):
+        translations = row.get("translations")
+        if isinstance(translations, dict) and own in translations:
+            yield Problem(f"{path}.translations.{own}", own, "own-language")
 
 
 def _find_broken_terms(given: Mapping[str, object]) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ A lane knows no database. It is handed one letter, and puts what came of it into
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -117,7 +118,10 @@ class Lane:
     def offer(self, envelope: Envelope) -> None:
         """Have the other side think about a letter while its start is committed. The lane must be idle."""
         if self._asks_ahead is not None:
-            self._asks_ahead.offer(envelope)
+            # What fails here fails again as the letter is sent, and is then put down to that one. Raised now, it would
+            # take along the answer to the letter before, which is not on record yet.
+            with contextlib.suppress(Exception):
+                self._asks_ahead.offer(envelope)
 
     def hand_over(self, parcel: Parcel) -> None:
         """Put a parcel on the wire. Its answer comes into the queue of answers."""

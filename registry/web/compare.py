@@ -21,6 +21,7 @@ from registry.pages.compare import (
     show_comparison,
 )
 from registry.pages.offered_languages import offer_languages
+from registry.pages.own_words import tell_own_words
 from registry.queries.comparison import find_founding_day, load_comparison
 from registry.steps.artefacts import Built, moment_of, tag_of
 from registry.tables.engine import reading
@@ -52,6 +53,7 @@ def show_compare() -> Response:
             comparison = load_comparison(session, _moment(chosen), chosen.row, chosen.public, days)
             offered = offer_languages(chosen.addresses, PATH, asking_for(days))
             shown = show_comparison(comparison, chosen.addresses)
+            shown |= tell_own_words(chosen.public, (each.change for each in comparison.differences))
             return _as_built(_render(chosen, days, today, founded_on, **offered, **shown), chosen, today)
 
         return show_view(chosen, PATH, (days, chosen.addresses.lang), make)

@@ -114,6 +114,7 @@ def _page(
         "public/object.html",
         400 if errors else 200,
         **chosen.shown(),
+        **page.own_words,
         page=page,
         zone=chosen.public.time_zone,
         done=done if page.received else None,

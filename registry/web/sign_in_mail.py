@@ -18,7 +18,7 @@ from flask_security.utils import get_message
 from werkzeug.exceptions import ServiceUnavailable
 
 from registry.channels.base import Accepted, Envelope
-from registry.domain.errors import InvalidInput, RegistryError
+from registry.domain.errors import InvalidInput
 from registry.domain.vocabulary import ChannelKind
 from registry.letters.mime import address_header, date_header, text_header, verbatim_header, write_alternative
 from registry.steps.people import read_person_address
@@ -106,7 +106,11 @@ def send_after_answers(app: Flask) -> None:
     def leave(response: Response) -> Response:
         # Not when the answer is closed: whoever hangs up early would keep the owner of an account from being told.
         if letters := g.pop(_LATER, None):
-            Thread(target=_send_quietly, args=(app, letters), name=LEAVING).start()
+            try:
+                Thread(target=_send_quietly, args=(app, letters), name=LEAVING).start()
+            except RuntimeError:
+                # There is no room for another thread, and what was done stands.
+                _send_quietly(app, letters)
         return response
 
 
@@ -115,6 +119,6 @@ def _send_quietly(app: Flask, letters: list[tuple[str, str, str, str]]) -> None:
         for subject, recipient, text, html in letters:
             try:
                 send_letter(subject, recipient, text, html)
-            except (LetterNotSent, RegistryError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - what ends this thread would write the address to the log
                 # Without the address, and without the link.
                 logger.error("A letter of the sign-in was not sent (%s): %s", subject, type(error).__name__)

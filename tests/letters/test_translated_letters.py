@@ -40,6 +40,7 @@ def test_a_letter_says_both_sides_of_a_change_in_its_language(kind: StatementKin
         assert "Server, auf denen der Dienst läuft" in said
         assert "IP addresses" in said
         assert "Player events" not in said
+        assert re.search(r"Einige Texte in diesem Schreiben hat Antopsis[^;]* übersetzt; die Originale stehen", said)
 
 
 @pytest.mark.parametrize("kind", StatementKind)

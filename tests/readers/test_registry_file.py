@@ -308,3 +308,15 @@ def test_a_list_of_a_thousand_entries_is_read() -> None:
         for n in range(1000)
     )
     assert len(read(with_entries(rows)).entries) == 1000
+
+
+@pytest.mark.parametrize(("language", "refused"), [(None, "en"), ("de-AT", "de"), ("pt-BR", None)])
+def test_an_entry_is_not_translated_to_the_publishers_own_language(language: str | None, refused: str | None) -> None:
+    entry = "  - {key: a, name: A, purposes: [Hosting], translations: {en: {Hosting: H}, de: {Hosting: H}}}\n"
+    text = with_entries(entry)
+    if language:
+        text = text.replace("name: Antopsis,", f"name: Antopsis, language: {language},")
+    if refused is None:
+        assert read(text).entries[0].content.translations.keys() == {"en", "de"}
+    else:
+        assert found_in(text) == [(5, f"entries.0.translations.{refused}", "own-language")]

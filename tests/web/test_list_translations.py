@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from pathlib import Path
 
 from registry.readers.registry_file import RegistryFile, read_registry_file
+from tests.databases import ReusedDatabase
+from tests.web.conftest import serving_again
 from tests.web.site import Site, json_of, path_of, words_of
-from tests.world import ANTOPSIS, antopsis, link_in, text_of
+from tests.world import ANTOPSIS, World, antopsis, link_in, text_of, utc
 
 CUSTOMERS = """  - key: bremen
     name: Bremen Media GmbH
@@ -52,6 +56,21 @@ def test_readers_see_their_language_on_every_page_and_the_originals_elsewhere(li
         assert "translated by" not in english
 
 
+def test_a_comparison_of_two_days_says_that_it_is_translated(sqlite_database: ReusedDatabase, instance: Path) -> None:
+    def live(world: World) -> None:
+        file = antopsis(customers="  []", more_entries=BUNNY.format(days=30))
+        world.announce(file, effective_on=date(2027, 1, 4))
+        world.at = utc("2027-01-03 23:00")
+        world.tick()
+
+    with serving_again(sqlite_database, instance, antopsis(customers="  []"), live=live) as site:
+        asked = "/antopsis/compare?from=2026-12-30&to=2027-01-04&lang="
+        german, english = (words_of(site.get(asked + language).text) for language in ("de", "en"))
+    assert GERMAN in german
+    assert "hat Antopsis übersetzt" in german
+    assert "translated by" not in english
+
+
 def test_letters_say_it_in_the_language_of_whoever_reads_them(light_site: Site) -> None:
     light_site.world.announce(translated(30))
     letter = light_site.letters_to("dpo@bremen.example")[-1]
@@ -63,8 +82,11 @@ def test_letters_say_it_in_the_language_of_whoever_reads_them(light_site: Site) 
     english = text_of(light_site.letters_to("dpo@leeds.example")[-1])
     assert ORIGINAL in english
     assert GERMAN not in english
+    assert "in diesem Schreiben hat Antopsis übersetzt" in " ".join(text_of(letter).split())
+    assert "translated by" not in english
     form = words_of(light_site.get(path_of(link_in(letter, "object"))).text)
     assert "30 Tage." in form
+    assert "hat Antopsis übersetzt; das Original ist auf Englisch" in form
 
 
 def test_what_was_announced_stays_in_the_words_it_was_announced_in(light_site: Site) -> None:

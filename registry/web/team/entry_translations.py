@@ -95,6 +95,9 @@ def save_translations(desk: Desk, key: str) -> Any:
                 )
             typed = request.form
             said = {text: typed[_id(text)] for text in find_texts(dict(wanted)) if _id(text) in typed}
+            if language == _own_language(publisher) and any(words.strip() for words in said.values()):
+                # Readers of the publisher's language would be shown it for what binds.
+                raise InvalidInput([Problem("language", language, "own-language")])
             content = translate(wanted, language, said)
             assessed = assess_edit(session, desk.now, publisher, present.entry.key, present, content)
             edit = save_entry(
@@ -128,9 +131,13 @@ def _show(
     wanted = read_content(present.versions.wanted)
     content = wanted or EntryContent.model_validate(shown_document(present))
     tag = publisher.facts.get("language", ENGLISH)
-    own = find_language(tag)
-    # A file may translate to the publisher's own language too, and that must not be out of reach here.
-    languages = [code for code in LANGUAGES if code != own or code in {asked, *content.translations}]
+    own = _own_language(publisher)
+    # What was translated before the publisher took up that language can only be taken away.
+    languages = [
+        code
+        for code in LANGUAGES
+        if code != own or code in content.translations or (error is not None and code == asked)
+    ]
     language = asked if asked in languages else languages[0]
     quicker = error if isinstance(error, EntryChangedMeanwhile) else None
     then = _opened_on(session, publisher) if quicker else None
@@ -159,6 +166,11 @@ def _show(
         author=quicker.params["author"] if quicker else None,
         saved_at=show_moment(quicker.params["saved_at"], publisher.facts["time_zone"]) if quicker else None,  # type: ignore[arg-type]  # params are objects
     )
+
+
+def _own_language(publisher: Publisher) -> str | None:
+    """Return the language of LANGUAGES that the publisher's texts are in, if they are in one."""
+    return find_language(publisher.facts.get("language", ENGLISH))
 
 
 def _opened_on(session: Session, publisher: Publisher) -> EntryContent | None:

@@ -244,6 +244,23 @@ def test_a_language_that_there_is_not_is_refused_and_what_was_typed_stands(light
     assert pending(light_team.site.world) == []
 
 
+def test_nothing_is_translated_to_the_publishers_own_language_and_what_was_can_be_taken_away(light_team: Team) -> None:
+    translated(light_team, {"de": GERMAN})
+    edda = light_team.sign_in(EDDA)
+    field, form = names(edda), open_screen(edda)
+    with light_team.site.world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        publisher.facts = publisher.facts | {"language": "de-AT"}
+    answer = edda.post(HERE, form | {field[ACCOUNT]: "Kontodaten, die wir verkaufen"})
+    assert answer.status_code == 400
+    assert "“de” is the language of the texts themselves. Change the text, or delete this translation." in read(answer)
+    assert fields_on(answer.text)[field[ACCOUNT]] == "Kontodaten, die wir verkaufen"
+    assert translations(light_team.site.world) == {"de": GERMAN}
+    said_after(edda, edda.post(HERE, form | {field[ACCOUNT]: "", field[USAGE]: ""}))
+    assert translations(light_team.site.world) == {}
+    assert "German" not in read(edda.get(f"{HERE}?language=de"))
+
+
 def test_an_entry_that_leaves_is_only_shown_and_what_was_typed_is_not_lost(light_team: Team) -> None:
     edda = light_team.sign_in(EDDA)
     field, form = names(edda), open_screen(edda)

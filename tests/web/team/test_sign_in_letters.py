@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from sqlalchemy import select
 
-from registry.channels.base import TemporaryFailure
+from registry.channels.base import Envelope, TemporaryFailure
 from registry.channels.outbox import OutboxChannel
 from registry.tables import Person, SignIn
 from registry.web.sign_in_links import make_password_link
@@ -158,6 +158,19 @@ def test_a_mail_server_that_takes_nothing_tells_nobody_who_is_known(
     assert "A letter of the sign-in was not sent" in caplog.text
     assert EDDA.email not in caplog.text
     assert "/reset/" not in caplog.text
+
+
+def test_a_mail_channel_that_cannot_even_be_made_is_logged_without_whom_it_was_for(
+    light_team: Team, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: OutboxChannel, envelope: Envelope) -> None:
+        raise ValueError(envelope.recipient)
+
+    monkeypatch.setattr(OutboxChannel, "send", fail)
+    assert "a letter with a link is on its way" in ask_for_letter(light_team, EDDA.email)
+    wait_for_letters()
+    assert "A letter of the sign-in was not sent" in caplog.text
+    assert EDDA.email not in caplog.text
 
 
 def test_a_password_is_hashed_for_the_known_too_as_it_is_for_the_unknown(
