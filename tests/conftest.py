@@ -34,13 +34,22 @@ BROWSER_TIMEOUT = 400
 """Seconds for one test in a browser. Some walk through every screen, which takes a busy machine more than a minute."""
 
 
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of every later look through all objects."""
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the browser tests in one process, and skip them where there is no Chromium. CI never skips them."""
+    """Keep the browser tests in two processes, and skip them where there is no Chromium. CI never skips them.
+
+    One would go on when the others have nothing left to do; with more, Chromium is in its own way.
+    """
     missing = shutil.which("chromium") is None and os.environ.get("CI") != "true"
     for item in items:
         if item.get_closest_marker("browser") is None:
             continue
-        item.add_marker(pytest.mark.xdist_group("browser"))
+        of_the_workbench = item.path.name.startswith("test_workbench_")
+        item.add_marker(pytest.mark.xdist_group("browser-workbench" if of_the_workbench else "browser"))
         item.add_marker(pytest.mark.timeout(BROWSER_TIMEOUT))
         if missing:
             item.add_marker(pytest.mark.skip(reason="no command named chromium; `make browser` says how to get it"))
@@ -70,14 +79,17 @@ def postgresql_template(postgresql_server: URL) -> Iterator[str]:
 def parts_made_once() -> Iterator[None]:
     """Let all installations of this process share what depends on the code alone, and the engine of a database.
 
-    Thousands of tests make one: an engine keeps the SQL it has compiled, and renderers keep their templates.
+    Thousands of tests make one: an engine keeps the SQL it has compiled, renderers keep their templates, and a list
+    that was compressed for one test is for every other that publishes the same one.
     """
     from registry import wiring
+    from registry.steps import artefacts
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wiring, "make_engine", databases.make_reused_engine)
         for name in ("LetterRenderer", "PageRenderer"):
             patch.setattr(wiring, name, lru_cache(getattr(wiring, name)))
+        patch.setattr(artefacts, "compress", lru_cache(1_024)(artefacts.compress))
         yield
 
 
@@ -99,6 +111,7 @@ def postgresql_database(
         closing(databases.ReusedPostgresql(url)) as database,
     ):
         yield database
+        databases.make_reused_engine(database.url).dispose()
 
 
 @pytest.fixture

@@ -103,14 +103,18 @@ def _read(text: str) -> RegistryFile:
 
 
 class World:
-    """One installation with its clock. `at` is the instant (UTC) that every step is told."""
+    """One installation with its clock. `at` is the instant (UTC) that every step is told.
 
-    def __init__(self, settings: Settings, at: datetime) -> None:
+    A database that an earlier world of the same settings left behind `was_bound`, and need not be looked at again.
+    """
+
+    def __init__(self, settings: Settings, at: datetime, *, was_bound: bool = False) -> None:
         self.settings = settings
         self.wiring: Wiring = wire(settings)
         self.at = at
-        self.wiring.check_schema()
-        self.wiring.bind()
+        if not was_bound:
+            self.wiring.check_schema()
+            self.wiring.bind()
         self.channels: dict[str, Channel] = self.wiring.make_channels(self.clock)
 
     def clock(self) -> datetime:

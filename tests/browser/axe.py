@@ -23,7 +23,7 @@ def violations(page: Page, rules: Sequence[str] = (), also: Sequence[str] = ()) 
     # Evaluated, and not added as a script: the page's own policy takes no foreign ones.
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
-    options: dict[str, object] = {"resultTypes": ["violations"], "rules": {each: {"enabled": True} for each in also}}
+    options: dict[str, object] = {"reporter": "no-passes", "rules": {each: {"enabled": True} for each in also}}
     if rules:
         options["runOnly"] = list(rules)
     result = page.evaluate("async options => await axe.run(options)", options)
@@ -31,3 +31,16 @@ def violations(page: Page, rules: Sequence[str] = (), also: Sequence[str] = ()) 
         f"{each['id']} ({each['impact']}): {each['help']}: {[node['target'] for node in each['nodes']]}"
         for each in result["violations"]
     ]
+
+
+def light_and_dark(page: Page, also: Sequence[str] = ()) -> list[str]:
+    """Return what axe-core finds wrong with the page in the light, and with its colours in the dark.
+
+    In the dark nothing else differs: `test_dark_sheets` sees to that. The page is light again afterwards.
+    """
+    page.emulate_media(color_scheme="light")
+    found = [f"light: {each}" for each in violations(page, also=also)]
+    page.emulate_media(color_scheme="dark")
+    found += [f"dark: {each}" for each in violations(page, COLOURS)]
+    page.emulate_media(color_scheme="light")
+    return found

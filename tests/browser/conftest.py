@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from registry.readers.registry_file import RegistryFile
@@ -41,21 +42,66 @@ class Served:
     number: str
 
 
+class Contexts:
+    """Contexts of one Chromium, to be used again: a new one takes three times what a new page in one takes."""
+
+    def __init__(self, chromium: Browser) -> None:
+        self._chromium = chromium
+        self._made: dict[str, BrowserContext] = {}
+
+    def of(self, base: str, whose: str = "", **options: Any) -> BrowserContext:
+        """Return somebody's context for an address, made with these options of Playwright's. Two people have two."""
+        key = repr((base, whose, sorted(options.items())))
+        if key not in self._made:
+            self._made[key] = self._chromium.new_context(**{"viewport": DESKTOP, "base_url": base, **options})
+            # Chromium takes apart much of what nobody has a page in, and puts it together again for the next.
+            self._made[key].new_page()
+        return self._made[key]
+
+    @contextmanager
+    def page(self, base: str, whose: str = "", **options: Any) -> Iterator[Page]:
+        """Open a new page in such a context; its cookies go when the page does."""
+        context = self.of(base, whose, **options)
+        page = context.new_page()
+        try:
+            yield page
+        finally:
+            page.close()
+            context.clear_cookies()
+
+    def close(self) -> None:
+        """Close them all."""
+        for context in self._made.values():
+            context.close()
+
+
+@contextmanager
+def answering(app: Any, listening: socket.socket) -> Iterator[None]:
+    """Serve an application on a socket, which stays open."""
+    host, port = listening.getsockname()[:2]
+    server = make_server(host, port, app, threaded=True, fd=listening.fileno())
+    # The interval is how long its end is waited for.
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join(timeout=10)
+        server.server_close()
+
+
 @contextmanager
 def on_a_socket(folder: Path, template: Path, *files: RegistryFile) -> Iterator[Served]:
     """Serve an installation that was founded with these files."""
     url = databases.copied_sqlite_url(folder, template)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        host, port = listening.getsockname()[:2]
-        base = f"http://{host}:{port}"
-        with serving(url, folder / "instance", *files, REGISTRY_BASE_URL=base) as site:
-            server = make_server(host, port, site.app, threaded=True, fd=listening.fileno())
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
-            thread.start()
+        base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with (
+            serving(url, folder / "instance", *files, REGISTRY_BASE_URL=base) as site,
+            answering(site.app, listening),
+        ):
             yield Served(site, base, "")
-            server.shutdown()
-            thread.join(timeout=10)
-            server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -77,28 +123,52 @@ def northlight(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) 
         yield served
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def lasting() -> Iterator[socket.socket]:
+    """A socket for one test's site after another's: what is always at one address can be met again."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of every installation that is served again."""
+    return tmp_path_factory.mktemp("again") / "instance"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared(parts_made_once: None) -> None:
+    """Let the sites of these tests share what depends on the code alone."""
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """One Chromium for all tests of a module; each has a context of its own."""
+    """One Chromium for all tests of a process."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield browser
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def contexts(chromium: Browser) -> Iterator[Contexts]:
+    """The contexts of a module's tests."""
+    made = Contexts(chromium)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def page(chromium: Browser, served: Served) -> Iterator[Page]:
+def page(contexts: Contexts, served: Served) -> Iterator[Page]:
     """A page that may ask nobody but the server, keep no cookie, and say nothing in its console."""
-    context = chromium.new_context(viewport=DESKTOP, base_url=served.base)
-    page = context.new_page()
     said: list[str] = []
     asked: set[str] = set()
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-    yield page
-    cookies = context.cookies()
-    context.close()
+    with contexts.page(served.base) as page:
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+        yield page
+        cookies = page.context.cookies()
     # A form that comes back with what is wrong in it comes with 400, of which Chromium makes a note.
     assert [text for text in said if "status of 400" not in text] == []
     assert asked == {urlsplit(served.base).netloc}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -13,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
-from werkzeug.serving import make_server
+from playwright.sync_api import Page, expect
 from werkzeug.wrappers import Request, Response
 
 from tests import databases
-from tests.browser.axe import violations
-from tests.browser.conftest import DESKTOP, Served
+from tests.browser.axe import light_and_dark
+from tests.browser.conftest import Contexts, Served, answering
 from tests.browser.test_public_pages import assert_fits
 from tests.web.conftest import serving
 from tests.web.site import example
@@ -35,19 +33,6 @@ ADDRESSES = (
     *(f"/antopsis/compare?{DAYS}", "/antopsis/compare?from=2027-01-02&to=2027-01-01", "/antopsis/compare"),
     *("/antopsis/embed", "/nextapi/embed", "/antopsis/embed?product=steaming", "/antopsis/embed/how?q=hetzner"),
 )
-
-
-@contextmanager
-def listening(app: Any, listener: socket.socket) -> Iterator[None]:
-    """Serve an application on a socket."""
-    host, port = listener.getsockname()[:2]
-    server = make_server(host, port, app, threaded=True, fd=listener.fileno())
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield
-    server.shutdown()
-    thread.join(timeout=10)
-    server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +55,7 @@ def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
             world.tick()
             world.at = utc("2027-01-10 09:00")
             number = world.announce(antopsis(more_entries=NORDIC, customers="  []"))
-            with listening(site.app, listener):
+            with answering(site.app, listener):
                 yield Served(site, base, number)
 
 
@@ -87,22 +72,18 @@ def elsewhere() -> Iterator[str]:
             f'<!DOCTYPE html><html lang="en"><head>{head}</head><body>{body}</body></html>', mimetype="text/html"
         )
 
-    with socket.create_server(("127.0.0.1", 0)) as listener, listening(website, listener):
+    with socket.create_server(("127.0.0.1", 0)) as listener, answering(website, listener):
         yield f"http://localhost:{listener.getsockname()[1]}/"
 
 
 @contextmanager
-def browsing(chromium: Browser, served: Served, **options: Any) -> Iterator[tuple[Page, list[str]]]:
-    """Open a page of a context of its own; with what its console says."""
-    context = chromium.new_context(viewport=DESKTOP, base_url=served.base, **options)
+def browsing(contexts: Contexts, served: Served, **options: Any) -> Iterator[tuple[Page, list[str]]]:
+    """Open a page; with what its console says."""
     said: list[str] = []
-    page = context.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    try:
+    with contexts.page(served.base, **options) as page:
+        page.on("console", lambda message: said.append(message.text))
         yield page, said
-        assert context.cookies() == []
-    finally:
-        context.close()
+        assert page.context.cookies() == []
 
 
 def snippet_of(page: Page, address: str) -> str:
@@ -117,8 +98,8 @@ def show(page: Page, elsewhere: str, frame: str, scheme: str = "normal") -> None
     page.goto(f"{elsewhere}?{query}")
 
 
-def test_two_days_are_compared_without_a_script(chromium: Browser, served: Served) -> None:
-    with browsing(chromium, served, java_script_enabled=False) as (page, _):
+def test_two_days_are_compared_without_a_script(contexts: Contexts, served: Served) -> None:
+    with browsing(contexts, served, java_script_enabled=False) as (page, _):
         page.goto("/antopsis/compare")
         page.get_by_label("From the end of").fill("2026-09-30")
         page.get_by_label("To the end of").fill("2026-12-01")
@@ -141,12 +122,10 @@ def test_days_that_cannot_be_compared_are_told_beside_their_field(page: Page) ->
     expect(page).to_have_url(re.compile(r"/antopsis/#upcoming$"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nobody_is_kept_out(page: Page, scheme: Any) -> None:
-    page.emulate_media(color_scheme=scheme)
+def test_nobody_is_kept_out(page: Page) -> None:
     for address in ADDRESSES:
         page.goto(address)
-        assert violations(page) == [], (scheme, address)
+        assert light_and_dark(page) == [], address
 
 
 def test_every_page_fits_a_screen_of_320_pixels_and_an_enlargement_of_200_percent(page: Page) -> None:
@@ -160,9 +139,9 @@ def test_every_page_fits_a_screen_of_320_pixels_and_an_enlargement_of_200_percen
 
 
 def test_the_snippet_shows_the_list_in_another_website_and_its_links_open_in_the_whole_window(
-    chromium: Browser, served: Served, elsewhere: str
+    contexts: Contexts, served: Served, elsewhere: str
 ) -> None:
-    with browsing(chromium, served) as (page, said):
+    with browsing(contexts, served) as (page, said):
         show(page, elsewhere, snippet_of(page, "/antopsis/embed/how"))
         frame = page.frame_locator("iframe")
         expect(frame.get_by_role("heading", name="Subprocessors of Antopsis")).to_be_visible()
@@ -174,16 +153,16 @@ def test_the_snippet_shows_the_list_in_another_website_and_its_links_open_in_the
         assert said == []
 
 
-def test_the_snippet_keeps_what_the_list_was_narrowed_to(chromium: Browser, served: Served, elsewhere: str) -> None:
-    with browsing(chromium, served) as (page, _):
+def test_the_snippet_keeps_what_the_list_was_narrowed_to(contexts: Contexts, served: Served, elsewhere: str) -> None:
+    with browsing(contexts, served) as (page, _):
         show(page, elsewhere, snippet_of(page, "/antopsis/embed/how?q=stripe"))
         frame = page.frame_locator("iframe")
         expect(frame.get_by_role("row", name=re.compile("Stripe"))).to_be_visible()
         expect(frame.get_by_role("row", name=re.compile("Hetzner"))).to_have_count(0)
 
 
-def test_the_frame_runs_in_a_sandbox(chromium: Browser, served: Served, elsewhere: str) -> None:
-    with browsing(chromium, served) as (page, said):
+def test_the_frame_runs_in_a_sandbox(contexts: Contexts, served: Served, elsewhere: str) -> None:
+    with browsing(contexts, served) as (page, said):
         allowed = "allow-same-origin allow-top-navigation-by-user-activation"
         show(page, elsewhere, f'<iframe sandbox="{allowed}" src="{served.base}/antopsis/embed" title="List"></iframe>')
         frame = page.frame_locator("iframe")
@@ -195,16 +174,16 @@ def test_the_frame_runs_in_a_sandbox(chromium: Browser, served: Served, elsewher
 
 
 @pytest.mark.parametrize("path", ["/antopsis/", "/antopsis/subscribe", "/antopsis/embed/how", "/antopsis/compare"])
-def test_no_other_page_is_shown_in_a_frame(chromium: Browser, served: Served, elsewhere: str, path: str) -> None:
-    with browsing(chromium, served) as (page, said):
+def test_no_other_page_is_shown_in_a_frame(contexts: Contexts, served: Served, elsewhere: str, path: str) -> None:
+    with browsing(contexts, served) as (page, said):
         show(page, elsewhere, f'<iframe src="{served.base}{path}" title="List"></iframe>')
         expect(page.frame_locator("iframe").locator("main")).to_have_count(0)
         assert any("frame-ancestors" in text for text in said)
 
 
-def test_the_frame_is_light_or_dark_as_the_page_around_it(chromium: Browser, served: Served, elsewhere: str) -> None:
+def test_the_frame_is_light_or_dark_as_the_page_around_it(contexts: Contexts, served: Served, elsewhere: str) -> None:
     # Without what tests emulate, which would be one and the same for every frame.
-    with browsing(chromium, served, color_scheme="null") as (page, _):
+    with browsing(contexts, served, color_scheme="null") as (page, _):
         for scheme, paper in (("light", "rgb(253, 253, 251)"), ("dark", "rgb(21, 25, 24)")):
             show(page, elsewhere, f'<iframe src="{served.base}/antopsis/embed" title="List"></iframe>', scheme)
             expect(page.frame_locator("iframe").locator("body")).to_have_css("background-color", paper)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
 from registry.tables import EntryDraft
-from tests import databases
-from tests.browser.axe import violations
-from tests.browser.conftest import DESKTOP
-from tests.web.colleagues import ARNO, EDDA, Somebody, Team
-from tests.web.conftest import serving
+from tests.browser.axe import light_and_dark, violations
+from tests.browser.conftest import Contexts
+from tests.browser.workbench import Workbench, at_work_again, sign_in
+from tests.databases import ReusedDatabase
+from tests.web.colleagues import ARNO, EDDA, Somebody
 from tests.world import antopsis
 
 pytestmark = pytest.mark.browser
@@ -26,46 +25,32 @@ EDIT = "/team/antopsis/entries/hetzner-falkenstein/edit"
 
 
 @pytest.fixture
-def team_served(sqlite_template: Path, tmp_path: Path) -> Iterator[Team]:
+def workbench(lasting: socket.socket, sqlite_database: ReusedDatabase, instance: Path) -> Iterator[Workbench]:
     """Antopsis and its team, on a socket."""
-    url = databases.copied_sqlite_url(tmp_path, sqlite_template)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        host, port = listening.getsockname()[:2]
-        base = f"http://{host}:{port}"
-        with serving(url, tmp_path / "instance", antopsis(), REGISTRY_BASE_URL=base) as site:
-            server = make_server(host, port, site.app, threaded=True, fd=listening.fileno())
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
-            thread.start()
-            yield Team(site)
-            server.shutdown()
-            thread.join(timeout=10)
-            server.server_close()
+    with at_work_again(lasting, sqlite_database, instance, antopsis()) as workbench:
+        yield workbench
 
 
 @pytest.fixture
-def desk(chromium: Browser, team_served: Team) -> Iterator[Page]:
+def desk(contexts: Contexts, workbench: Workbench) -> Iterator[Page]:
     """Edda at her browser, which says nothing in its console."""
-    page, said = sit_down(chromium, team_served, EDDA)
-    yield page
-    page.context.close()
+    said: list[str] = []
+    with sit_down(contexts, workbench, EDDA) as page:
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        yield page
     assert [text for text in said if "status of 4" not in text] == []
 
 
-def sit_down(chromium: Browser, team: Team, somebody: Somebody) -> tuple[Page, list[str]]:
-    colleague = team.sign_in(somebody)
-    cookie = colleague.client.get_cookie("registry_team", "127.0.0.1", "/team")
-    assert cookie is not None
-    context = chromium.new_context(viewport=DESKTOP, base_url=team.base_url)
-    kept = {"name": "registry_team", "value": cookie.value, "domain": "127.0.0.1", "path": "/team"}
-    context.add_cookies([kept])  # type: ignore[list-item]  # the keys of its TypedDict
-    page, said = context.new_page(), list[str]()
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return page, said
+@contextmanager
+def sit_down(contexts: Contexts, workbench: Workbench, somebody: Somebody, *, scripts: bool = True) -> Iterator[Page]:
+    with contexts.page(workbench.base, somebody.name, java_script_enabled=scripts) as page:
+        sign_in(page, workbench, somebody)
+        yield page
 
 
-def drafts(team: Team) -> list[str]:
-    with team.site.world.reading() as session:
+def drafts(workbench: Workbench) -> list[str]:
+    with workbench.site.world.reading() as session:
         return [draft.fields["retention"] for draft in session.scalars(select(EntryDraft))]
 
 
@@ -126,7 +111,7 @@ def test_a_word_used_before_is_picked_by_enter(desk: Page) -> None:
     expect(desk).to_have_url("/team/antopsis/entries/new")
 
 
-def test_enter_in_a_field_saves_nothing(desk: Page, team_served: Team) -> None:
+def test_enter_in_a_field_saves_nothing(desk: Page, workbench: Workbench) -> None:
     desk.goto(EDIT)
     desk.get_by_label("Retention").press("End")
     desk.get_by_label("Legal name").fill("Hetzner Online GmbH")
@@ -138,64 +123,53 @@ def test_enter_in_a_field_saves_nothing(desk: Page, team_served: Team) -> None:
     expect(desk.locator("main")).not_to_contain_text("What waits")
 
 
-def test_what_is_typed_is_kept_by_itself_and_on_leaving(desk: Page, team_served: Team) -> None:
+def test_what_is_typed_is_kept_by_itself_and_on_leaving(desk: Page, workbench: Workbench) -> None:
     desk.goto(EDIT)
     desk.get_by_label("Retention").fill("30 days")
     expect(desk.locator("#kept")).to_contain_text("Kept for you, 30 September 2026, 10:00", timeout=10_000)
-    assert drafts(team_served) == ["30 days"]
+    assert drafts(workbench) == ["30 days"]
     desk.get_by_label("Retention").fill("60 days")
     desk.goto("/team/antopsis/entries/")
     desk.goto(EDIT)
     expect(desk.locator("main")).to_contain_text("You left something unsaved")
-    assert drafts(team_served) == ["60 days"]
+    assert drafts(workbench) == ["60 days"]
     assert violations(desk) == []
     desk.get_by_role("link", name="Take it up").click()
     expect(desk.get_by_label("Retention")).to_have_value("60 days")
     desk.get_by_role("button", name="Save").click()
     expect(desk.get_by_role("status")).to_contain_text("a change of retention")
-    assert drafts(team_served) == []
+    assert drafts(workbench) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_two_people_at_one_entry_see_both_and_no_barrier(chromium: Browser, team_served: Team, scheme: str) -> None:
-    edda, _ = sit_down(chromium, team_served, EDDA)
-    arno, _ = sit_down(chromium, team_served, ARNO)
-    for page, retention in ((edda, "60 days"), (arno, "30 days")):
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+def test_two_people_at_one_entry_see_both_and_no_barrier(contexts: Contexts, workbench: Workbench) -> None:
+    with sit_down(contexts, workbench, EDDA) as edda, sit_down(contexts, workbench, ARNO) as arno:
+        for page, retention in ((edda, "60 days"), (arno, "30 days")):
+            page.goto(EDIT)
+            page.get_by_label("Retention").fill(retention)
+        arno.get_by_role("button", name="Save").click()
+        edda.get_by_role("button", name="Save").click()
+        expect(edda.get_by_role("alert")).to_contain_text("arno@antopsis.example saved Hetzner")
+        assert light_and_dark(edda) == []
+        edda.get_by_role("button", name="Save what I chose").click()
+        expect(edda.locator(".problems")).to_be_focused()
+        assert light_and_dark(edda) == []
+        edda.set_viewport_size({"width": 320, "height": 800})
+        assert edda.evaluate("document.documentElement.scrollWidth") <= 320
+        edda.get_by_label("Yours").check()
+        edda.get_by_role("button", name="Save what I chose").click()
+        expect(edda.locator("main")).to_contain_text("60 days")
+
+
+def test_without_scripts_the_form_does_all_of_it(contexts: Contexts, workbench: Workbench) -> None:
+    with sit_down(contexts, workbench, EDDA, scripts=False) as page:
         page.goto(EDIT)
-        page.get_by_label("Retention").fill(retention)
-    arno.get_by_role("button", name="Save").click()
-    edda.get_by_role("button", name="Save").click()
-    expect(edda.get_by_role("alert")).to_contain_text("arno@antopsis.example saved Hetzner")
-    assert violations(edda) == []
-    edda.get_by_role("button", name="Save what I chose").click()
-    expect(edda.locator(".problems")).to_be_focused()
-    assert violations(edda) == []
-    edda.set_viewport_size({"width": 320, "height": 800})
-    assert edda.evaluate("document.documentElement.scrollWidth") <= 320
-    edda.get_by_label("Yours").check()
-    edda.get_by_role("button", name="Save what I chose").click()
-    expect(edda.locator("main")).to_contain_text("60 days")
-    for page in (edda, arno):
-        page.context.close()
-
-
-def test_without_scripts_the_form_does_all_of_it(chromium: Browser, team_served: Team) -> None:
-    first, _ = sit_down(chromium, team_served, EDDA)
-    context = chromium.new_context(
-        java_script_enabled=False, base_url=team_served.base_url, storage_state=first.context.storage_state()
-    )
-    page = context.new_page()
-    page.goto(EDIT)
-    page.get_by_role("button", name="Add a place").click()
-    page.locator("[id='locations.1.country']").fill("Finland")
-    page.get_by_role("button", name="Check", exact=True).last.click()
-    expect(page.locator("#meaning")).to_contain_text("This is a location change")
-    page.get_by_role("button", name="Keep for later").click()
-    expect(page.get_by_role("status")).to_contain_text("What you typed is kept for you.")
-    page.goto(EDIT)
-    page.get_by_role("link", name="Take it up").click()
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_contain_text("it waits for a notice")
-    context.close()
-    first.context.close()
+        page.get_by_role("button", name="Add a place").click()
+        page.locator("[id='locations.1.country']").fill("Finland")
+        page.get_by_role("button", name="Check", exact=True).last.click()
+        expect(page.locator("#meaning")).to_contain_text("This is a location change")
+        page.get_by_role("button", name="Keep for later").click()
+        expect(page.get_by_role("status")).to_contain_text("What you typed is kept for you.")
+        page.goto(EDIT)
+        page.get_by_role("link", name="Take it up").click()
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("status")).to_contain_text("it waits for a notice")

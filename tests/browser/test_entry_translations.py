@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests import databases
+from tests.browser.conftest import Contexts
 from tests.browser.workbench import at_work, faults, seat
 from tests.browser.workbench_life import UNBROKEN
 from tests.steps.path_cast import HETZNER, edit
@@ -21,10 +22,10 @@ LONG = {"activity": f"Runs the servers.\n\n{UNBROKEN} {'and what belongs to it, 
 
 
 def test_texts_are_translated_by_keyboard_and_what_is_wrong_or_was_quicker_is_shown_accessibly(
-    chromium: Browser, sqlite_template: Path, tmp_path: Path
+    contexts: Contexts, sqlite_template: Path, tmp_path: Path
 ) -> None:
     url = databases.copied_sqlite_url(tmp_path, sqlite_template)
-    with at_work(url, tmp_path, antopsis()) as workbench, seat(chromium, workbench, EDDA) as taken:
+    with at_work(url, tmp_path, antopsis()) as workbench, seat(contexts, workbench, EDDA) as taken:
         edit(workbench.site.world, HETZNER | LONG | {"translations": {"de": {"30 days.": "30 Tage."}}})
         page = taken.page
         page.goto(HERE)

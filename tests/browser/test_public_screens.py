@@ -6,10 +6,10 @@ import sys
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, Response
 
-from tests.browser.axe import COLOURS, violations
-from tests.browser.conftest import DESKTOP, Served
+from tests.browser.axe import light_and_dark
+from tests.browser.conftest import DESKTOP, Contexts, Served
 from tests.browser.workbench import faults
 from tests.web.public_life import ANNOUNCED, HELD, HOLDER, PAST_DAY, SLUG, SMALL, UNBROKEN
 from tests.web.site import Site, path_of
@@ -111,15 +111,11 @@ def judge(page: Page, path: str, statuses: frozenset[int] = frozenset({200})) ->
     answer = page.goto(path)
     assert answer is not None
     assert answer.status in statuses, path
-    expect(page.locator("h1")).to_have_count(1)
+    assert page.evaluate("() => document.querySelectorAll('h1').length") == 1
     page.evaluate("() => { for (const each of document.querySelectorAll('details')) each.open = true }")
     found = faults(page)
     page.set_viewport_size({"width": 320, "height": 640})
-    found += [f"320 px, light: {each}" for each in violations(page, also=TOUCH)]
-    page.emulate_media(color_scheme="dark")
-    found += [f"320 px, dark: {each}" for each in violations(page, COLOURS)]
-    page.emulate_media(color_scheme="light")
-    return found
+    return found + [f"320 px, {each}" for each in light_and_dark(page, also=TOUCH)]
 
 
 def test_whatever_is_no_page_is_known(served: Served, pages: dict[str, list[str]]) -> None:
@@ -137,11 +133,9 @@ def test_every_page_is_accessible_and_fits(page: Page, pages: dict[str, list[str
     assert listed(found) == ""
 
 
-def test_every_refusal_is_accessible_and_fits(chromium: Browser, served: Served) -> None:
-    context = chromium.new_context(viewport=DESKTOP, base_url=served.base)
-    page = context.new_page()
-    found = {path: judge(page, path, frozenset({400, 404, 410})) for path in REFUSED}
-    context.close()
+def test_every_refusal_is_accessible_and_fits(contexts: Contexts, served: Served) -> None:
+    with contexts.page(served.base) as page:
+        found = {path: judge(page, path, frozenset({400, 404, 410})) for path in REFUSED}
     assert listed(found) == ""
 
 

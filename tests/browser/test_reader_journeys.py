@@ -17,11 +17,11 @@ import feedparser
 import icalendar
 import pytest
 from babel.messages.pofile import read_po
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from registry.language import CATALOGUES, country_name, gettext, short_date, speaking
 from tests.browser.axe import violations
-from tests.browser.conftest import DESKTOP, Served
+from tests.browser.conftest import Contexts, Served
 from tests.browser.test_public_pages import assert_fits
 from tests.web.public_life import ANNOUNCED, HELD, PAST_DAY, SLUG
 from tests.web.site import path_of
@@ -57,14 +57,11 @@ def served(northlight: Served) -> Served:
 
 
 @contextmanager
-def browsing(chromium: Browser, served: Served, **options: Any) -> Iterator[Page]:
+def browsing(contexts: Contexts, served: Served, **options: Any) -> Iterator[Page]:
     """A browser of somebody's own, which keeps no cookie."""
-    context = chromium.new_context(**{"viewport": DESKTOP, "base_url": served.base, **options})
-    try:
-        yield context.new_page()
-        assert context.cookies() == []
-    finally:
-        context.close()
+    with contexts.page(served.base, **options) as page:
+        yield page
+        assert page.context.cookies() == []
 
 
 def address_behind(page: Page, link: str) -> str:
@@ -150,8 +147,8 @@ def test_the_list_of_a_past_day_its_files_and_what_has_changed_since(page: Page)
     expect(moved).to_contain_text("Helsinki, Finland (processing)")
 
 
-def test_on_a_phone_a_way_through_the_list_fits_at_every_step(chromium: Browser, served: Served) -> None:
-    with browsing(chromium, served, viewport=PHONE, has_touch=True, is_mobile=True) as page:
+def test_on_a_phone_a_way_through_the_list_fits_at_every_step(contexts: Contexts, served: Served) -> None:
+    with browsing(contexts, served, viewport=PHONE, has_touch=True, is_mobile=True) as page:
         page.goto(HERE)
         assert_fits(page, "list")
         page.get_by_text("Filter by").tap()
@@ -173,13 +170,13 @@ def test_on_a_phone_a_way_through_the_list_fits_at_every_step(chromium: Browser,
         assert_fits(page, "form")
 
 
-def test_without_a_script_somebody_filters_and_subscribes_in_german(chromium: Browser, served: Served) -> None:
+def test_without_a_script_somebody_filters_and_subscribes_in_german(contexts: Contexts, served: Served) -> None:
     def german(message: str) -> str:
         with speaking("de"):
             return gettext(message)
 
     reader = "frieda@leserin.example"
-    with browsing(chromium, served, java_script_enabled=False, locale="de-DE") as page:
+    with browsing(contexts, served, java_script_enabled=False, locale="de-DE") as page:
         page.goto(HERE)
         page.get_by_role("searchbox").fill("stripe")
         page.get_by_role("searchbox").press("Enter")
@@ -228,8 +225,8 @@ def test_a_language_holds_from_page_to_page_and_speaks_for_itself(page: Page, la
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_browser_that_asks_for_a_language_gets_it(chromium: Browser, served: Served, language: str) -> None:
-    with browsing(chromium, served, locale=language) as page:
+def test_a_browser_that_asks_for_a_language_gets_it(contexts: Contexts, served: Served, language: str) -> None:
+    with browsing(contexts, served, locale=language) as page:
         page.goto(f"{HERE}?region=DE")
         expect(page.locator("html")).to_have_attribute("lang", language)
         expect(page.locator(".outcome")).to_contain_text(str(_country("DE", language)))
@@ -242,9 +239,9 @@ def _country(code: str, language: str) -> str | None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_english_is_left_over(chromium: Browser, served: Served, language: str) -> None:
+def test_no_english_is_left_over(contexts: Contexts, served: Served, language: str) -> None:
     own, left = _own_words(served), []
-    with browsing(chromium, served) as page:
+    with browsing(contexts, served) as page:
         for path in READ:
             page.goto(f"{HERE}{path}{'&' if '?' in path else '?'}lang={language}")
             expect(page.locator("html")).to_have_attribute("lang", language)

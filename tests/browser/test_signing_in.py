@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
-from werkzeug.serving import make_server
+from playwright.sync_api import Page, expect
 
 from tests import databases
-from tests.browser.axe import violations
-from tests.browser.conftest import DESKTOP
+from tests.browser.axe import light_and_dark
+from tests.browser.conftest import DESKTOP, Contexts, answering
 from tests.processes import wait_for
 from tests.web.colleagues import ARNO, EDDA, OLA, VERA, Somebody, Team
 from tests.web.conftest import serving
@@ -53,13 +51,8 @@ def at_a_name(sqlite_template: Path, folder: Path, **settings: str) -> Iterator[
             team = Team(site)
             for somebody in (OLA, ARNO, EDDA, VERA):
                 give_password(team, somebody.email)
-            server = make_server("127.0.0.1", port, site.app, threaded=True, fd=listening.fileno())
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
-            thread.start()
-            yield Workbench(site, team, base)
-            server.shutdown()
-            thread.join(timeout=10)
-            server.server_close()
+            with answering(site.app, listening):
+                yield Workbench(site, team, base)
 
 
 @pytest.fixture(scope="module")
@@ -70,26 +63,19 @@ def workbench(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def context(chromium: Browser, workbench: Workbench) -> Iterator[BrowserContext]:
-    """A browser of its own, that may ask nobody but the server."""
-    context = chromium.new_context(viewport=DESKTOP, base_url=workbench.base)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext, workbench: Workbench) -> Iterator[Page]:
-    """A page that says nothing in its console, and whose every cookie is the workbench's alone."""
-    page = context.new_page()
+def page(contexts: Contexts, workbench: Workbench) -> Iterator[Page]:
+    """A page that asks the server alone, says nothing in its console, and whose every cookie is the workbench's."""
     said: list[str] = []
     asked: set[str] = set()
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-    yield page
+    with contexts.page(workbench.base) as page:
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+        yield page
+        cookies = {(cookie.get("name"), cookie.get("path")) for cookie in page.context.cookies()}
     assert [text for text in said if "status of 400" not in text] == []
     assert asked == {urlsplit(workbench.base).netloc}
-    assert {(cookie.get("name"), cookie.get("path")) for cookie in context.cookies()} <= {("registry_team", "/team")}
+    assert cookies <= {("registry_team", "/team")}
 
 
 def authenticator(page: Page, transport: str, *, verifies: bool = True) -> Callable[[], None]:
@@ -112,12 +98,9 @@ def authenticator(page: Page, transport: str, *, verifies: bool = True) -> Calla
     return take_away
 
 
-def seen(page: Page, *, dark: bool = True) -> None:
+def seen(page: Page) -> None:
     """Have axe-core judge the page as it is, in light and in dark, and nothing be scrolled sideways on a phone."""
-    for scheme in ("light", "dark") if dark else ("light",):
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        assert violations(page) == [], (page.url, scheme)
-    page.emulate_media(color_scheme="light")
+    assert light_and_dark(page) == [], page.url
     page.set_viewport_size({"width": 320, "height": 640})
     wide = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
     assert not page.evaluate(wide), page.url
@@ -337,7 +320,7 @@ def test_the_other_pages_of_the_sign_in(page: Page) -> None:
     seen(page)
 
 
-def test_the_sign_in_of_the_company(chromium: Browser, sqlite_template: Path, tmp_path: Path) -> None:
+def test_the_sign_in_of_the_company(contexts: Contexts, sqlite_template: Path, tmp_path: Path) -> None:
     with issuer() as provider:
         settings = {
             "REGISTRY_OIDC_ISSUER": provider.base,
@@ -346,9 +329,7 @@ def test_the_sign_in_of_the_company(chromium: Browser, sqlite_template: Path, tm
             "REGISTRY_OIDC_NAME": "Antopsis ID",
         }
         provider.person = {"email": EDDA.email, "email_verified": True}
-        with at_a_name(sqlite_template, tmp_path, **settings) as workbench:
-            context = chromium.new_context(viewport=DESKTOP, base_url=workbench.base)
-            page = context.new_page()
+        with at_a_name(sqlite_template, tmp_path, **settings) as workbench, contexts.page(workbench.base) as page:
             said: list[str] = []
             page.on("console", lambda message: said.append(message.text))
             page.goto("/team/antopsis/people/")
@@ -360,20 +341,17 @@ def test_the_sign_in_of_the_company(chromium: Browser, sqlite_template: Path, tm
             page.goto("/team/account/verify")
             seen(page)
             assert said == []
-            context.close()
 
 
 def test_an_issuer_that_is_down_and_too_many_tries_are_pages_like_the_others(
-    chromium: Browser, sqlite_template: Path, tmp_path: Path
+    contexts: Contexts, sqlite_template: Path, tmp_path: Path
 ) -> None:
     settings = {
         "REGISTRY_OIDC_ISSUER": "http://127.0.0.1:9",
         "REGISTRY_OIDC_CLIENT_ID": CLIENT_ID,
         "REGISTRY_OIDC_CLIENT_SECRET": CLIENT_SECRET,
     }
-    with at_a_name(sqlite_template, tmp_path, **settings) as workbench:
-        context = chromium.new_context(viewport=DESKTOP, base_url=workbench.base)
-        page = context.new_page()
+    with at_a_name(sqlite_template, tmp_path, **settings) as workbench, contexts.page(workbench.base) as page:
         page.goto(LOGIN)
         page.get_by_role("button", name="Sign in with 127.0.0.1").click()
         expect(page.get_by_role("heading", name="127.0.0.1 does not answer")).to_be_visible()
@@ -383,4 +361,3 @@ def test_an_issuer_that_is_down_and_too_many_tries_are_pages_like_the_others(
         type_password(page, EDDA)
         expect(page.get_by_role("heading", name="Too many tries")).to_be_visible()
         seen(page)
-        context.close()

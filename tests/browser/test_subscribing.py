@@ -8,10 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.axe import COLOURS, violations
-from tests.browser.conftest import DESKTOP, Served
+from tests.browser.axe import light_and_dark, violations
+from tests.browser.conftest import Contexts, Served
 from tests.browser.test_public_pages import assert_fits
 from tests.web.site import path_of
 from tests.world import link_in
@@ -22,15 +22,13 @@ DPO = "dpo@bremen.example"
 
 
 @pytest.fixture(params=[True, False], ids=["with-javascript", "without"])
-def any_page(request: pytest.FixtureRequest, chromium: Browser, served: Served) -> Iterator[Page]:
+def any_page(request: pytest.FixtureRequest, contexts: Contexts, served: Served) -> Iterator[Page]:
     """A page in a browser that runs scripts, or in one that does not; either may ask nobody but the server."""
-    context = chromium.new_context(viewport=DESKTOP, base_url=served.base, java_script_enabled=request.param)
-    page = context.new_page()
     asked: set[str] = set()
-    page.on("request", lambda one: asked.add(urlsplit(one.url).netloc))
-    yield page
-    cookies = context.cookies()
-    context.close()
+    with contexts.page(served.base, java_script_enabled=request.param) as page:
+        page.on("request", lambda one: asked.add(urlsplit(one.url).netloc))
+        yield page
+        cookies = page.context.cookies()
     assert asked == {urlsplit(served.base).netloc}
     assert cookies == []
 
@@ -162,7 +160,7 @@ def test_the_whole_form_is_filled_in_by_keyboard(page: Page, served: Served) -> 
 
 
 def test_every_form_fits_any_screen_and_axe_finds_nothing_wrong_in_light_and_in_dark(
-    page: Page, served: Served, tmp_path: Path
+    page: Page, served: Served
 ) -> None:
     address = mailbox(page, "olga")
     manage = follow(page, served, address)
@@ -183,18 +181,12 @@ def test_every_form_fits_any_screen_and_axe_finds_nothing_wrong_in_light_and_in_
         "acknowledge": path_of(link_in(contact, "acknowledge")),
         "object": path_of(link_in(contact, "object")),
     }
-    shots = tmp_path
     for name, place in places.items():
         page.goto(place)
         for width in (320, 640, 1280):
             page.set_viewport_size({"width": width, "height": 900})
             assert_fits(page, f"{name} at {width}")
-            page.screenshot(path=shots / f"{name}-{width}.png", full_page=True)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            assert violations(page, () if scheme == "light" else COLOURS) == [], (name, scheme)
-            if scheme == "dark":
-                page.screenshot(path=shots / f"{name}-dark.png", full_page=True)
+        assert light_and_dark(page) == [], name
     # And what comes back with a mistake in it.
     page.goto("/antopsis/subscribe")
     page.get_by_role("radio", name="Webhook").check()

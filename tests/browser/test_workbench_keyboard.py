@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.record_objection import record_objection
-from tests import databases
-from tests.browser.workbench import Seat, Workbench, at_work, seat
+from tests.browser.conftest import Contexts
+from tests.browser.workbench import Seat, Workbench, at_work_again, seat
+from tests.databases import ReusedDatabase
 from tests.web.colleagues import ARNO, EDDA
 from tests.web.team.notice_cast import BY_EDDA, edit_places, edit_purposes, require_approvals
 from tests.web.team.sign_in_browser import PASSWORD, give_password
@@ -44,24 +46,23 @@ _FOCUSED = """() => {
 
 
 @pytest.fixture
-def workbench(sqlite_template: Path, tmp_path: Path) -> Iterator[Workbench]:
+def workbench(lasting: socket.socket, sqlite_database: ReusedDatabase, instance: Path) -> Iterator[Workbench]:
     """Antopsis and its team, who sign in with passwords."""
-    url = databases.copied_sqlite_url(tmp_path, sqlite_template)
-    with at_work(url, tmp_path, antopsis()) as workbench:
+    with at_work_again(lasting, sqlite_database, instance, antopsis()) as workbench:
         yield workbench
 
 
 @pytest.fixture
-def edda(chromium: Browser, workbench: Workbench) -> Iterator[Seat]:
+def edda(contexts: Contexts, workbench: Workbench) -> Iterator[Seat]:
     """Edda, the editor, signed in."""
-    with seat(chromium, workbench, EDDA) as taken:
+    with seat(contexts, workbench, EDDA) as taken:
         yield taken
 
 
 @pytest.fixture
-def arno(chromium: Browser, workbench: Workbench) -> Iterator[Seat]:
+def arno(contexts: Contexts, workbench: Workbench) -> Iterator[Seat]:
     """Arno, the approver, signed in."""
-    with seat(chromium, workbench, ARNO) as taken:
+    with seat(contexts, workbench, ARNO) as taken:
         yield taken
 
 
@@ -108,9 +109,9 @@ def fill(page: Page, label: str, text: str) -> None:
     page.keyboard.type(text)
 
 
-def test_signing_in_and_the_account_menu(chromium: Browser, workbench: Workbench) -> None:
+def test_signing_in_and_the_account_menu(contexts: Contexts, workbench: Workbench) -> None:
     give_password(workbench.team, EDDA.email)
-    with seat(chromium, workbench, None) as taken:
+    with seat(contexts, workbench, None) as taken:
         page = taken.page
         page.goto(f"/team/account/login?next={HERE}")
         expect(page.get_by_label("E-mail address")).to_be_focused()

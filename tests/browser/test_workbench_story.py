@@ -12,21 +12,19 @@ from __future__ import annotations
 import re
 import secrets
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from flask_security import hash_password
-from playwright.sync_api import Browser, BrowserContext, Page, expect
-from werkzeug.serving import make_server
+from playwright.sync_api import Page, expect
 
 from registry.steps.lookup import get_publisher
 from registry.tables import Membership, Person
-from tests.browser.conftest import DESKTOP
+from tests.browser.conftest import Contexts, answering
 from tests.browser.test_signing_in import authenticator
 from tests.channels.smtp_server import MailServer
 from tests.web.conftest import serving
@@ -47,11 +45,12 @@ class Office:
     site: Site
     base: str
     mail: MailServer
-    chromium: Browser
+    contexts: Contexts
+    open_pages: ExitStack
 
-    def colleague(self) -> BrowserContext:
-        """Return a browser of somebody's own."""
-        return self.chromium.new_context(viewport=DESKTOP, base_url=self.base)
+    def page_of(self, somebody: str) -> Page:
+        """Return a page in a browser of somebody's own."""
+        return self.open_pages.enter_context(self.contexts.page(self.base, somebody))
 
     def link_to(self, address: str, word: str) -> str:
         """Return the path of the newest link with a word in it that came to an address."""
@@ -60,21 +59,15 @@ class Office:
 
 
 @contextmanager
-def office(database_url: str, folder: Path, chromium: Browser) -> Iterator[Office]:
+def office(database_url: str, folder: Path, listening: socket.socket, contexts: Contexts) -> Iterator[Office]:
     """Open the office at a name: passkeys belong to names, and an address of numbers is none."""
-    with MailServer() as mail, socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        base = f"http://localhost:{port}"
+    with MailServer() as mail:
+        base = f"http://localhost:{listening.getsockname()[1]}"
         more = {"REGISTRY_BASE_URL": base, "REGISTRY_MAIL_URL": mail.url}
         with serving(database_url, folder / "instance", antopsis(approvals=1), **more) as site:
             add_owner(site)
-            server = make_server("127.0.0.1", port, site.app, threaded=True, fd=listening.fileno())
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
-            thread.start()
-            yield Office(site, base, mail, chromium)
-            server.shutdown()
-            thread.join(timeout=10)
-            server.server_close()
+            with answering(site.app, listening), ExitStack() as open_pages:
+                yield Office(site, base, mail, contexts, open_pages)
 
 
 def add_owner(site: Site) -> None:
@@ -145,17 +138,19 @@ def accept(page: Page) -> None:
     page.on("dialog", lambda dialog: dialog.accept())
 
 
-def test_a_change_from_the_first_word_to_its_effect(database_url: str, tmp_path: Path, chromium: Browser) -> None:
-    with office(database_url, tmp_path, chromium) as office_:
+def test_a_change_from_the_first_word_to_its_effect(
+    database_url: str, tmp_path: Path, lasting: socket.socket, contexts: Contexts
+) -> None:
+    with office(database_url, tmp_path, lasting, contexts) as office_:
         world = office_.site.world
 
         # The owner invites two colleagues, and both choose their passwords by the link that came.
-        ola = office_.colleague().new_page()
+        ola = office_.page_of("ola")
         sign_in(ola, OWNER)
         invite(ola, EDITOR, "Edda Editor", "editor")
         invite(ola, APPROVER, "Arno Approver", "approver")
 
-        edda = office_.colleague().new_page()
+        edda = office_.page_of("edda")
         choose_password(edda, office_, EDITOR)
         sign_in(edda, EDITOR)
         key = connect_an_app(edda)
@@ -165,7 +160,7 @@ def test_a_change_from_the_first_word_to_its_effect(database_url: str, tmp_path:
         edda.get_by_role("button", name="Sign in").click()
         expect(edda.get_by_role("heading", name="Today")).to_be_visible()
 
-        arno = office_.colleague().new_page()
+        arno = office_.page_of("arno")
         accept(arno)
         choose_password(arno, office_, APPROVER)
         authenticator(arno, "internal")
@@ -222,7 +217,7 @@ def test_a_change_from_the_first_word_to_its_effect(database_url: str, tmp_path:
         expect(arno.get_by_text("letters accepted by the recipients’ servers").first).to_be_visible()
 
         # A customer objects from the letter, without an account.
-        dpo = office_.colleague().new_page()
+        dpo = office_.page_of("dpo")
         world.at = utc("2026-10-12 09:00")
         dpo.goto(office_.link_to(BREMEN, "object"))
         dpo.locator("#ground").fill("Our own customers were promised that data stays in Germany.")

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page
-from werkzeug.serving import make_server
+from playwright.sync_api import Page
 
 from registry.readers.registry_file import RegistryFile
-from tests.browser.axe import COLOURS, violations
-from tests.browser.conftest import DESKTOP
+from tests.browser.axe import light_and_dark
+from tests.browser.conftest import Contexts, answering
+from tests.databases import ReusedDatabase
 from tests.web.colleagues import Somebody, Team
-from tests.web.conftest import serving
+from tests.web.conftest import serving, serving_again
 from tests.web.site import Site
 
 WIDTHS = (320, 768, 1440)
@@ -31,17 +30,21 @@ _CUT = """() => {
         + ' ' + each.textContent.trim().replace(/\\s+/g, ' ').slice(0, 40);
     if (document.documentElement.scrollWidth > edge) said.push('the page scrolls sideways');
     for (const each of document.querySelectorAll('body *')) {
-        if (!each.checkVisibility({visibilityProperty: true}) || each.closest('.unseen, .skip, svg, thead')) continue;
-        const box = each.getBoundingClientRect(), style = getComputedStyle(each);
-        if (!each.closest('.scroll') && box.width && box.right > edge + 1) said.push('over the edge: ' + name(each));
+        if (each.closest('.unseen, .skip, svg, thead') || !each.checkVisibility({visibilityProperty: true})) continue;
+        const box = each.getBoundingClientRect(), scrolls = each.closest('.scroll');
+        if (!scrolls && box.width && box.right > edge + 1) said.push('over the edge: ' + name(each));
+        // What follows takes its time, and is asked only of what has more in it than there is room for.
+        const wide = each.scrollWidth > each.clientWidth + 1;
+        if (!wide && each.scrollHeight <= each.clientHeight + 1) continue;
+        if (!each.textContent.trim() || each.matches('select, textarea, datalist, iframe')) continue;
+        const style = getComputedStyle(each);
         const hides = [style.overflowX, style.overflowY].some(how => how === 'hidden' || how === 'clip');
-        const text = each.textContent.trim() && !each.matches('select, textarea, datalist, iframe');
-        const over = each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1;
-        if (text && hides && over) said.push('cut: ' + name(each));
+        if (hides) said.push('cut: ' + name(each));
         // Letters that run out of their own box lie on what is beside it.
-        const own = [...each.querySelectorAll('*')].every(part => part.getBoundingClientRect().right <= box.right + 2);
-        if (text && own && style.overflowX === 'visible' && style.display !== 'inline' && !each.closest('.scroll')
-            && each.clientWidth && each.scrollWidth > each.clientWidth + 2) said.push('runs out: ' + name(each));
+        const own = () =>
+            [...each.querySelectorAll('*')].every(part => part.getBoundingClientRect().right <= box.right + 2);
+        if (style.overflowX === 'visible' && style.display !== 'inline' && !scrolls && each.clientWidth
+            && each.scrollWidth > each.clientWidth + 2 && own()) said.push('runs out: ' + name(each));
     }
     return said;
 }"""
@@ -90,41 +93,54 @@ def at_work(
         base = f"http://localhost:{port}"
         if before is not None:
             before(base)
-        with serving(url, folder / "instance", *files, REGISTRY_BASE_URL=base, **settings) as site:
-            server = make_server("127.0.0.1", port, site.app, threaded=True, fd=listening.fileno())
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
-            thread.start()
+        with (
+            serving(url, folder / "instance", *files, REGISTRY_BASE_URL=base, **settings) as site,
+            answering(site.app, listening),
+        ):
             yield Workbench(site, Team(site), base)
-            server.shutdown()
-            thread.join(timeout=10)
-            server.server_close()
 
 
 @contextmanager
-def seat(browser: Browser, workbench: Workbench, somebody: Somebody | None) -> Iterator[Seat]:
+def at_work_again(
+    listening: socket.socket, database: ReusedDatabase, instance: Path, *files: RegistryFile
+) -> Iterator[Workbench]:
+    """Serve what `at_work` would, on a socket that lasts: founded once, and by an application that is kept."""
+    base = f"http://localhost:{listening.getsockname()[1]}"
+    with (
+        serving_again(database, instance, *files, REGISTRY_BASE_URL=base) as site,
+        answering(site.app, listening),
+    ):
+        yield Workbench(site, Team(site), base)
+
+
+@contextmanager
+def seat(contexts: Contexts, workbench: Workbench, somebody: Somebody | None) -> Iterator[Seat]:
     """Sit somebody down at a browser of their own, signed in; nobody is a stranger.
 
     At the end the page must have asked nobody but the server, have said nothing, and left no cookie but the one.
     """
-    context = browser.new_context(viewport=DESKTOP, base_url=workbench.base)
-    if somebody is not None:
-        colleague = workbench.team.sign_in(somebody)
-        cookie = colleague.client.get_cookie("registry_team", "localhost", "/team")
-        assert cookie is not None
-        context.add_cookies([{"name": cookie.key, "value": cookie.value, "domain": "localhost", "path": "/team"}])
-    taken = Seat(context.new_page())
-    # An act that cannot be undone asks once more.
-    taken.page.on("dialog", lambda dialog: dialog.accept())
-    taken.page.on("console", lambda message: taken.said.append(f"{message.type}: {message.text}"))
-    taken.page.on("pageerror", lambda error: taken.said.append(str(error)))
-    taken.page.on("request", lambda request: taken.asked.add(urlsplit(request.url).netloc))
-    yield taken
-    cookies = {(cookie.get("name"), cookie.get("path")) for cookie in context.cookies()}
-    context.close()
+    with contexts.page(workbench.base, somebody.name if somebody else "nobody") as page:
+        if somebody is not None:
+            sign_in(page, workbench, somebody)
+        taken = Seat(page)
+        # An act that cannot be undone asks once more.
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.on("console", lambda message: taken.said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: taken.said.append(str(error)))
+        page.on("request", lambda request: taken.asked.add(urlsplit(request.url).netloc))
+        yield taken
+        cookies = {(cookie.get("name"), cookie.get("path")) for cookie in page.context.cookies()}
     said = taken.overheard()
     assert said == [], said
     assert taken.asked == {urlsplit(workbench.base).netloc}
     assert cookies <= {("registry_team", "/team")}
+
+
+def sign_in(page: Page, workbench: Workbench, somebody: Somebody) -> None:
+    """Let whoever is at this page be somebody of the team, without the ceremony of it."""
+    cookie = workbench.team.sign_in(somebody).client.get_cookie("registry_team", "localhost", "/team")
+    assert cookie is not None
+    page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "domain": "localhost", "path": "/team"}])
 
 
 def faults(page: Page) -> list[str]:
@@ -138,8 +154,4 @@ def faults(page: Page) -> list[str]:
         found += [f"{width} px: {each}" for each in page.evaluate(_CUT)]
     # Of a long list axe-core sees the first rows: the others are of the same making, and take their time.
     page.evaluate(_SHORTENED)
-    found += [f"light: {each}" for each in violations(page)]
-    page.emulate_media(color_scheme="dark")
-    found += [f"dark: {each}" for each in violations(page, COLOURS)]
-    page.emulate_media(color_scheme="light")
-    return found
+    return found + light_and_dark(page)

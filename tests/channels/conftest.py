@@ -10,13 +10,16 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from registry.channels import smtp_opening
 from registry.channels.base import Envelope
 from registry.channels.smtp import SmtpChannel, SmtpTimeouts, parse_mail_url
+from registry.channels.smtp_address import SmtpAddress
 
 EnvelopeMaker = Callable[..., Envelope]
 ChannelMaker = Callable[..., SmtpChannel]
@@ -68,6 +71,20 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
         *("-subj", "/CN=authority of the tests", "-addext", "keyUsage=critical,keyCertSign,cRLSign"),
     )
     return made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trust_read_once() -> Iterator[None]:
+    """Read whom this machine trusts once: it takes ten times as long as a letter, and hundreds of channels ask."""
+    make = smtp_opening._context_for
+    usual = cache(ssl.create_default_context)
+
+    def context_for(address: SmtpAddress) -> ssl.SSLContext:
+        return usual() if address.certificate_authority is None else make(address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(smtp_opening, "_context_for", context_for)
+        yield
 
 
 @pytest.fixture

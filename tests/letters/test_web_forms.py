@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -273,6 +273,7 @@ def test_a_message_too_long_is_cut_with_a_link_to_the_notice(form: ChannelKind, 
 
 @pytest.mark.parametrize("form", CHATS)
 @pytest.mark.parametrize("audience", list(Audience))
+@settings(max_examples=50)  # for each of the four kinds of message
 @given(
     summary=st.text(max_size=3_000),
     name=st.text(min_size=1, max_size=400),

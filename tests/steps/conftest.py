@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from sqlalchemy import event
 
+from registry.readers.registry_file import RegistryFile
+from registry.settings import Settings
+from registry.steps.apply_file import Applied
+from registry.steps.record import Actor
 from tests.channels.http_receiver import HttpReceiver
 from tests.channels.smtp_server import MailServer
-from tests.world import World, settings_for, utc
+from tests.databases import ReusedDatabase, ReusedSqlite
+from tests.world import ANNA, World, settings_for, utc
 
 
 class _PromptMailServer(MailServer):
@@ -26,6 +35,59 @@ class _PromptMailServer(MailServer):
         return f"{super().url}?starttls=off"
 
 
+class _WorldAgain(World):
+    """A world whose beginning is put back where another test began alike, instead of being made once more.
+
+    That is the binding of the installation, and the first file that is applied as long as nothing else was committed.
+    Each file is applied for real the first two times.
+    """
+
+    _applied: ClassVar[dict[tuple[str, str], Applied]] = {}
+    """By database and beginning, what applying its file said."""
+
+    def __init__(self, settings: Settings, at: datetime, database: ReusedDatabase) -> None:
+        if database.has("bound"):
+            database.put_back("bound")
+        else:
+            World(settings, at).close()
+            database.keep("bound")
+        super().__init__(settings, at, was_bound=True)
+        self._database = database
+        self._is_untouched = True
+        event.listen(self.wiring.engine, "commit", self._touch)
+
+    def _touch(self, connection: object) -> None:
+        self._is_untouched = False
+
+    def _let_go(self) -> None:
+        """Close the connections to a file that is to be replaced. Those to a server stay good, and know its tables."""
+        if self.wiring.uses_sqlite:
+            self.wiring.engine.dispose()
+
+    def close(self) -> None:
+        event.remove(self.wiring.engine, "commit", self._touch)
+        for channel in self.channels.values():
+            channel.close()
+        self._let_go()
+
+    def apply(self, file: RegistryFile, actor: Actor = ANNA) -> Applied:
+        if not self._is_untouched:
+            return super().apply(file, actor)
+        beginning = f"{self.at} {actor} {file}"
+        known = self._database.url, beginning
+        if self._database.has(beginning):
+            self._let_go()
+            self._database.put_back(beginning)
+            self._is_untouched = False
+            return self._applied[known]
+        applied = super().apply(file, actor)
+        if known in self._applied:
+            self._let_go()
+            self._database.keep(beginning)
+        self._applied[known] = applied
+        return applied
+
+
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:
     """A real mail server on a socket."""
@@ -34,19 +96,21 @@ def mail_server() -> Iterator[MailServer]:
 
 
 @pytest.fixture
-def world(database_url: str, tmp_path: Path, mail_server: MailServer) -> Iterator[World]:
+def world(database: ReusedDatabase, tmp_path: Path, mail_server: MailServer) -> Iterator[World]:
     """An installation on 30 September 2026, 08:00 UTC, that mails to `mail_server`."""
-    world = World(settings_for(database_url, tmp_path / "instance", mail_server.url), utc("2026-09-30 08:00"))
-    yield world
-    world.close()
+    settings = settings_for(database.url, tmp_path / "instance", mail_server.url)
+    with closing(_WorldAgain(settings, utc("2026-09-30 08:00"), database)) as world:
+        yield world
 
 
 @pytest.fixture
-def sqlite_world(sqlite_url: str, tmp_path: Path, mail_server: MailServer) -> Iterator[World]:
+def sqlite_world(
+    sqlite_database: ReusedSqlite, sqlite_url: str, tmp_path: Path, mail_server: MailServer
+) -> Iterator[World]:
     """As `world`, on SQLite alone: for long tables whose database has nothing to say in them."""
-    world = World(settings_for(sqlite_url, tmp_path / "instance", mail_server.url), utc("2026-09-30 08:00"))
-    yield world
-    world.close()
+    settings = settings_for(sqlite_url, tmp_path / "instance", mail_server.url)
+    with closing(_WorldAgain(settings, utc("2026-09-30 08:00"), sqlite_database)) as world:
+        yield world
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Select, select
@@ -119,70 +121,105 @@ def make_letter(world: World, publisher: Publisher, statement: Statement, audien
     )
 
 
+def sharing_nothing_as_a_contact(wanted: SubscriptionFacts) -> SubscriptionFacts:
+    """The facts as a subscription can have them: only a follower shares its address with a contact."""
+    if wanted.audience is Audience.CUSTOMER:
+        return replace(wanted, shares_address_with_contact=False)
+    return wanted
+
+
 def subscribe(
     session: Session, world: World, publisher: Publisher, notice: Notice, number: int, wanted: SubscriptionFacts
 ) -> Subscription:
     """Add one subscription as the facts have it; `number` tells addresses and customers apart."""
-    address = Address(
-        publisher_id=publisher.id,
-        channel="email",
-        lookup_hmac=f"hmac-{number}",
-        value=f"reader{number}@reader.example" if wanted.is_address_known else None,
-        created_at=world.at,
-    )
-    session.add(address)
-    session.flush()
-    is_contact = wanted.audience is Audience.CUSTOMER
-    customer = _customer(session, world, publisher, notice, f"own-{number}", number, ended=wanted.has_contract_ended)
-    if not is_contact:
-        shares = wanted.shares_address_with_contact
-        # A contact who does not stand, or is not told this statement, takes no follower's place.
-        ended = not shares and number % 4 == 0
-        other = _customer(session, world, publisher, notice, f"other-{number}", number // 4, ended=ended)
-        contact = _row(world, publisher, address, other, Audience.CUSTOMER)
-        contact.wants_effect = shares or number % 4 == 0
-        contact.confirmed_at = None if not shares and number % 4 == 1 else world.at
-        contact.ended_at = world.at if not shares and number % 4 == 2 else None
-        if shares or number % 4 < 3:
-            session.add(contact)
-            session.flush()
-            if wanted.was_told and shares:
-                tell(session, world, notice, contact)
-    if wanted.is_suppressed:
-        session.add(
-            Suppression(
-                publisher_id=publisher.id,
-                channel="email",
-                lookup_hmac=address.lookup_hmac,
-                reason="bounced",
-                since_at=world.at,
-            )
-        )
-    row = _row(world, publisher, address, customer if is_contact else None, wanted.audience)
-    row.confirmed_at = world.at if wanted.is_confirmed else None
-    row.ended_at = world.at if wanted.has_ended else None
-    row.wants_reminders, row.wants_effect = wanted.wants_reminders, wanted.wants_effect
-    row.is_standby = wanted.is_standby
-    row.paused_at = world.at if wanted.is_paused else None
-    session.add(row)
-    session.flush()
-    for key in wanted.products:
-        session.add(SubscriptionProduct(publisher_id=publisher.id, subscription_id=row.id, product_key=key))
-    for kind in wanted.kinds:
-        session.add(SubscriptionKind(publisher_id=publisher.id, subscription_id=row.id, kind=kind.value))
-    if wanted.was_told:
-        tell(session, world, notice, row)
+    (row,) = subscribe_all(session, world, publisher, notice, {number: wanted})
     return row
 
 
-def tell(session: Session, world: World, notice: Notice, row: Subscription) -> None:
-    """Have the announcement gone to a subscription."""
+def subscribe_all(
+    session: Session, world: World, publisher: Publisher, notice: Notice, audience: Mapping[int, SubscriptionFacts]
+) -> list[Subscription]:
+    """Add the subscriptions of an audience by number, table by table: one flush for each, not for each subscription."""
+    addresses = {
+        number: Address(
+            publisher_id=publisher.id,
+            channel="email",
+            lookup_hmac=f"hmac-{number}",
+            value=f"reader{number}@reader.example" if wanted.is_address_known else None,
+            created_at=world.at,
+        )
+        for number, wanted in audience.items()
+    }
+    _add(session, addresses.values())
+    own = {
+        number: _customer(world, publisher, f"own-{number}", number, ended=wanted.has_contract_ended)
+        for number, wanted in audience.items()
+    }
+    # A contact who does not stand, or is not told this statement, takes no follower's place.
+    others = {
+        number: _customer(world, publisher, f"other-{number}", number // 4, ended=_has_other_ended(number, wanted))
+        for number, wanted in audience.items()
+        if wanted.audience is not Audience.CUSTOMER
+    }
+    _add(session, [*own.values(), *others.values()])
+    for number, wanted in audience.items():
+        _stand(session, notice, own[number], number, ended=wanted.has_contract_ended)
+        if number in others:
+            _stand(session, notice, others[number], number // 4, ended=_has_other_ended(number, wanted))
+    contacts = {}
+    for number, other in others.items():
+        shares = audience[number].shares_address_with_contact
+        if shares or number % 4 < 3:
+            contact = contacts[number] = _row(world, publisher, addresses[number], other, Audience.CUSTOMER)
+            contact.wants_effect = shares or number % 4 == 0
+            contact.confirmed_at = None if not shares and number % 4 == 1 else world.at
+            contact.ended_at = world.at if not shares and number % 4 == 2 else None
+    _add(session, contacts.values())
+    told = [
+        contact
+        for number, contact in contacts.items()
+        if audience[number].was_told and audience[number].shares_address_with_contact
+    ]
+    rows = []
+    for number, wanted in audience.items():
+        if wanted.is_suppressed:
+            session.add(
+                Suppression(
+                    publisher_id=publisher.id,
+                    channel="email",
+                    lookup_hmac=addresses[number].lookup_hmac,
+                    reason="bounced",
+                    since_at=world.at,
+                )
+            )
+        is_contact = wanted.audience is Audience.CUSTOMER
+        row = _row(world, publisher, addresses[number], own[number] if is_contact else None, wanted.audience)
+        row.confirmed_at = world.at if wanted.is_confirmed else None
+        row.ended_at = world.at if wanted.has_ended else None
+        row.wants_reminders, row.wants_effect = wanted.wants_reminders, wanted.wants_effect
+        row.is_standby = wanted.is_standby
+        row.paused_at = world.at if wanted.is_paused else None
+        rows.append(row)
+        if wanted.was_told:
+            told.append(row)
+    _add(session, rows)
+    for row, wanted in zip(rows, audience.values(), strict=True):
+        for key in wanted.products:
+            session.add(SubscriptionProduct(publisher_id=publisher.id, subscription_id=row.id, product_key=key))
+        for kind in wanted.kinds:
+            session.add(SubscriptionKind(publisher_id=publisher.id, subscription_id=row.id, kind=kind.value))
+    tell(session, world, notice, *told)
+    return rows
+
+
+def tell(session: Session, world: World, notice: Notice, *rows: Subscription) -> None:
+    """Have the announcement gone to these subscriptions."""
     told = session.scalars(select(Statement).where(Statement.notice_id == notice.id).order_by(Statement.seq)).all()
     if len(told) == 1:
         return
     letter = session.scalars(select(Letter).where(Letter.statement_id == told[0].id)).first()
     assert letter is not None
-    session.add(
+    session.add_all(
         Delivery(
             publisher_id=notice.publisher_id,
             statement_id=told[0].id,
@@ -192,27 +229,40 @@ def tell(session: Session, world: World, notice: Notice, row: Subscription) -> N
             due_at=world.at,
             created_at=world.at,
         )
+        for row in rows
     )
 
 
-def _customer(
-    session: Session, world: World, publisher: Publisher, notice: Notice, key: str, number: int, *, ended: bool
-) -> Customer:
-    """Add a customer that stands in the notice or came later; one that `ended` dropped out, or is long gone."""
+def _add(session: Session, rows: Iterable[object]) -> None:
+    session.add_all(rows)
+    session.flush()
+
+
+def _has_other_ended(number: int, wanted: SubscriptionFacts) -> bool:
+    return not wanted.shares_address_with_contact and number % 4 == 0
+
+
+def _customer(world: World, publisher: Publisher, key: str, number: int, *, ended: bool) -> Customer:
+    """A customer; one of an odd `number` that `ended` is long gone."""
     yesterday = local_date(world.at, "Europe/Berlin") - timedelta(days=2)
     customer = Customer(publisher_id=publisher.id, key=key, name=key, products=[], created_at=world.at)
     customer.contract_until = yesterday if ended and number % 2 else None
-    session.add(customer)
-    session.flush()
+    return customer
+
+
+def _stand(session: Session, notice: Notice, customer: Customer, number: int, *, ended: bool) -> None:
+    """Have a customer of an even `number` stand in the notice, dropped out where it `ended`; others came later."""
     if number % 2 == 0:
         state = "dropped" if ended else "waiting"
         session.add(
             NoticeCustomer(
-                notice_id=notice.id, customer_id=customer.id, publisher_id=publisher.id, terms={}, state=state
+                notice_id=notice.id,
+                customer_id=customer.id,
+                publisher_id=notice.publisher_id,
+                terms={},
+                state=state,
             )
         )
-        session.flush()
-    return customer
 
 
 def _row(

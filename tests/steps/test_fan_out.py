@@ -31,7 +31,15 @@ from registry.tables import (
     Subscription,
     Suppression,
 )
-from tests.steps.fan_out_cast import announcement_of, make_letter, make_notice, subscribe, tell
+from tests.steps.fan_out_cast import (
+    announcement_of,
+    make_letter,
+    make_notice,
+    sharing_nothing_as_a_contact,
+    subscribe,
+    subscribe_all,
+    tell,
+)
 from tests.world import World, antopsis
 
 PRODUCTS = ("streaming", "storage")
@@ -306,11 +314,9 @@ def test_another_publishers_followers_hear_nothing(world: World) -> None:
 def _compare(session: Session, world: World, audience: Sequence[SubscriptionFacts], rule: NoticeFacts) -> None:
     publisher = get_publisher(session, "antopsis")
     notice, statement = make_notice(session, world, publisher, rule)
-    rows = {}
-    for number, wanted in enumerate(audience):
-        if wanted.audience is Audience.CUSTOMER:
-            wanted = replace(wanted, shares_address_with_contact=False)
-        rows[subscribe(session, world, publisher, notice, number, wanted).id] = wanted
+    everybody = dict(enumerate(map(sharing_nothing_as_a_contact, audience)))
+    added = subscribe_all(session, world, publisher, notice, everybody)
+    rows = {row.id: wanted for row, wanted in zip(added, everybody.values(), strict=True)}
     session.flush()
     counts = fan_out(session, world.at, notice, statement)
     written = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -24,7 +23,7 @@ from registry.steps.fan_out import fan_out
 from registry.steps.lookup import get_notice, get_publisher, list_running_customers, read_facts
 from registry.tables import Delivery, Notice, Publisher, Subscription
 from tests.channels.http_receiver import HttpReceiver
-from tests.steps.fan_out_cast import make_notice, subscribe
+from tests.steps.fan_out_cast import make_notice, sharing_nothing_as_a_contact, subscribe_all
 from tests.steps.path_cast import TWO_PLACES as HELSINKI_TOO
 from tests.steps.path_cast import add_customer, counting, edit, follow
 from tests.steps.test_fan_out import CONCERNED, EVERYBODY, changes, facts
@@ -186,10 +185,8 @@ def _id(session: Session, key: str) -> int:
 def _compare(session: Session, world: World, everybody: Sequence[SubscriptionFacts], rule: NoticeFacts) -> None:
     publisher = get_publisher(session, "antopsis")
     notice, statement = make_notice(session, world, publisher, rule)
-    for number, wanted in enumerate(everybody):
-        if wanted.audience is vocabulary.Audience.CUSTOMER:
-            wanted = replace(wanted, shares_address_with_contact=False)
-        subscribe(session, world, publisher, notice, number, wanted)
+    facts = map(sharing_nothing_as_a_contact, everybody)
+    subscribe_all(session, world, publisher, notice, dict(enumerate(facts)))
     session.flush()
     audience = load_audience(session, world.at, publisher, notice, kind=rule.statement)
     counts = fan_out(session, world.at, notice, statement)

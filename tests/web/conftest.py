@@ -8,8 +8,9 @@ everything anew, for a test that asks for more.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -43,21 +44,44 @@ def serving(database_url: str, instance: Path, *files: RegistryFile, **more: str
         world.close()
 
 
+LIVED: dict[tuple[str, str], tuple[datetime, Path]] = {}
+"""By database and state: the time that a founding and what came after it ended at, and the folder it left."""
+
+
 @contextmanager
-def serving_again(database: ReusedDatabase, instance: Path, *files: RegistryFile, **more: str) -> Iterator[Site]:
-    """Serve what `serving` would: founded once, put back to that since, and by an application that is kept."""
-    state = repr((files, more))
+def serving_again(
+    database: ReusedDatabase,
+    instance: Path,
+    *files: RegistryFile,
+    live: Callable[[World], object] | None = None,
+    **more: str,
+) -> Iterator[Site]:
+    """Serve what `serving` would: founded once, put back to that since, and by an application that is kept.
+
+    `live` is what happens to it before the test begins, once as well; the clock and the letters are put back too.
+    """
+    state = repr((files, more, live))
+    settings = settings_for(database.url, instance, **more)
     shutil.rmtree(instance, ignore_errors=True)
     # Another site of the same test may have left a connection in the pool, to the file that was there before.
     make_reused_engine(database.url).dispose()
     if not database.has(state):
         database.put_back()
-        with serving(database.url, instance, *files, **more):
-            pass
+        with closing(World(settings, FOUNDED)) as world:
+            for file in files:
+                world.apply(file)
+            if live is not None:
+                live(world)
+        kept = instance.with_name(f"{len(LIVED)}.kept")
+        if instance.exists():
+            instance.rename(kept)
+        LIVED[database.url, state] = world.at, kept
         database.keep(state)
     database.put_back(state)
-    settings = settings_for(database.url, instance, **more)
-    world = World(settings, FOUNDED)
+    at, kept = LIVED[database.url, state]
+    if kept.exists():
+        shutil.copytree(kept, instance)
+    world = World(settings, at, was_bound=True)
     site = Site(world, keep_app(settings))
     try:
         yield site

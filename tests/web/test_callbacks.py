@@ -51,9 +51,6 @@ def resend() -> Iterator[ResendServer]:
         yield server
 
 
-SETTINGS = {"REGISTRY_RESEND_WEBHOOK_SECRET": SIGNING_SECRET}
-
-
 @contextmanager
 def reporting(served: AbstractContextManager[Site], resend: ResendServer, *followers: str) -> Iterator[Site]:
     """Have an installation with Bremen as its customer tell it and some followers of a change, by Resend."""
@@ -68,7 +65,9 @@ def reporting(served: AbstractContextManager[Site], resend: ResendServer, *follo
 @pytest.fixture
 def site(database: ReusedDatabase, instance: Path, resend: ResendServer) -> Iterator[Site]:
     """Both letters are with Resend."""
-    served = serving_again(database, instance, antopsis(customers=BREMEN), **SETTINGS)
+    served = serving_again(
+        database, instance, antopsis(customers=BREMEN), REGISTRY_RESEND_WEBHOOK_SECRET=SIGNING_SECRET
+    )
     with reporting(served, resend, ADA) as site:
         assert send(site.world) == {"accepted": 2}
         yield site
@@ -77,7 +76,9 @@ def site(database: ReusedDatabase, instance: Path, resend: ResendServer) -> Iter
 @pytest.fixture
 def light_site(sqlite_database: ReusedDatabase, instance: Path, resend: ResendServer) -> Iterator[Site]:
     """The same on the embedded database."""
-    served = serving_again(sqlite_database, instance, antopsis(customers=BREMEN), **SETTINGS)
+    served = serving_again(
+        sqlite_database, instance, antopsis(customers=BREMEN), REGISTRY_RESEND_WEBHOOK_SECRET=SIGNING_SECRET
+    )
     with reporting(served, resend) as site:
         send(site.world)
         yield site
@@ -164,7 +165,9 @@ def test_a_letter_without_its_tag_is_known_by_the_name_that_resend_gave_it(site:
 def test_a_callback_before_resends_own_answer_is_matched_afterwards(
     database: ReusedDatabase, instance: Path, resend: ResendServer
 ) -> None:
-    served = serving_again(database, instance, antopsis(customers=BREMEN), **SETTINGS)
+    served = serving_again(
+        database, instance, antopsis(customers=BREMEN), REGISTRY_RESEND_WEBHOOK_SECRET=SIGNING_SECRET
+    )
     with reporting(served, resend) as site:
 
         def report_at_once(envelope: Envelope) -> None:
@@ -272,7 +275,9 @@ def test_while_the_database_is_locked_resend_is_asked_to_come_again_and_then_it_
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.2)
-    served = serving(sqlite_url, tmp_path / "instance", antopsis(customers=BREMEN), **SETTINGS)
+    served = serving(
+        sqlite_url, tmp_path / "instance", antopsis(customers=BREMEN), REGISTRY_RESEND_WEBHOOK_SECRET=SIGNING_SECRET
+    )
     with reporting(served, resend) as site:
         send(site.world)
         callback = resend.callback(resend.taken[0], "email.delivered")

@@ -18,7 +18,7 @@ from tests.pages.reading import Page
 from tests.steps.path_cast import WITH_A_LINK, edit
 from tests.web.conftest import serving_again
 from tests.web.site import Site, json_of, links_of, words_of
-from tests.world import antopsis, utc
+from tests.world import World, antopsis, utc
 
 NORDIC = """
   - {key: nordic-backup, name: Nordic Backup, purposes: [Backups], locations: [{country: FI, function: backup}]}
@@ -41,19 +41,21 @@ def counting(site: Site) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
+def change(world: World) -> None:
+    world.announce(antopsis(helsinki=True, customers="  []"), effective_on=date(2026, 11, 16))
+    world.at = utc("2026-11-15 23:00")
+    world.tick()
+    world.announce(antopsis(helsinki=True, more_entries=NORDIC, customers="  []"), effective_on=date(2027, 1, 4))
+    world.at = utc("2027-01-03 23:00")
+    world.tick()
+    world.at = utc("2027-01-20 09:00")
+    assert {each.state for each in world.public().notices} == {"in_effect"}
+
+
 @pytest.fixture
 def changed(database: ReusedDatabase, instance: Path) -> Iterator[Site]:
     """Antopsis in January: it hosts in Helsinki too since 16 November, and Nordic Backup joined on the 4th."""
-    with serving_again(database, instance, antopsis(customers="  []")) as site:
-        world = site.world
-        world.announce(antopsis(helsinki=True, customers="  []"), effective_on=date(2026, 11, 16))
-        world.at = utc("2026-11-15 23:00")
-        world.tick()
-        world.announce(antopsis(helsinki=True, more_entries=NORDIC, customers="  []"), effective_on=date(2027, 1, 4))
-        world.at = utc("2027-01-03 23:00")
-        world.tick()
-        world.at = utc("2027-01-20 09:00")
-        assert {each.state for each in world.public().notices} == {"in_effect"}
+    with serving_again(database, instance, antopsis(customers="  []"), live=change) as site:
         yield site
 
 

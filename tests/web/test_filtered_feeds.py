@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,20 +17,26 @@ import pytest
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.postpone_notice import postpone_notice
 from registry.steps.withdraw_notice import withdraw_notice
+from tests.databases import ReusedDatabase
 from tests.feeds.json_feed_rules import JSON_FEED
 from tests.feeds.rules import complaints
+from tests.web.conftest import serving_again
 from tests.web.site import Site, json_of
-from tests.world import ANNA, antopsis, utc
+from tests.world import ANNA, World, antopsis, utc
 
 BASE = "http://127.0.0.1:8000"
 FEEDS = ["feed.rss", "feed.atom", "feed.json", "calendar.ics"]
 every_feed = pytest.mark.parametrize("path", FEEDS)
 
 
+def announce(world: World) -> None:
+    world.announce(antopsis(helsinki=True))
+
+
 @pytest.fixture
-def announced(light_site: Site) -> Site:
-    light_site.world.announce(antopsis(helsinki=True))
-    return light_site
+def announced(sqlite_database: ReusedDatabase, instance: Path) -> Iterator[Site]:
+    with serving_again(sqlite_database, instance, antopsis(), live=announce) as site:
+        yield site
 
 
 def own_address(path: str, data: bytes) -> str:

@@ -18,7 +18,7 @@ from registry.tables import Address, ConfirmToken, Endpoint, EndpointRequest, En
 from tests.channels.http_receiver import Echo, HttpReceiver
 from tests.channels.smtp_server import MailServer
 from tests.web.conftest import serving
-from tests.web.site import Site, path_of, words_of
+from tests.web.site import Site, path_of, quick_tick, words_of
 from tests.web.test_letter_links import subscription_of
 from tests.world import ANNA, antopsis, letters_to, link_in, text_of
 
@@ -97,7 +97,7 @@ def test_an_address_that_answers_the_challenge_is_told_and_any_other_is_not(
     ):
         site.world.announce(antopsis(helsinki=True))
         ask(site, f"{receiver.url}/notices")
-        site.world.tick()
+        quick_tick(site.world)
         confirm = path_of(link_in(letters_to(mail, OPS)[-1], "confirm"))
         done = site.post(confirm)
         manage, mailbox = [path_of(part) for part in done.text.split('"') if "/manage/" in part][-2:]
@@ -107,7 +107,7 @@ def test_an_address_that_answers_the_challenge_is_told_and_any_other_is_not(
         tried = site.post(manage, {"action": "verify"})
         if behaves == "echoes":
             assert "Verified. Changes are posted to this address from now on." in tried.text
-            site.world.tick()
+            quick_tick(site.world)
             assert json.loads(receiver.requests[-1].body)["type"] == "notice.announced"
             assert "Taken by the address" in words_of(site.get(manage).text)
             assert "127.0.0.1" in words_of(site.get(mailbox).text)
@@ -117,7 +117,7 @@ def test_an_address_that_answers_the_challenge_is_told_and_any_other_is_not(
         else:
             assert tried.status_code == 409
             assert "The address did not answer as asked" in words_of(tried.text)
-            site.world.tick()
+            quick_tick(site.world)
             assert len(receiver.requests) == 1
         site.world.channels["email"].close()
 

@@ -12,7 +12,7 @@ from registry.steps.legal_holds import set_legal_hold
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.withdraw_notice import withdraw_notice
 from registry.tables import Address, Attempt, Delivery, Event, Subscription
-from tests.web.site import Site, path_of, words_of
+from tests.web.site import Site, path_of, quick_tick, words_of
 from tests.web.test_letter_links import sign, subscription_of
 from tests.world import ANNA, antopsis, link_in, text_of, utc
 
@@ -40,7 +40,7 @@ def withdraw(site: Site, number: str) -> None:
 def test_the_page_lists_every_letter_and_says_no_more_than_is_known(site: Site) -> None:
     manage = site.follow(FRED)
     number = site.world.announce(antopsis(helsinki=True))
-    site.world.tick()
+    quick_tick(site.world)
     said = words_of(site.get(manage).text)
     assert f"Announcement, notice {number}" in said
     assert "Please confirm" in said
@@ -117,14 +117,14 @@ def test_who_resumes_is_told_how_a_notice_ended_that_it_knew_and_of_no_other(sit
 def test_a_reminder_of_the_pause_is_not_sent_later_and_counts_as_no_loss(site: Site) -> None:
     manage = site.follow(FRED)
     site.world.announce(antopsis(helsinki=True))
-    site.world.tick()
+    quick_tick(site.world)
     site.post(manage, {"action": "pause"})
     site.world.at = utc("2026-10-26 09:00")
-    site.world.tick()
+    quick_tick(site.world)
     site.world.at += timedelta(hours=1)
     site.post(manage, {"action": "resume"})
     site.world.at += timedelta(hours=1)
-    site.world.tick()
+    quick_tick(site.world)
     assert len(site.letters_to(FRED)) == 2
     assert events(site, "reconcile.mended") == []
 
@@ -206,7 +206,7 @@ def test_an_address_that_cannot_be_is_refused_at_its_field(light_site: Site, giv
 def test_a_subscriber_takes_everything_away_as_a_file_that_no_other_page_may_load(site: Site) -> None:
     manage = site.follow(FRED, name="Fred", products=["storage"])
     site.world.announce(antopsis(helsinki=True))
-    site.world.tick()
+    quick_tick(site.world)
     answer = site.get(f"{manage}/export")
     assert answer.status_code == 200
     assert answer.headers["Content-Disposition"] == 'attachment; filename="antopsis-my-data.json"'
@@ -223,7 +223,7 @@ def test_a_subscriber_takes_everything_away_as_a_file_that_no_other_page_may_loa
 def test_erasing_takes_a_second_page_and_then_nothing_tells_who_it_was(site: Site) -> None:
     manage = site.follow(FRED, name="Fred")
     site.world.announce(antopsis(helsinki=True))
-    site.world.tick()
+    quick_tick(site.world)
     asked = site.post(manage, {"action": "erase"})
     assert "Erase everything?" in asked.text
     assert subscription_of(site, FRED).ended_at is None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +15,10 @@ from werkzeug.test import TestResponse
 from registry.readers.registry_file import RegistryFile
 from registry.steps.keyring import load_keyring, rotate_link_key
 from registry.tables import Address, Attachment, Delivery, Event, Installation, Objection, ObjectionNote, Subscription
-from tests.web.site import Site, links_of, path_of, words_of
-from tests.world import ANNA, BREMEN, HANOI, antopsis, link_in, text_of, utc
+from tests.databases import ReusedDatabase
+from tests.web.conftest import serving_again
+from tests.web.site import Site, links_of, path_of, quick_tick, words_of
+from tests.world import ANNA, BREMEN, HANOI, World, antopsis, link_in, text_of, utc
 
 DPO, PRIVACY, SECOND = "dpo@bremen.example", "privacy@hanoi.example", "legal@bremen.example"
 FRED = "fred@reader.example"
@@ -28,12 +32,32 @@ MORE = """  - key: bunny
 PDF = b"%PDF-1.7\n1 0 obj\n"
 
 
-def announce(site: Site, *, customers: str = TWO_CONTACTS + HANOI, more_entries: str = "") -> str:
-    site.world.apply(antopsis(customers=customers))
-    with site.world.writing() as session:
+NUMBER = "2026-001"
+
+
+def announce(world: World, *, more_entries: str = "") -> None:
+    """Announce notice `NUMBER` to three contacts of two customers."""
+    customers = TWO_CONTACTS + HANOI
+    world.apply(antopsis(customers=customers))
+    with world.writing() as session:
         # On a demonstration what lies in the outbox counts as received, so that clocks run.
         session.scalars(select(Installation)).one().is_demo = True
-    return site.world.announce(antopsis(helsinki=True, customers=customers, more_entries=more_entries))
+    world.announce(antopsis(helsinki=True, customers=customers, more_entries=more_entries))
+    quick_tick(world)
+
+
+@pytest.fixture
+def site(database: ReusedDatabase, instance: Path) -> Iterator[Site]:
+    """Antopsis with a notice whose letters are out."""
+    with serving_again(database, instance, antopsis(), live=announce) as site:
+        yield site
+
+
+@pytest.fixture
+def light_site(sqlite_database: ReusedDatabase, instance: Path) -> Iterator[Site]:
+    """The same on the embedded database."""
+    with serving_again(sqlite_database, instance, antopsis(), live=announce) as site:
+        yield site
 
 
 def link_to(site: Site, address: str) -> str:
@@ -63,11 +87,10 @@ def squeezed(letter: EmailMessage) -> str:
 def test_the_letter_leads_to_a_form_that_names_the_notice_its_changes_and_the_customers_own_deadline(
     site: Site,
 ) -> None:
-    number = announce(site)
     page = site.get(link_to(site, PRIVACY))
     assert page.status_code == 200
     said = words_of(page.text)
-    assert f"Notice {number}, for Hanoi Streams Co." in said
+    assert f"Notice {NUMBER}, for Hanoi Streams Co." in said
     assert "Helsinki, Finland (processing)" in said
     assert "end of Friday, 30 October 2026 (2026-10-30, Asia/Ho_Chi_Minh)" in said
     assert "An objection sent now is in time" in said
@@ -78,7 +101,6 @@ def test_the_letter_leads_to_a_form_that_names_the_notice_its_changes_and_the_cu
 
 
 def test_an_objection_is_recorded_once_and_every_contact_of_the_customer_is_told(site: Site) -> None:
-    number = announce(site)
     link = link_to(site, DPO)
     site.world.at = utc("2026-10-12 14:05")
     answer = post_objection(site, link, company="Bremen Media Holding")
@@ -97,17 +119,16 @@ def test_an_objection_is_recorded_once_and_every_contact_of_the_customer_is_told
     assert objection.entry_keys is None
     for address in (DPO, SECOND):
         letter = site.letters_to(address)[-1]
-        assert letter["Subject"] == f"Antopsis: objection to notice {number} received, in time"
+        assert letter["Subject"] == f"Antopsis: objection to notice {NUMBER} received, in time"
         assert "12 October 2026, 16:05" in squeezed(letter)
         assert GROUND not in squeezed(letter)
         # The link in the confirmation opens the same objection.
         assert "What we have received" in words_of(site.get(path_of(link_in(letter, "object"))).text)
-    assert number in str(site.letters_to(PRIVACY)[-1]["Subject"])
+    assert NUMBER in str(site.letters_to(PRIVACY)[-1]["Subject"])
     assert len(site.letters_to(PRIVACY)) == 1
 
 
 def test_the_record_of_an_objection_holds_no_word_of_it(site: Site) -> None:
-    announce(site)
     link = link_to(site, DPO)
     post_objection(site, link, document=(io.BytesIO(PDF), "dana-poe.pdf"))
     site.post(link, {"action": "add", "text": "One more word"})
@@ -122,16 +143,16 @@ def test_the_record_of_an_objection_holds_no_word_of_it(site: Site) -> None:
         assert word not in told
 
 
-def test_one_of_several_changes_can_be_objected_to(light_site: Site) -> None:
-    site = light_site
-    announce(site, more_entries=MORE)
-    link = link_to(site, DPO)
-    page = site.get(link)
-    assert 'value="bunny" checked' in page.text
-    post_objection(site, link, changes=["bunny"])
-    assert objections(site)[0].entry_keys == ["bunny"]
-    assert "Objects to Bunny" in words_of(site.get(link).text)
-    assert "Objects to: Bunny" in squeezed(site.letters_to(DPO)[-1])
+def test_one_of_several_changes_can_be_objected_to(sqlite_database: ReusedDatabase, instance: Path) -> None:
+    with serving_again(sqlite_database, instance, antopsis()) as site:
+        announce(site.world, more_entries=MORE)
+        link = link_to(site, DPO)
+        page = site.get(link)
+        assert 'value="bunny" checked' in page.text
+        post_objection(site, link, changes=["bunny"])
+        assert objections(site)[0].entry_keys == ["bunny"]
+        assert "Objects to Bunny" in words_of(site.get(link).text)
+        assert "Objects to: Bunny" in squeezed(site.letters_to(DPO)[-1])
 
 
 @pytest.mark.parametrize(
@@ -149,7 +170,6 @@ def test_a_form_that_is_not_taken_comes_back_with_what_was_typed(
     light_site: Site, given: dict[str, Any], field: str, sentence: str
 ) -> None:
     site = light_site
-    announce(site)
     link = link_to(site, DPO)
     before = site.snapshot()
     answer = post_objection(site, link, **({"company": "Bremen & Co"} | given))
@@ -162,7 +182,6 @@ def test_a_form_that_is_not_taken_comes_back_with_what_was_typed(
 
 def test_a_document_that_is_not_what_it_says_is_refused_and_nothing_is_recorded(light_site: Site) -> None:
     site = light_site
-    announce(site)
     link = link_to(site, DPO)
     answer = post_objection(site, link, document=(io.BytesIO(b"MZ\x90\0"), "ground.pdf"))
     assert answer.status_code == 400
@@ -172,7 +191,6 @@ def test_a_document_that_is_not_what_it_says_is_refused_and_nothing_is_recorded(
 
 
 def test_a_document_is_kept_with_the_objection_and_named_on_the_page(site: Site) -> None:
-    announce(site)
     link = link_to(site, DPO)
     assert post_objection(site, link, document=(io.BytesIO(PDF), "assessment.pdf")).status_code == 303
     (objection,) = objections(site)
@@ -185,10 +203,9 @@ def test_a_document_is_kept_with_the_objection_and_named_on_the_page(site: Site)
 
 
 def test_a_second_visit_adds_to_the_objection_and_each_contact_is_told(site: Site) -> None:
-    announce(site)
     link = link_to(site, DPO)
     post_objection(site, link)
-    site.world.tick()
+    quick_tick(site.world)
     assert site.post(link, {"action": "add", "text": "Our council meets on 3 November."}).status_code == 303
     said = words_of(site.get(link).text)
     assert "Added Our council meets on 3 November." in said
@@ -202,7 +219,6 @@ def test_a_second_visit_adds_to_the_objection_and_each_contact_is_told(site: Sit
 
 
 def test_words_of_a_second_contact_who_had_the_form_open_are_not_lost(site: Site) -> None:
-    announce(site)
     post_objection(site, link_to(site, DPO))
     assert post_objection(site, link_to(site, SECOND), ground="We object too.").status_code == 303
     (objection,) = objections(site)
@@ -211,17 +227,16 @@ def test_words_of_a_second_contact_who_had_the_form_open_are_not_lost(site: Site
 
 
 def test_an_objection_is_withdrawn_with_a_reason_and_can_be_made_anew(site: Site) -> None:
-    number = announce(site)
     link = link_to(site, DPO)
     post_objection(site, link)
     refused = site.post(link, {"action": "withdraw", "reason": ""})
     assert refused.status_code == 400
     assert 'id="reason-error"' in refused.text
-    assert [hold.customer_key for hold in site.world.status(number).holds] == ["bremen"]
+    assert [hold.customer_key for hold in site.world.status(NUMBER).holds] == ["bremen"]
     assert site.post(link, {"action": "withdraw", "reason": "They convinced us."}).status_code == 303
     (objection,) = objections(site)
     assert (objection.state, objection.cure) == ("withdrawn", "They convinced us.")
-    assert site.world.status(number).holds == ()
+    assert site.world.status(NUMBER).holds == ()
     said = words_of(site.get(link).text)
     assert "Withdrawn by your company." in said
     assert "Withdrawn because They convinced us." in said
@@ -233,7 +248,6 @@ def test_an_objection_is_withdrawn_with_a_reason_and_can_be_made_anew(site: Site
 
 
 def test_a_contact_that_was_replaced_may_still_object_and_gives_nothing_up_for_the_company(site: Site) -> None:
-    announce(site)
     link = link_to(site, DPO)
     with site.world.writing() as session:
         contact = session.scalars(
@@ -249,7 +263,6 @@ def test_a_contact_that_was_replaced_may_still_object_and_gives_nothing_up_for_t
 
 
 def test_after_the_deadline_it_is_recorded_and_told_as_late(site: Site) -> None:
-    announce(site)
     link = link_to(site, DPO)
     site.world.at = utc("2026-10-30 22:59")
     assert "is in time" in words_of(site.get(link).text)
@@ -264,21 +277,19 @@ def test_after_the_deadline_it_is_recorded_and_told_as_late(site: Site) -> None:
 
 
 def test_after_the_effect_an_objection_is_recorded_as_late_and_undoes_nothing(site: Site) -> None:
-    number = announce(site)
     link = link_to(site, DPO)
     site.world.at = utc("2026-11-20 00:00")
-    site.world.tick()
-    assert site.world.notice(number).state == "in_effect"
+    quick_tick(site.world)
+    assert site.world.notice(NUMBER).state == "in_effect"
     said = words_of(site.get(link).text)
     assert "The change is in effect already" in said
     post_objection(site, link)
-    site.world.tick()
+    quick_tick(site.world)
     assert not objections(site)[0].is_in_time
-    assert site.world.notice(number).state == "in_effect"
+    assert site.world.notice(NUMBER).state == "in_effect"
 
 
 def test_a_link_is_good_for_its_own_publisher_purpose_and_key_alone(site: Site, streams: RegistryFile) -> None:
-    announce(site)
     site.world.apply(streams)
     link = link_to(site, DPO)
     token = link.rpartition("/")[2]
@@ -301,18 +312,19 @@ def test_a_link_is_good_for_its_own_publisher_purpose_and_key_alone(site: Site, 
     assert site.get(link).status_code == 200
 
 
-def test_followers_have_no_link_and_their_deliveries_open_nothing(site: Site) -> None:
-    site.follow(FRED)
-    announce(site)
-    letter = site.letters_to(FRED)[-1]
-    assert "/object/" not in text_of(letter)
-    with site.world.reading() as session:
-        query = select(Delivery.id).join(Subscription, Subscription.id == Delivery.subscription_id)
-        ids = session.scalars(query.where(Subscription.customer_id.is_(None))).all()
-        keyring = load_keyring(session, site.world.at)
-    assert ids
-    for number in ids:
-        assert site.get(f"/antopsis/object/{keyring.sign('object', number)}").status_code == 404
+def test_followers_have_no_link_and_their_deliveries_open_nothing(database: ReusedDatabase, instance: Path) -> None:
+    with serving_again(database, instance, antopsis()) as site:
+        site.follow(FRED)
+        announce(site.world)
+        letter = site.letters_to(FRED)[-1]
+        assert "/object/" not in text_of(letter)
+        with site.world.reading() as session:
+            query = select(Delivery.id).join(Subscription, Subscription.id == Delivery.subscription_id)
+            ids = session.scalars(query.where(Subscription.customer_id.is_(None))).all()
+            keyring = load_keyring(session, site.world.at)
+        assert ids
+        for number in ids:
+            assert site.get(f"/antopsis/object/{keyring.sign('object', number)}").status_code == 404
 
 
 def test_nobody_objects_to_a_notice_that_was_withdrawn(light_site: Site) -> None:
@@ -320,11 +332,10 @@ def test_nobody_objects_to_a_notice_that_was_withdrawn(light_site: Site) -> None
     from registry.steps.withdraw_notice import withdraw_notice
 
     site = light_site
-    number = announce(site)
     link = link_to(site, DPO)
     with site.world.writing() as session:
         publisher = get_publisher(session, "antopsis")
-        notice = get_notice(session, publisher, number)
+        notice = get_notice(session, publisher, NUMBER)
         withdraw_notice(session, site.world.at, publisher, notice, ANNA, site.world.wiring.letterhead, reason="Not now")
     page = site.get(link)
     assert "This notice was withdrawn" in words_of(page.text)
@@ -335,7 +346,6 @@ def test_nobody_objects_to_a_notice_that_was_withdrawn(light_site: Site) -> None
 
 
 def test_a_form_of_another_website_is_refused(light_site: Site) -> None:
-    announce(light_site)
     link = link_to(light_site, DPO)
     answer = light_site.post(link, {"ground": GROUND}, headers={"Sec-Fetch-Site": "cross-site"})
     assert answer.status_code == 403
@@ -344,7 +354,6 @@ def test_a_form_of_another_website_is_refused(light_site: Site) -> None:
 
 def test_one_link_writes_to_a_customers_contacts_twenty_times_an_hour_at_most(light_site: Site) -> None:
     site = light_site
-    announce(site)
     link = link_to(site, DPO)
     post_objection(site, link)
     answers = [site.post(link, {"action": "add", "text": f"Word {n}"}).status_code for n in range(20)]
@@ -357,7 +366,6 @@ def test_a_document_larger_than_what_is_kept_is_said_beside_its_field_and_the_wo
     light_site: Site,
 ) -> None:
     site = light_site
-    announce(site)
     link = link_to(site, DPO)
     taken = post_objection(site, link, document=(io.BytesIO(PDF + b"x" * 1_000_000), "large.pdf"))
     assert taken.status_code == 303
@@ -372,10 +380,9 @@ def test_a_document_larger_than_what_is_kept_is_said_beside_its_field_and_the_wo
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
 def test_only_post_changes_anything(light_site: Site, method: str) -> None:
     site = light_site
-    announce(site)
     link = link_to(site, DPO)
     post_objection(site, link)
-    site.world.tick()
+    quick_tick(site.world)
     before = site.snapshot()
     for query in ("", "?action=withdraw&reason=Spam", "?done=withdraw"):
         answer = site.client.open(f"{link}{query}", method=method, headers={"Sec-Purpose": "prefetch"}, buffered=True)
@@ -384,7 +391,6 @@ def test_only_post_changes_anything(light_site: Site, method: str) -> None:
 
 
 def test_the_page_asks_nobody_else_for_anything(light_site: Site) -> None:
-    announce(light_site)
     page = light_site.get(link_to(light_site, DPO))
     assert all(
         address.startswith(("http://127.0.0.1:8000/", "#", "?lang=", "mailto:")) for address in links_of(page.text)

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -29,6 +30,11 @@ from werkzeug.wrappers import Request, Response
 
 CLIENT_ID = "registry-at-the-issuer"
 CLIENT_SECRET = "hush-hush-hush"
+
+
+@cache
+def _make_key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": "now", "use": "sig", "alg": "RS256"})
 
 
 @dataclass
@@ -45,7 +51,7 @@ class Provider:
     userinfo: dict[str, Any] = field(default_factory=dict)
     asked: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "now", "use": "sig", "alg": "RS256"}))
+    key: RSAKey = field(default_factory=_make_key)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def consent(self, address: str) -> str:

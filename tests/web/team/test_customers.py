@@ -14,7 +14,7 @@ from registry.steps.lookup import get_customer, get_publisher, read_customer_ter
 from registry.steps.suppressions import add_suppression
 from registry.tables import Address, Customer, CustomerTerms, Event, Subscription
 from tests.web.colleagues import ARNO, EDDA, OLA, VERA, ZOE, Team
-from tests.web.site import words_of
+from tests.web.site import quick_tick, words_of
 from tests.web.team.counting import queries
 from tests.world import ANNA, antopsis
 
@@ -327,7 +327,7 @@ def test_a_contact_moves_to_another_customer_and_leaves_nobody_without_one(team:
 
 def test_the_page_shows_the_notices_it_stands_in_and_the_last_letter(light_team: Team) -> None:
     number = light_team.site.world.announce(antopsis(helsinki=True))
-    light_team.site.world.tick()
+    quick_tick(light_team.site.world)
     seen = words_of(light_team.sign_in(EDDA).get(BREMEN).text)
     assert f"Announcement of {number} : accepted" in seen
     assert f"{number} announced" in seen

@@ -15,7 +15,7 @@ from registry.tables import Address, Attempt, Delivery, Letter, Statement, Subsc
 from registry.web.team import delivery_words
 from tests.channels.smtp_server import MailServer
 from tests.web.colleagues import ARNO, EDDA, VERA, ZOE, Team
-from tests.web.site import words_of
+from tests.web.site import quick_tick, words_of
 from tests.web.team.counting import queries
 from tests.web.team.delivery_cast import HERE, announce, delivery_to, events, mailing
 from tests.world import antopsis
@@ -46,7 +46,7 @@ def test_the_progress_follows_letters_as_a_real_server_answers(mailed: Team, mai
     assert "0 of 3 letters accepted" in words_of(before)
     assert f'hx-get="{LIST}/progress" hx-trigger="every 3s"' in before
     world.at += timedelta(seconds=12)
-    world.tick()
+    quick_tick(world)
     piece = vera.get(f"{LIST}/progress", headers={"HX-Request": "true"}).text
     assert "<html" not in piece
     said = words_of(piece)
@@ -57,7 +57,7 @@ def test_the_progress_follows_letters_as_a_real_server_answers(mailed: Team, mai
     # Only a further try is left to wait for, which is minutes off.
     assert 'hx-trigger="every 30s"' in piece
     world.at += timedelta(minutes=2)
-    world.tick()
+    quick_tick(world)
     last = vera.get(f"{LIST}/progress").text
     assert "2 of 3 letters accepted" in words_of(last)
     assert "hx-get" not in last
@@ -66,7 +66,7 @@ def test_the_progress_follows_letters_as_a_real_server_answers(mailed: Team, mai
 
 def test_every_delivery_stands_with_its_state_tries_and_last_answer(mailed: Team) -> None:
     announce(mailed)
-    mailed.site.world.tick()
+    quick_tick(mailed.site.world)
     page = words_of(mailed.sign_in(EDDA).get(LIST).text)
     assert "privacy@hanoi.example contact of Hanoi Streams Co. 1: announcement accepted 1" in page
     assert "refused 1 30 September 2026, 10:00 Europe/Berlin 550 at RCPT TO: 5.1.1 No such user" in page
@@ -76,7 +76,7 @@ def test_every_delivery_stands_with_its_state_tries_and_last_answer(mailed: Team
 
 def test_a_viewer_sees_addresses_masked_also_in_what_servers_answered(mailed: Team) -> None:
     announce(mailed)
-    mailed.site.world.tick()
+    quick_tick(mailed.site.world)
     number = delivery_to(mailed, "dpo@bremen.example").id
     vera, edda = mailed.sign_in(VERA), mailed.sign_in(EDDA)
     for path in (LIST, f"/team/antopsis/deliveries/{number}", f"{HERE}/customers/bremen"):
@@ -93,7 +93,7 @@ def test_a_viewer_sees_addresses_masked_also_in_what_servers_answered(mailed: Te
 def test_customers_not_reached_stand_with_the_time_left_and_what_can_be_done(mailed: Team) -> None:
     announce(mailed)
     world = mailed.site.world
-    world.tick()
+    quick_tick(world)
     world.at += timedelta(hours=2)
     page = mailed.sign_in(VERA).get(LIST).text
     said = words_of(page)
@@ -142,7 +142,7 @@ def test_before_the_announcement_the_screen_says_what_will_be_here(light_team: T
 
 def test_what_lies_in_the_outbox_is_called_not_sent(light_team: Team) -> None:
     announce(light_team)
-    light_team.site.world.tick()
+    quick_tick(light_team.site.world)
     said = words_of(light_team.sign_in(VERA).get(LIST).text)
     assert "3 of 3 letters written to the outbox, not sent" in said
     assert "accepted by the recipients" not in said
@@ -184,7 +184,7 @@ def test_another_publishers_notice_and_delivery_are_not_found(two_teams: Team) -
 def test_thousands_of_deliveries_ask_no_more_of_the_database_than_a_few(light_team: Team) -> None:
     announce(light_team)
     world, vera = light_team.site.world, light_team.sign_in(VERA)
-    world.tick()
+    quick_tick(world)
     asked = {}
     for size in ("few", "many"):
         if size == "many":

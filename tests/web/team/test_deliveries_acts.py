@@ -14,7 +14,7 @@ from registry.steps.receipts import start_clock
 from registry.steps.withdraw_notice import withdraw_notice
 from registry.tables import Address, Attachment, Attempt, Delivery, NoticeCustomer
 from tests.web.colleagues import ARNO, EDDA, VERA, ZOE, Colleague, Team
-from tests.web.site import words_of
+from tests.web.site import quick_tick, words_of
 from tests.web.team.delivery_cast import HERE, PDF, announce, delivery_to, events, standing_of
 from tests.world import BORIS, utc
 
@@ -37,7 +37,7 @@ def serve(colleague: Colleague, **changes: Any) -> Any:
 def announced(team: Team) -> Team:
     """Announce, have the letters written, and let two hours and a bit pass."""
     announce(team)
-    team.site.world.tick()
+    quick_tick(team.site.world)
     team.site.world.at = utc("2026-09-30 10:30")
     return team
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from registry.tables import Customer
 from tests.web.colleagues import ARNO, EDDA, OLA, VERA, Team
+from tests.web.site import quick_tick
 from tests.web.team.delivery_cast import HERE, announce, delivery_to, events
 
 FILES = f"{HERE}/deliveries/files"
@@ -23,7 +24,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
 def test_deliveries_are_handed_out_without_addresses_to_a_viewer(team: Team) -> None:
     team.site.follow("fan@people.example")
     announce(team)
-    team.site.world.tick()
+    quick_tick(team.site.world)
     vera = team.sign_in(VERA)
     answer = vera.post(f"{FILES}/deliveries")
     assert answer.mimetype == "text/csv"

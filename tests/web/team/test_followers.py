@@ -7,7 +7,7 @@ from sqlalchemy import insert, select
 from registry.steps.lookup import get_publisher
 from registry.tables import Address, Event, Subscription
 from tests.web.colleagues import ARNO, EDDA, OLA, VERA, ZOE, Team
-from tests.web.site import words_of
+from tests.web.site import quick_tick, words_of
 from tests.web.team.counting import queries
 from tests.world import antopsis
 
@@ -51,7 +51,7 @@ def test_followers_are_shown_with_what_they_are_told_and_the_last_letter(light_t
     light_team.site.follow(PIA, products=["streaming"], kinds=["location"])
     light_team.site.subscribe("unsure@reader.example")
     light_team.site.world.announce(antopsis(helsinki=True))
-    light_team.site.world.tick()
+    quick_tick(light_team.site.world)
     edda = light_team.sign_in(EDDA)
     seen = words_of(edda.get(LIST).text)
     assert f"{PIA} en confirmed since 30 September 2026" in seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.web.colleagues import VERA, Team
-from tests.web.site import words_of
+from tests.web.site import quick_tick, words_of
 from tests.web.team.counting import queries
 from tests.world import antopsis, utc
 
@@ -16,7 +16,7 @@ def in_effect(team: Team) -> None:
     world = team.site.world
     world.announce(antopsis(helsinki=True), emergency_reason="The host was breached.")
     world.at = utc("2026-11-10 08:00")
-    world.tick()
+    quick_tick(world)
 
 
 def test_an_entrys_versions_stand_with_who_made_them_and_what_became_of_them(team: Team) -> None:

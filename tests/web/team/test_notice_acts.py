@@ -11,7 +11,7 @@ from registry.steps.record import Actor
 from registry.tables import Event, Statement
 from tests.steps.path_cast import HETZNER, TWO_PLACES, edit, object_to, revise, statements
 from tests.web.colleagues import ARNO, EDDA, OLA, VERA, Team
-from tests.web.site import words_of
+from tests.web.site import quick_tick, words_of
 from tests.web.team.notice_cast import (
     BY_EDDA,
     EARLIEST,
@@ -195,7 +195,7 @@ def test_publishing_asks_for_a_fresh_sign_in(light_team: Team) -> None:
 
 def test_a_withdrawal_is_told_to_whoever_was_told_with_its_reason(team: Team) -> None:
     number = published(team)
-    team.site.world.tick()
+    quick_tick(team.site.world)
     arno = team.sign_in(ARNO)
     assert do(arno, number, "withdraw").status_code == 409
     page = said(arno, do(arno, number, "withdraw", reason="The contract was not signed."))
@@ -207,7 +207,7 @@ def test_a_withdrawal_is_told_to_whoever_was_told_with_its_reason(team: Team) ->
 
 def test_a_postponement_tells_the_new_day_and_never_an_earlier_one(team: Team) -> None:
     number = published(team)
-    team.site.world.tick()
+    quick_tick(team.site.world)
     arno = team.sign_in(ARNO)
     page = arno.get(f"{NOTICES}/{number}/postpone").text
     assert "Customers were told 16 November 2026, and a date told is never brought forward." in words_of(page)
@@ -248,7 +248,7 @@ def test_an_emergency_takes_effect_without_clocks_and_is_marked(team: Team) -> N
     assert "No clock is waited for: it is an emergency" in confirm
     do(arno, number, "publish", understood="1")
     team.site.world.at = utc("2026-09-30 22:30")
-    team.site.world.tick()
+    quick_tick(team.site.world)
     assert team.site.world.notice(number).state == "in_effect"
     assert "The host was breached." in team.site.get(f"/antopsis/notices/{number}").text
     assert "Emergency" in words_of(edda.get(f"{NOTICES}/").text)
@@ -319,7 +319,7 @@ def test_a_changes_weight_is_raised_freely_and_lowered_with_a_reason_and_a_secon
 def test_a_correction_is_proposed_approved_by_another_and_restarts_clocks(team: Team) -> None:
     world = team.site.world
     number = published(team)
-    world.tick()
+    quick_tick(world)
     require_approvals(team)
     edda, arno, ola = team.sign_in(EDDA), team.sign_in(ARNO), team.sign_in(OLA)
     assert "No edit waits" in edda.get(f"{NOTICES}/{number}/correct").text
@@ -349,7 +349,7 @@ def correct_to_espoo(team: Team) -> str:
     """Announce a notice, and have Edda propose what corrects it; return its number."""
     world = team.site.world
     number = published(team)
-    world.tick()
+    quick_tick(world)
     world.at = utc("2026-10-02 08:00")
     edit(world, ESPOO, actor=BY_EDDA)
     team.sign_in(EDDA).post(f"{NOTICES}/{number}/correct", {"reason": "It is Espoo.", "summary": ""})
@@ -430,7 +430,7 @@ def test_whoever_wrote_what_was_discarded_as_a_draft_does_not_approve_it_in_anot
 def test_a_hold_is_set_aside_by_two_people_with_the_same_words(team: Team) -> None:
     world = team.site.world
     number = published(team)
-    world.tick()
+    quick_tick(world)
     object_to(world, number, "bremen")
     arno, ola = team.sign_in(ARNO), team.sign_in(OLA)
     page = words_of(arno.get(f"{NOTICES}/{number}").text)

@@ -13,7 +13,7 @@ from registry.steps.take_effect import find_holds
 from registry.tables import Customer, NoticeCustomer
 from tests.steps.path_cast import HETZNER, STRIPE, TWO_PLACES, add_customer, decide, edit, object_to, resolve
 from tests.web.colleagues import ARNO, EDDA, VERA, ZOE, Team
-from tests.web.site import links_of, words_of
+from tests.web.site import links_of, quick_tick, words_of
 from tests.web.team.counting import queries
 from tests.web.team.notice_cast import (
     BY_EDDA,
@@ -48,7 +48,7 @@ def test_before_the_first_notice_the_list_says_how_one_comes_to_be(light_team: T
 
 def test_the_list_says_where_each_notice_stands_and_how_far_its_letters_are(team: Team) -> None:
     first = published(team)
-    team.site.world.tick()
+    quick_tick(team.site.world)
     edit_purposes(team)
     second = draft(team.sign_in(EDDA), changes=["stripe"])
     page = words_of(team.sign_in(VERA).get(f"{NOTICES}/").text)
@@ -88,11 +88,11 @@ def test_the_page_says_what_changes_who_waits_and_what_comes_next(team: Team) ->
 def test_a_held_notice_names_who_holds_it_and_why(team: Team) -> None:
     world = team.site.world
     number = published(team)
-    world.tick()
+    quick_tick(world)
     decide(world, number, "hanoi", "exempt", "Contract ended.")
     object_to(world, number, "bremen")
     world.at = utc("2026-11-16 08:00")
-    world.tick()
+    quick_tick(world)
     assert world.notice(number).state == "held"
     vera = team.sign_in(VERA)
     page = words_of(vera.get(f"{NOTICES}/{number}").text)
@@ -156,7 +156,7 @@ def add_customers(team: Team, number: str, count: int) -> None:
 
 def test_no_screen_asks_more_than_ten_questions_however_many_customers_and_notices(team: Team) -> None:
     number = published(team)
-    team.site.world.tick()
+    quick_tick(team.site.world)
     add_customers(team, number, 500)
     edit_purposes(team)
     require_approvals(team)
@@ -177,7 +177,7 @@ def test_the_database_finds_the_same_holds_as_the_rule(team: Team) -> None:
     world = team.site.world
     world.apply(antopsis(customers=HANOI + BREMEN + OSLO_AND_PORTO))
     number = published(team)
-    world.tick()
+    quick_tick(world)
     agree(world, number, {"bremen", "hanoi", "oslo", "porto"})
     for key in ("bremen", "oslo", "porto"):
         decide(world, number, key, "served", "By courier.")
@@ -187,7 +187,7 @@ def test_the_database_finds_the_same_holds_as_the_rule(team: Team) -> None:
     agree(world, number, {"bremen", "hanoi", "oslo"})
     decide(world, number, "hanoi", "exempt", "Contract ended.")
     world.at = utc("2026-11-20 08:00")
-    world.tick()
+    quick_tick(world)
     assert world.notice(number).state == "held"
     agree(world, number, {"bremen", "oslo"})
     decide(world, number, "oslo", "approved", "Their letter.")
@@ -234,7 +234,7 @@ def test_a_notice_that_took_effect_late_says_when_and_not_the_day_told(team: Tea
     for key in ("hanoi", "bremen"):
         decide(world, number, key, "exempt", "Waiver.")
     world.at = utc("2026-12-20 10:00")
-    world.tick()
+    quick_tick(world)
     vera = team.sign_in(VERA)
     page = words_of(vera.get(f"{NOTICES}/{number}").text)
     assert "In effect since 20 December 2026, 11:00 Europe/Berlin (told last: 16 November 2026)" in page

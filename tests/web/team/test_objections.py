@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from registry.tables import Event, Installation, Objection, ObjectionNote
+from registry.tables import Event, Objection, ObjectionNote
+from tests.databases import ReusedDatabase
 from tests.web.colleagues import EDDA, VERA, ZOE, Colleague, Team
+from tests.web.conftest import serving_again
 from tests.web.site import Site, words_of
 from tests.web.team.counting import queries
 from tests.web.test_objecting import (
     DPO,
     GROUND,
+    NUMBER,
     PDF,
     PRIVACY,
     SECOND,
@@ -24,18 +29,30 @@ from tests.web.test_objecting import (
     post_objection,
     squeezed,
 )
-from tests.world import text_of, utc
+from tests.world import antopsis, text_of, utc
 
 INBOX = "/team/antopsis/objections/"
 
 
+@pytest.fixture
+def site(database: ReusedDatabase, instance: Path) -> Iterator[Site]:
+    """Antopsis with a notice whose letters are out."""
+    with serving_again(database, instance, antopsis(), live=announce) as site:
+        yield site
+
+
+@pytest.fixture
+def light_site(sqlite_database: ReusedDatabase, instance: Path) -> Iterator[Site]:
+    """The same on the embedded database."""
+    with serving_again(sqlite_database, instance, antopsis(), live=announce) as site:
+        yield site
+
+
 def an_objection(site: Site, **given: object) -> tuple[str, int]:
-    """Announce a notice, object to it as Bremen, and return its number and the objection's."""
-    number = announce(site)
-    site.world.tick()
+    """Object to the notice as Bremen, and return its number and the objection's."""
     site.world.at = utc("2026-10-12 14:05")
     assert post_objection(site, link_to(site, DPO), **given).status_code == 303
-    return number, objections(site)[-1].id
+    return NUMBER, objections(site)[-1].id
 
 
 def sheet(colleague: Colleague, number: int) -> str:
@@ -251,25 +268,22 @@ def test_a_terminated_contract_leads_to_its_last_day_and_can_be_refunded_later(l
 
 def test_a_late_objection_does_not_hold_and_says_why(light_team: Team) -> None:
     site = light_team.site
-    number = announce(site)
     link = link_to(site, DPO)
     site.world.at = utc("2026-10-31 08:00")
     post_objection(site, link)
     edda = light_team.sign_in(EDDA)
     said = sheet(edda, objections(site)[0].id)
-    assert f"It does not hold notice {number}: it came after the deadline." in said
+    assert f"It does not hold notice {NUMBER}: it came after the deadline." in said
     closing = words_of(edda.get(f"{INBOX}{objections(site)[0].id}/close").text)
     assert "The notice goes on as it would anyway" in closing
 
 
 def test_an_objection_that_came_by_post_counts_from_when_it_came_and_is_confirmed(team: Team) -> None:
     site = team.site
-    number = announce(site)
-    site.world.tick()
     site.world.at = utc("2026-11-05 08:00")
     edda = team.sign_in(EDDA)
     form = {
-        "notice": number,
+        "notice": NUMBER,
         "customer": "bremen",
         "received_at": "2026-10-30T23:59",
         "road": "post",
@@ -312,10 +326,9 @@ def test_what_cannot_be_recorded_is_said_beside_its_field(
     light_team: Team, field: str, given: object, sentence: str
 ) -> None:
     site = light_team.site
-    number = announce(site)
     site.world.at = utc("2026-11-05 08:00")
     form: dict[str, object] = {
-        "notice": number,
+        "notice": NUMBER,
         "customer": "bremen",
         "received_at": "2026-10-12T10:00",
         "road": "post",
@@ -331,8 +344,7 @@ def test_what_cannot_be_recorded_is_said_beside_its_field(
 
 def test_viewers_do_nothing_and_other_publishers_see_nothing(two_teams: Team) -> None:
     site = two_teams.site
-    with site.world.writing() as session:
-        session.scalars(select(Installation)).one().is_demo = True
+    announce(site.world)
     _, objection = an_objection(site)
     vera, zoe = two_teams.sign_in(VERA), two_teams.sign_in(ZOE)
     acts = {"take-up": {}, "note": {"text": "x"}, "answer": {"answer": "x"}, "close": {"cure": "other", "text": "x"}}

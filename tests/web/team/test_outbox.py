@@ -10,7 +10,7 @@ from sqlalchemy import select
 from registry.tables import Address, Attempt, Publisher
 from tests.channels.smtp_server import MailServer
 from tests.web.colleagues import EDDA, VERA, ZOE, Team
-from tests.web.site import words_of
+from tests.web.site import quick_tick, words_of
 from tests.web.team.counting import queries
 from tests.web.team.delivery_cast import announce, mailing
 
@@ -25,7 +25,7 @@ def numbers(page: str) -> list[str]:
 def test_what_was_written_is_listed_the_newest_first_and_called_not_sent(team: Team) -> None:
     team.site.follow("fan@people.example")
     announce(team)
-    team.site.world.tick()
+    quick_tick(team.site.world)
     edda = team.sign_in(EDDA)
     page = edda.get(OUTBOX).text
     said = words_of(page)
@@ -39,7 +39,7 @@ def test_what_was_written_is_listed_the_newest_first_and_called_not_sent(team: T
 
 def test_a_letter_is_shown_with_its_headers_text_and_html_in_a_frame(team: Team) -> None:
     announce(team)
-    team.site.world.tick()
+    quick_tick(team.site.world)
     edda = team.sign_in(EDDA)
     path = numbers(edda.get(OUTBOX).text)[-1]
     page = edda.get(path)
@@ -59,7 +59,7 @@ def test_a_letter_is_shown_with_its_headers_text_and_html_in_a_frame(team: Team)
 def test_nobody_sees_another_publishers_letters_nor_those_of_signing_in(two_teams: Team) -> None:
     announce(two_teams)
     world = two_teams.site.world
-    world.tick()
+    quick_tick(world)
     folder: Path = world.wiring.outbox
     stray = folder / "20260930T080000.000000Z-sign-in.1@registry.example.eml"
     stray.write_bytes(
@@ -83,7 +83,7 @@ def test_a_viewer_sees_no_outbox(light_team: Team) -> None:
 def test_a_file_outside_the_folder_is_never_read(light_team: Team) -> None:
     announce(light_team)
     world = light_team.site.world
-    world.tick()
+    quick_tick(world)
     (world.wiring.instance / "secret.eml").write_bytes(b"Subject: SECRET\r\n\r\nSECRET\r\n")
     with world.writing() as session:
         for attempt in session.scalars(select(Attempt)):
@@ -97,7 +97,7 @@ def test_a_file_outside_the_folder_is_never_read(light_team: Team) -> None:
 
 def test_a_letter_to_an_erased_address_is_not_shown(light_team: Team) -> None:
     announce(light_team)
-    light_team.site.world.tick()
+    quick_tick(light_team.site.world)
     with light_team.site.world.writing() as session:
         for address in session.scalars(select(Address)):
             address.value = None
@@ -113,7 +113,7 @@ def test_a_letter_to_an_erased_address_is_not_shown(light_team: Team) -> None:
 def test_where_mail_is_real_the_page_says_so(sqlite_url: str, tmp_path: Path) -> None:
     with MailServer() as mail, mailing(sqlite_url, tmp_path / "instance", mail) as team:
         announce(team)
-        team.site.world.tick()
+        quick_tick(team.site.world)
         said = words_of(team.sign_in(EDDA).get(OUTBOX).text)
         assert "Letters are really sent now." in said
         assert "Nothing lies here" in said
@@ -121,7 +121,7 @@ def test_where_mail_is_real_the_page_says_so(sqlite_url: str, tmp_path: Path) ->
 
 def test_the_outbox_asks_the_database_little(light_team: Team) -> None:
     announce(light_team)
-    light_team.site.world.tick()
+    quick_tick(light_team.site.world)
     edda = light_team.sign_in(EDDA)
     edda.get(OUTBOX)
     with queries(light_team.site.app.extensions["registry"].engine) as sent:

@@ -19,7 +19,7 @@ from registry.tables import Proposal, Task
 from registry.web.team.settings_forms import FORMS, form_values
 from tests.steps.path_cast import STRIPE, WITH_A_LINK, add_customer, decide, edit
 from tests.web.colleagues import ARNO, EDDA, OLA, VERA, Colleague, Team
-from tests.web.site import words_of
+from tests.web.site import quick_tick, words_of
 from tests.web.team.counting import queries
 from tests.web.team.delivery_cast import OSLO
 from tests.web.team.notice_cast import BY_EDDA, MORE_PURPOSES, do, draft, edit_places, require_approvals
@@ -81,7 +81,7 @@ def test_a_customer_that_is_not_reached_is_named_with_the_time_that_is_left(team
     world = team.site.world
     world.announce(antopsis(helsinki=True))
     world.at = utc("2026-10-02 08:00")
-    world.tick()
+    quick_tick(world)
     with world.reading() as session:
         tasks = session.scalars(select(Task).where(Task.kind == "customer_not_reached")).all()
     assert tasks
@@ -97,7 +97,7 @@ def test_reviews_and_grounds_that_run_out_stand_with_their_day(team: Team) -> No
     world = team.site.world
     world.announce(antopsis(more_entries=OPENAI), emergency_reason="It replaces a host that failed.")
     world.at = utc("2026-11-10 08:00")
-    world.tick()
+    quick_tick(world)
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
         assert get_entry(session, publisher, "stripe")
@@ -113,7 +113,7 @@ def test_today_asks_the_database_ten_times_at_most(team: Team) -> None:
     world = team.site.world
     world.announce(antopsis(helsinki=True))
     world.at = utc("2026-10-02 08:00")
-    world.tick()
+    quick_tick(world)
     vera = team.sign_in(VERA)
     vera.get("/team/antopsis/")
     with queries(team.site.app.extensions["registry"].engine) as sent:
@@ -174,7 +174,7 @@ def test_a_missing_approval_of_a_customer_stands_in_the_way_though_every_clock_h
     world.at = utc("2026-11-15 12:00")
     assert f"{missing}. 16 November 2026" in seen_by(vera)
     world.at = utc("2026-11-15 23:30")
-    world.tick()
+    quick_tick(world)
     assert "is held until further notice" in seen_by(vera)
     assert "Nothing stands in its way" not in seen_by(vera)
 
@@ -220,7 +220,7 @@ def test_a_notice_that_could_not_be_announced_says_so_and_leads_to_why(team: Tea
     )
     add_customer(world, key="hanoi", name="Hanoi Streams Co.", time_zone="Asia/Ho_Chi_Minh", notice={"days": 90})
     world.at = utc("2026-10-03 07:05")
-    world.tick()
+    quick_tick(world)
     seen = seen_by(team.sign_in(VERA))
     assert "Notice 2026-001 could not be announced" in seen
     assert "will be announced" not in seen
