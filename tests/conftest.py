@@ -7,6 +7,7 @@ import ipaddress
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from functools import lru_cache
@@ -18,6 +19,10 @@ import pytest
 from sqlalchemy.engine import URL
 
 from tests import databases
+
+# Tests start dozens of processes of the product: without its bytecode each would compile all of it, for two seconds.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A thousand mapped classes and templates stay for good: looking through them again and again takes a tenth of the time.
 gc.set_threshold(200_000, 50, 1_000)
@@ -96,9 +101,11 @@ def parts_made_once() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def sqlite_database(
     tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, parts_made_once: None
-) -> databases.ReusedSqlite:
-    """The one SQLite database of this process's tests."""
-    return databases.ReusedSqlite(tmp_path_factory.mktemp("reused"), sqlite_template)
+) -> Iterator[databases.ReusedSqlite]:
+    """The one SQLite database of this process's tests. What was kept of it goes at the end: pytest would keep it."""
+    folder = tmp_path_factory.mktemp("reused")
+    yield databases.ReusedSqlite(folder, sqlite_template)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

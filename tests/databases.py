@@ -123,6 +123,9 @@ class ReusedDatabase(Protocol):
     def put_back(self, state: str | None = None) -> None:
         """Bring the database to a state that was kept, or empty it. Nobody may be connected."""
 
+    def mark(self) -> object:
+        """What is another whenever anybody wrote to the database since, and the same after who only read."""
+
 
 class ReusedSqlite:
     """One file, which a copy of another one replaces."""
@@ -146,6 +149,12 @@ class ReusedSqlite:
         for path in self._path.parent.glob(f"{self._path.name}*"):
             path.unlink()
         shutil.copyfile(self._states[state], self._path)
+
+    def mark(self) -> object:
+        log = self._path.with_name(f"{self._path.name}-wal")
+        # Who only reads makes a log, but writes nothing into it.
+        written = log.stat() if log.exists() and log.stat().st_size else None
+        return self._path.stat().st_mtime_ns, written and (written.st_size, written.st_mtime_ns)
 
 
 class ReusedPostgresql:
@@ -198,6 +207,9 @@ class ReusedPostgresql:
             with self._connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(table)) as copy:
                 copy.write(lines)
         self._connection.execute(set_counters)
+
+    def mark(self) -> object:
+        return self._connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text").fetchone()
 
     def _connect(self) -> psycopg.Connection:
         connection = psycopg.connect(self._address, autocommit=True)

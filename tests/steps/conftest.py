@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
-from sqlalchemy import event
 
-from registry.readers.registry_file import RegistryFile
 from registry.settings import Settings
-from registry.steps.apply_file import Applied
-from registry.steps.record import Actor
 from tests.channels.http_receiver import HttpReceiver
 from tests.channels.smtp_server import MailServer
 from tests.databases import ReusedDatabase, ReusedSqlite
-from tests.world import ANNA, World, settings_for, utc
+from tests.world import Answered, World, settings_for, utc
 
 
 class _PromptMailServer(MailServer):
@@ -36,14 +32,14 @@ class _PromptMailServer(MailServer):
 
 
 class _WorldAgain(World):
-    """A world whose beginning is put back where another test began alike, instead of being made once more.
+    """A world whose beginning is put back where other tests began alike, instead of being made once more.
 
-    That is the binding of the installation, and the first file that is applied as long as nothing else was committed.
-    Each file is applied for real the first two times.
+    That is the binding of the installation, and every `begin` as long as nobody wrote anything else. What a test begins
+    with is done for real the first two times.
     """
 
-    _applied: ClassVar[dict[tuple[str, str], Applied]] = {}
-    """By database and beginning, what applying its file said."""
+    _answers: ClassVar[dict[tuple[str, str], Any]] = {}
+    """By database and beginning, what the last act of it returned."""
 
     def __init__(self, settings: Settings, at: datetime, database: ReusedDatabase) -> None:
         if database.has("bound"):
@@ -53,11 +49,31 @@ class _WorldAgain(World):
             database.keep("bound")
         super().__init__(settings, at, was_bound=True)
         self._database = database
-        self._is_untouched = True
-        event.listen(self.wiring.engine, "commit", self._touch)
+        self._beginning = "bound"
+        self._mark = database.mark()
+        self._is_beginning = False
 
-    def _touch(self, connection: object) -> None:
-        self._is_untouched = False
+    def begin(self, act: Callable[[], Answered], *what: object) -> Answered:
+        """Do `act` or put back what it left, which depends on the time, on `what` and on what was done before alone."""
+        if self._is_beginning or self._database.mark() != self._mark:
+            return act()
+        beginning = f"{self._beginning}\n{self.at} {what}"
+        known = self._database.url, beginning
+        if self._database.has(beginning):
+            self._let_go()
+            self._database.put_back(beginning)
+        else:
+            self._is_beginning = True
+            try:
+                answer = act()
+            finally:
+                self._is_beginning = False
+            if known in self._answers:
+                self._let_go()
+                self._database.keep(beginning)
+            self._answers[known] = answer
+        self._beginning, self._mark = beginning, self._database.mark()
+        return cast(Answered, self._answers[known])
 
     def _let_go(self) -> None:
         """Close the connections to a file that is to be replaced. Those to a server stay good, and know its tables."""
@@ -65,27 +81,9 @@ class _WorldAgain(World):
             self.wiring.engine.dispose()
 
     def close(self) -> None:
-        event.remove(self.wiring.engine, "commit", self._touch)
         for channel in self.channels.values():
             channel.close()
         self._let_go()
-
-    def apply(self, file: RegistryFile, actor: Actor = ANNA) -> Applied:
-        if not self._is_untouched:
-            return super().apply(file, actor)
-        beginning = f"{self.at} {actor} {file}"
-        known = self._database.url, beginning
-        if self._database.has(beginning):
-            self._let_go()
-            self._database.put_back(beginning)
-            self._is_untouched = False
-            return self._applied[known]
-        applied = super().apply(file, actor)
-        if known in self._applied:
-            self._let_go()
-            self._database.keep(beginning)
-        self._applied[known] = applied
-        return applied
 
 
 @pytest.fixture

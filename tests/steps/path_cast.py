@@ -77,11 +77,14 @@ def edit(
     **options: Any,
 ) -> Edit:
     """Record one edit now."""
-    with world.writing() as session:
-        publisher = get_publisher(session, slug)
-        return record_edit(
-            session, world.at, publisher, key, read_entry(content) if content else None, actor, **options
-        )
+
+    def record() -> Edit:
+        with world.writing() as session:
+            publisher = get_publisher(session, slug)
+            wanted = read_entry(content) if content else None
+            return record_edit(session, world.at, publisher, key, wanted, actor, **options)
+
+    return world.begin(record, "edit", content, key, actor, slug, options)
 
 
 def approve(world: World, number: str, actor: Actor = BORIS) -> None:
@@ -114,10 +117,14 @@ def withdraw(world: World, number: str, actor: Actor = ANNA, reason: str | None 
 
 def announce(world: World, content: dict[str, Any] | None = None, slug: str = "antopsis", **options: Any) -> str:
     """Edit Hetzner (to two places where nothing else is said), draft and publish it; return the notice's number."""
-    edit(world, content or TWO_PLACES, slug=slug)
-    number = world.draft(slug, **options)
-    world.publish(number, slug)
-    return number
+
+    def announce() -> str:
+        edit(world, content or TWO_PLACES, slug=slug)
+        number = world.draft(slug, **options)
+        world.publish(number, slug)
+        return number
+
+    return world.begin(announce, "edit and announce", content, slug, options)
 
 
 def sweep(world: World, *names: str) -> None:
@@ -143,22 +150,26 @@ def add_customer(world: World, slug: str = "antopsis", **facts: Any) -> None:
 def follow(world: World, email: str, slug: str = "antopsis", *, joins: bool = False, **wishes: Any) -> int:
     """Have somebody follow the list, confirmed; who `joins` is told of what is pending. Returns the row."""
     keyring = world.wiring.keyring
-    with world.writing() as session:
-        publisher = get_publisher(session, slug)
-        row = Subscription(
-            publisher_id=publisher.id,
-            address_id=record_address(session, world.at, publisher, keyring, email).id,
-            audience="follower",
-            language="en",
-            created_at=world.at,
-            confirmed_at=world.at,
-            **wishes,
-        )
-        session.add(row)
-        session.flush()
-        if joins:
-            deliver_pending_to(session, world.at, row)
-        return row.id
+
+    def subscribe() -> int:
+        with world.writing() as session:
+            publisher = get_publisher(session, slug)
+            row = Subscription(
+                publisher_id=publisher.id,
+                address_id=record_address(session, world.at, publisher, keyring, email).id,
+                audience="follower",
+                language="en",
+                created_at=world.at,
+                confirmed_at=world.at,
+                **wishes,
+            )
+            session.add(row)
+            session.flush()
+            if joins:
+                deliver_pending_to(session, world.at, row)
+            return row.id
+
+    return world.begin(subscribe, "follow", email, slug, joins, wishes)
 
 
 def object_to(world: World, number: str, customer: str, received_at: datetime | None = None) -> bool:

@@ -34,9 +34,13 @@ HANOI_PRIVACY = "privacy@hanoi.example"
 
 def announce_to(world: World, *followers: str, customers: str = BREMEN, **options: Any) -> str:
     """Announce a second hosting place to these followers and customers; return the notice's number."""
-    world.apply(antopsis(customers=customers))
-    add_followers(world, followers)
-    return world.announce(antopsis(customers=customers, helsinki=True), **options)
+
+    def announce() -> str:
+        world.apply(antopsis(customers=customers))
+        add_followers(world, followers)
+        return world.announce(antopsis(customers=customers, helsinki=True), **options)
+
+    return world.begin(announce, "announce to", followers, customers, options)
 
 
 def add_followers(world: World, emails: Iterable[str], slug: str = "antopsis") -> None:

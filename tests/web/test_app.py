@@ -17,6 +17,7 @@ from registry.settings import BadSettings
 from registry.tables import Event, RingKey
 from registry.web.current import CLOCK, now
 from registry.wiring import SchemaMissing, SchemaNewer
+from tests.databases import make_reused_engine
 from tests.web.site import Site
 from tests.world import settings_for
 
@@ -45,6 +46,8 @@ def test_a_store_of_limits_that_cannot_be_used_is_named_without_its_password(sql
     url = "nosuchstore://user:hunter2@cache.example:6379"
     with pytest.raises(BadSettings, match="REGISTRY_LIMITER_URL") as refused:
         create_app(settings_for(sqlite_url, tmp_path / "instance", REGISTRY_LIMITER_URL=url))
+    # It had looked at the database before.
+    make_reused_engine(sqlite_url).dispose()
     assert "hunter2" not in str(refused.value)
 
 

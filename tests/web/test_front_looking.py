@@ -179,7 +179,10 @@ def test_while_the_database_is_away_no_page_is_given_past_its_day(
 
 @contextmanager
 def taken_away(site: Site) -> Iterator[None]:
-    """Take the file of the embedded database away, and put a folder in its place, which nobody can open as one."""
+    """Take the file of the embedded database away, and lead to a folder in its place, which nobody can open as one.
+
+    A link is replaced at once: where there is nothing for a moment, a thread that looks makes an empty database.
+    """
     engine = site.app.extensions["registry"].engine
     path = Path(str(engine.url.database))
     # Whoever closes the last connection takes the log with it.
@@ -187,13 +190,12 @@ def taken_away(site: Site) -> Iterator[None]:
     files = [path, *path.parent.glob(f"{path.name}-*")]
     for file in files:
         file.rename(file.with_name(f"away-{file.name}"))
-    path.mkdir()
+    path.symlink_to(path.parent)
     try:
         yield
     finally:
-        path.rmdir()
         engine.dispose()
-        for file in files:
+        for file in reversed(files):
             if file.with_name(f"away-{file.name}").exists():
                 file.with_name(f"away-{file.name}").rename(file)
 
