@@ -9,8 +9,7 @@ open ──▶ EHLO ──▶ STARTTLS ──▶ sign-in ──┐
                                                                      ▼
                        trouble up to the last byte: certainly not taken; after it: nobody knows
 
-A server with PIPELINING (RFC 2920) is asked MAIL FROM, RCPT TO and DATA at once, and answers each in turn. It may be
-asked while the letter's start is still being committed (`offer`): what it answers is read once the letter may go.
+A server with PIPELINING (RFC 2920) is asked MAIL FROM, RCPT TO and DATA at once, and answers each in turn.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from dataclasses import dataclass
 
 from registry.channels.base import Accepted, Ambiguous, Answer, Envelope, PermanentFailure, TemporaryFailure
 from registry.channels.smtp_address import Security, SmtpAddress, parse_mail_url
@@ -44,22 +42,11 @@ _CLOSING = 421
 _OUT_OF_STEP = 503
 _TOO_LARGE = 552
 _FINAL_DOT = b".\r\n"
-_LEAVE = ((Point.MAIL, 2), (Point.RCPT, 2), (Point.DATA, 3))
-"""What is asked before a letter, and the first digit of the answer that lets it go on."""
 _ANSWERED_AFTER: dict[Point, tuple[Point, ...]] = {
     Point.MAIL: (Point.RCPT, Point.DATA),
     Point.RCPT: (Point.DATA,),
     Point.DATA: (),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Offered:
-    """A letter that the server was asked leave for, when (on the monotonic clock), and has no byte of."""
-
-    envelope: Envelope
-    letter: SmtpLetter
-    asked_at: float
 
 
 class SmtpChannel:
@@ -93,7 +80,6 @@ class SmtpChannel:
         self._idle_seconds = idle_seconds
         self._unproven_seconds = unproven_seconds
         self._wire: Wire | None = None
-        self._offered: _Offered | None = None
         self._letters_carried = 0
         self._is_between_letters = True
         self._last_used = 0.0
@@ -128,34 +114,6 @@ class SmtpChannel:
             unproven_seconds=self._unproven_seconds,
         )
 
-    def offer(self, envelope: Envelope) -> None:
-        """Ask the server for leave to give it a letter that may go in a moment, and wait for no answer.
-
-        The server thinks about it while whoever sends makes sure that the letter may go. No byte of the letter leaves.
-        `send` of this very envelope goes on from here; whatever else comes next hangs up first, for a server that was
-        given leave to wait takes anything for the letter. Without a connection that stands ready, or a server that
-        bears it, nothing happens here.
-        """
-        wire, now = self._wire, time.monotonic()
-        if wire is None or not self._is_between_letters or not self._may_pipeline(wire):
-            return
-        if self._letters_carried >= self._letters_per_connection or now - self._last_used > self._unproven_seconds:
-            return
-        letter = prepare(envelope)
-        parameters = letter if isinstance(letter, PermanentFailure) else letter.parameters_for(wire.esmtp_features)
-        if isinstance(letter, PermanentFailure) or isinstance(parameters, PermanentFailure):
-            return
-        wire.must_end_at = now + self._timeouts.before_dot
-        wire.point = Point.MAIL
-        self._is_between_letters = False
-        try:
-            wire.within(self._timeouts.command)
-            wire.send_together(_commands(letter, parameters))
-        except WireError:
-            self._drop()
-            return
-        self._offered = _Offered(envelope, letter, now)
-
     def send(self, envelope: Envelope) -> Answer:
         """Carry one letter and say what the server said.
 
@@ -164,15 +122,14 @@ class SmtpChannel:
         the sender or this installation, or has lost a step (503).
         Any trouble after the final dot: Ambiguous, for the server may have taken the letter.
         """
-        offered = self._take_offered(envelope)
-        letter = offered.letter if offered is not None else prepare(envelope)
+        letter = prepare(envelope)
         if isinstance(letter, PermanentFailure):
             return letter
         must_end_at = time.monotonic() + self._timeouts.before_dot
-        wire = self._wire if offered is not None else self._wire_of_the_last_letter(must_end_at)
+        wire = self._wire_of_the_last_letter(must_end_at)
         if wire is not None:
             carried_before = self._letters_carried
-            answer = self._carry(wire, letter, is_offered=offered is not None)
+            answer = self._carry(wire, letter)
             if wire.point is not Point.MAIL or not self._has_had_enough(answer, carried_before):
                 return answer
             # Nothing was given yet, so the letter may begin anew; on a new connection, and once.
@@ -204,7 +161,7 @@ class SmtpChannel:
 
     def close(self) -> None:
         """Take leave of the server and close the connection. The next letter opens a new one."""
-        if self._wire is not None and self._offered is None:
+        if self._wire is not None:
             self._wire.must_end_at = time.monotonic() + FAREWELL_SECONDS
             self._wire.within(FAREWELL_SECONDS)
             # Every letter has its answer by now; a server that does not say goodbye changes none of them.
@@ -214,22 +171,9 @@ class SmtpChannel:
 
     def _drop(self) -> None:
         # Never QUIT here: in the middle of a letter it would become part of the letter.
-        wire, self._wire, self._offered = self._wire, None, None
+        wire, self._wire = self._wire, None
         if wire is not None:
             wire.close()
-
-    def _take_offered(self, envelope: Envelope) -> _Offered | None:
-        """What was offered, if it is this letter and not long ago; else hang up, for the server waits for another."""
-        offered, self._offered = self._offered, None
-        if offered is None:
-            return None
-        if offered.envelope is envelope and time.monotonic() - offered.asked_at <= self._unproven_seconds:
-            return offered
-        self._drop()
-        return None
-
-    def _may_pipeline(self, wire: Wire) -> bool:
-        return self._address.may_pipeline and "pipelining" in wire.esmtp_features
 
     def _wire_of_the_last_letter(self, must_end_at: float) -> Wire | None:
         """The connection that is still open and fit for another letter, or None."""
@@ -260,12 +204,12 @@ class SmtpChannel:
         """
         return self._wire is None or (carried_before > 0 and answer.code is not None and answer.code // 100 == 4)
 
-    def _carry(self, wire: Wire, letter: SmtpLetter, *, is_offered: bool = False) -> Answer:
+    def _carry(self, wire: Wire, letter: SmtpLetter) -> Answer:
         settled = False
         try:
             if wire.sock is None:
                 self._opening.make_ready(wire)
-            answer = self._converse(wire, letter, is_offered=is_offered)
+            answer = self._converse(wire, letter)
             settled = True
         except Refused as refusal:
             answer = TemporaryFailure(refusal.code, f"{self._address}, {wire.point}: {refusal.reason}")
@@ -281,8 +225,13 @@ class SmtpChannel:
         self._last_used = time.monotonic()
         return answer
 
-    def _converse(self, wire: Wire, letter: SmtpLetter, *, is_offered: bool) -> Answer:
-        refusal = self._hear_leave(wire) if is_offered else self._ask_leave(wire, letter)
+    def _converse(self, wire: Wire, letter: SmtpLetter) -> Answer:
+        wire.point = Point.MAIL
+        parameters = letter.parameters_for(wire.esmtp_features)
+        if isinstance(parameters, PermanentFailure):
+            return parameters
+        self._is_between_letters = False
+        refusal = self._offer(wire, f"MAIL FROM:<{letter.return_path}>{parameters}", f"RCPT TO:<{letter.recipient}>")
         if refusal is not None:
             return refusal
         wire.point = Point.LETTER
@@ -299,32 +248,19 @@ class SmtpChannel:
         self._is_between_letters = True
         return Accepted(code, text)
 
-    def _ask_leave(self, wire: Wire, letter: SmtpLetter) -> Answer | None:
+    def _offer(self, wire: Wire, mail: str, rcpt: str) -> Answer | None:
         """Ask for leave to give the letter; None where the server waits for it."""
-        wire.point = Point.MAIL
-        parameters = letter.parameters_for(wire.esmtp_features)
-        if isinstance(parameters, PermanentFailure):
-            return parameters
-        self._is_between_letters = False
-        commands = _commands(letter, parameters)
-        if not self._may_pipeline(wire):
-            return self._hear_leave(wire, commands)
-        wire.within(self._timeouts.command)
-        wire.send_together(commands)
-        return self._hear_leave(wire)
-
-    def _hear_leave(self, wire: Wire, commands: tuple[str, ...] = ()) -> Answer | None:
-        """Hear what the server answers to the commands: one at a time, or, without any, to those it was given together.
-
-        None where it waits for the letter.
-        """
-        for n, (point, wanted) in enumerate(_LEAVE):
+        together = self._address.may_pipeline and "pipelining" in wire.esmtp_features
+        if together:
+            wire.within(self._timeouts.command)
+            wire.send_together((mail, rcpt, "DATA"))
+        for point, command, wanted in ((Point.MAIL, mail, 2), (Point.RCPT, rcpt, 2), (Point.DATA, "DATA", 3)):
             wire.point = point
             wire.within(self._timeouts.command)
-            code, text = wire.docmd(commands[n]) if commands else wire.getreply()
+            code, text = wire.getreply() if together else wire.docmd(command)
             if code // 100 != wanted:
                 refusal = self._refusal(wire, code, words_of(text))
-                if not commands and self._wire is not None:
+                if together and self._wire is not None:
                     self._hear_out(wire, point)
                 return refusal
         return None
@@ -372,10 +308,6 @@ class SmtpChannel:
         if wire.point is Point.LETTER and code // 100 == 5 and not _blames_installation(wire.point, code, words):
             return PermanentFailure(code, answer)
         return TemporaryFailure(code, answer)
-
-
-def _commands(letter: SmtpLetter, parameters: str) -> tuple[str, ...]:
-    return f"MAIL FROM:<{letter.return_path}>{parameters}", f"RCPT TO:<{letter.recipient}>", "DATA"
 
 
 def _blames_installation(point: Point, code: int, text: str) -> bool:

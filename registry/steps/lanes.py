@@ -5,7 +5,6 @@ A lane knows no database. It is handed one letter, and puts what came of it into
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,14 +57,6 @@ class TakesBatches(Protocol):
         """Carry the letters in one request under a key, and return one answer for each, in their order."""
 
 
-@runtime_checkable
-class AsksAhead(Protocol):
-    """A channel that can ask leave for a letter before it is known whether the letter may go."""
-
-    def offer(self, envelope: Envelope) -> None:
-        """Ask, and wait for no answer. No byte of the letter leaves; `send` of this very envelope goes on from here."""
-
-
 @dataclass(frozen=True, slots=True)
 class ReadyLetter:
     """A letter whose start is committed. A plain one needs no more than its row settled once it is taken."""
@@ -103,7 +94,6 @@ class Lane:
     def __init__(self, channel: Channel, answers: SimpleQueue[Answered], clock: Callable[[], datetime]) -> None:
         self.channel = channel
         self._batches = channel if isinstance(channel, TakesBatches) else None
-        self._asks_ahead = channel if isinstance(channel, AsksAhead) else None
         self._answers = answers
         self._clock = clock
         self._parcels: SimpleQueue[Parcel | None] = SimpleQueue()
@@ -114,14 +104,6 @@ class Lane:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"lane-{self.channel.name}", daemon=True)
             self._thread.start()
-
-    def offer(self, envelope: Envelope) -> None:
-        """Have the other side think about a letter while its start is committed. The lane must be idle."""
-        if self._asks_ahead is not None:
-            # What fails here fails again as the letter is sent, and is then put down to that one. Raised now, it would
-            # take along the answer to the letter before, which is not on record yet.
-            with contextlib.suppress(Exception):
-                self._asks_ahead.offer(envelope)
 
     def hand_over(self, parcel: Parcel) -> None:
         """Put a parcel on the wire. Its answer comes into the queue of answers."""

@@ -239,10 +239,10 @@ class Run:
             batch = self._take_prepared(road)
             if batch:
                 if answered is not None:
-                    self.settle_and_start(lane, answered, None)
+                    self.settle_and_start(answered, None)
                 parcel, answered = self._begin_batch(road, batch), None
             else:
-                ready = self.settle_and_start(lane, answered, road.waiting.popleft())
+                ready = self.settle_and_start(answered, road.waiting.popleft())
                 parcel, answered = Parcel((ready,)) if ready is not None else None, None
             if parcel is not None:
                 road.take_place()
@@ -250,7 +250,7 @@ class Run:
                 self._on_the_wire += 1
                 return
         if answered is not None:
-            self.settle_and_start(lane, answered, None)
+            self.settle_and_start(answered, None)
         road.idle.append(lane)
 
     def _take_prepared(self, road: Road) -> list[tuple[Lease, Prepared]]:
@@ -314,7 +314,7 @@ class Run:
             self._persist(lambda session: block(session, self._clock(), road.account, wait))
             road.places.clear()
 
-    def settle_and_start(self, lane: Lane, answered: Answered | None, following: Waiting | None) -> ReadyLetter | None:
+    def settle_and_start(self, answered: Answered | None, following: Waiting | None) -> ReadyLetter | None:
         """Settle one letter and commit that the next one begins (R29); return the next if it may go out.
 
         Both in one commit where that is plain. Otherwise one after the other, so that a letter whose making ends the
@@ -325,9 +325,6 @@ class Run:
             self._settle_alone(answered)
             answered = None
         if answered is not None or prepared is not None:
-            if prepared is not None:
-                # The other side thinks about it while the database commits.
-                lane.offer(prepared.envelope)
             turn = self._plain.take_turn(answered, lease, prepared)
             if answered is not None and not turn.is_kept:
                 self._settle_alone(answered)

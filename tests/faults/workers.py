@@ -35,7 +35,6 @@ import registry.steps.prepare_letters as prepare_letters
 import registry.steps.roads as roads
 import registry.steps.send_deliveries as send_deliveries
 from registry.channels.base import Answer, Channel, Envelope
-from registry.steps.lanes import AsksAhead
 from registry.steps.merge_letter import Addressee
 from registry.steps.sweeps import list_sweeps
 from registry.worker import StopRequest, run_worker
@@ -288,11 +287,6 @@ class _DeadlyChannel:
         self._die_in_time = die_in_time
         self._dies_before = dies_before
         self.name, self.kind, self.is_real = channel.name, channel.kind, channel.is_real
-
-    def offer(self, envelope: Envelope) -> None:
-        """Ask for real, while the letter's start is committed."""
-        if isinstance(self._channel, AsksAhead):
-            self._channel.offer(envelope)
 
     def send(self, envelope: Envelope) -> Answer:
         """Send for real."""

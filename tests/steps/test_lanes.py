@@ -163,19 +163,6 @@ def test_defects_in_several_lanes_at_once_cost_no_other_lane_its_answer(world: W
     assert Counter(states_of(world).values()) == {"ambiguous": 2, "accepted": 1, "pending": 37}
 
 
-def test_a_defect_while_a_letter_is_offered_costs_the_letter_before_it_nothing(world: World) -> None:
-    announce_to(world, *READERS[:5], customers="")
-
-    class Eager(ManyRooms):
-        def offer(self, envelope: Envelope) -> None:
-            raise Faulty(envelope.recipient)
-
-    rooms = Eager(1, lambda envelope: None)
-    use_channel(world, rooms)
-    assert send(world) == {"accepted": 5}
-    assert Counter(to for _, to in rooms.sent) == Counter(READERS[:5])
-
-
 def test_a_worker_that_is_to_stop_finishes_what_is_on_the_wire_in_every_lane(world: World) -> None:
     announce_to(world, *READERS[:40], customers="")
     together = threading.Barrier(3)
