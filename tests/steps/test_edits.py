@@ -220,7 +220,8 @@ def test_every_version_says_who_wrote_it_and_the_record_says_it_too(world: World
     edit(world, TWO_PLACES, actor=BORIS)
     with world.reading() as session:
         entry = get_entry(session, get_publisher(session, "antopsis"), "hetzner-falkenstein")
-        versions = session.scalars(select(EntryVersion).where(EntryVersion.entry_id == entry.id)).all()
+        of_entry = select(EntryVersion).where(EntryVersion.entry_id == entry.id).order_by(EntryVersion.seq)
+        versions = session.scalars(of_entry).all()
         keys = session.scalars(select(EntryKey.key).where(EntryKey.entry_id == entry.id)).all()
     assert [(version.seq, version.author) for version in versions] == [(1, ANNA.name), (2, BORIS.name)]
     assert keys == ["hetzner-falkenstein"]
