@@ -44,7 +44,8 @@ class Envelope:
     null path, for letters to which no bounce must be sent, and `message` is the finished letter with CRLF line ends.
     By web `recipient` is the address that takes the POST, and `message` the body in JSON. No channel changes what the
     letter says. `message_id` is the same over every retry: the Message-ID header, or the webhook's id. `secrets` sign a
-    webhook, the newest first; while an old one is rotated out there are two.
+    webhook, the newest first; while an old one is rotated out there are two. `has_crlf` promises that each line of the
+    message ends in CRLF, and that no other CR or LF is in it, so that nobody needs to look.
     """
 
     recipient: str
@@ -52,6 +53,7 @@ class Envelope:
     message: bytes
     message_id: str
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    has_crlf: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -254,6 +254,8 @@ class SmtpChannel:
         if together:
             wire.within(self._timeouts.command)
             wire.send_together((mail, rcpt, "DATA"))
+            if wire.takes_three():
+                return None
         for point, command, wanted in ((Point.MAIL, mail, 2), (Point.RCPT, rcpt, 2), (Point.DATA, "DATA", 3)):
             wire.point = point
             wire.within(self._timeouts.command)

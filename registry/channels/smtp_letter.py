@@ -77,7 +77,7 @@ def prepare(envelope: Envelope) -> SmtpLetter | PermanentFailure:
     return_path = "" if envelope.return_path == "" else _for_the_wire(envelope.return_path)
     if return_path is None:
         return PermanentFailure(None, f"the return path is no usable address: {envelope.return_path!r}")
-    lines = with_crlf(envelope.message)
+    lines = envelope.message if envelope.has_crlf else with_crlf(envelope.message)
     is_8bit = not lines.isascii()
     return SmtpLetter(
         recipient=recipient,

@@ -27,6 +27,7 @@ _STEP = 30.0
 _READ = 16 * 1024
 # Nearly every reply is one line, and there whole.
 _ONE_LINE_REPLY = re.compile(rb"([2-5][0-9][0-9]) ([^\r\n]*)\r\n")
+_LEAVE_TO_BEGIN = re.compile(rb"(?:2[0-9][0-9] [^\r\n]*\r\n){2}3[0-9][0-9] [^\r\n]*\r\n")
 _REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 _NO_ANSWER = "no answer in the time allowed"
 
@@ -183,6 +184,18 @@ class Wire(smtplib.SMTP):
             lines.append((parsed[3] or b"").strip())
             if parsed[2] != b"-":
                 return int(code), b"\n".join(lines)
+
+    def takes_three(self) -> bool:
+        """Read the replies to MAIL FROM, RCPT TO and DATA where all of them came at once and leave the letter to begin.
+
+        False where anything else came: nothing is read then but by `getreply`. Raises as that does.
+        """
+        if not self._received:
+            self._received = self._receive()
+        if _LEAVE_TO_BEGIN.fullmatch(self._received) is None:
+            return False
+        self._received = b""
+        return True
 
     def send(self, s: Any) -> None:
         """Send a command, unless the server has spoken out of turn or hung up."""

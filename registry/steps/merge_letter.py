@@ -165,7 +165,7 @@ def fill_letter(
     if bounce_address is not None:
         sign = partial(keyring.sign, "bounce")
         return_path = make_return_path(bounce_address, addressee.delivery_id, sign, key_id=merge["key_id"])
-    return Envelope(addressee.address, return_path, message, message_id)
+    return Envelope(addressee.address, return_path, message, message_id, has_crlf=True)
 
 
 def fill_with_links(

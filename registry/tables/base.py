@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Integer, MetaData, String, Text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.orm import registry as mapper_registry
@@ -20,6 +22,18 @@ NAMING = {
 }
 
 
+class _IsoDateTime(sqlite.DATETIME):
+    """SQLAlchemy's own form of an instant on SQLite, written by `isoformat`, which takes a tenth of the time."""
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], str | None]:
+        """Return what turns an instant into the text that is stored."""
+        return _stored_form
+
+
+def _stored_form(value: datetime | None) -> str | None:
+    return None if value is None else value.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware instant, stored in UTC (R37).
 
@@ -27,7 +41,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     whoever has one does not know which instant they mean.
     """
 
-    impl = DateTime(timezone=True)
+    impl = DateTime(timezone=True).with_variant(_IsoDateTime, "sqlite")
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
