@@ -111,11 +111,15 @@ class LetterTurns:
         self._trouble: type[Exception] = engine.dialect.loaded_dbapi.Error
 
     def close(self) -> None:
-        """Give the connection back as it was."""
-        for setting in self._changed:
-            self._cursor.execute(f"RESET {setting}")
-        self._cursor.close()
-        self._connection.close()
+        """Give the connection back as it was, or let go of it where that fails."""
+        try:
+            for setting in self._changed:
+                self._cursor.execute(f"RESET {setting}")
+            self._cursor.close()
+        except self._trouble:
+            self.give_up()
+        else:
+            self._connection.close()
 
     def give_up(self) -> None:
         """Let go of a connection that failed, so that nobody is given it again."""

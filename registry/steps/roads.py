@@ -17,6 +17,7 @@ from registry.channels.base import Channel, Rate
 from registry.steps.claim_deliveries import LEASE, Lease
 from registry.steps.lanes import Answered, Lane, ManyConnections, Paced, TakesBatches
 from registry.steps.pacing import SLOWER_BY, give_back_connections, reserve, take_connections
+from registry.steps.persist import persist
 from registry.steps.prepare_letters import Prepared
 from registry.tables.engine import writing
 
@@ -148,8 +149,8 @@ class Road:
             return True
         if not self.places and time.monotonic() >= self.ask_at:
             wanted = max(1, -(-self.unbegun // self.largest_batch))
-            with writing(engine) as session:
-                reserved = reserve(session, now, self.account, wanted, self._pace.requests_per_second)
+            pace = self._pace.requests_per_second
+            reserved = persist(engine, lambda session: reserve(session, now, self.account, wanted, pace))
             began = time.monotonic() + reserved.wait.total_seconds()
             if not reserved.granted:
                 self._be_refused(now, reserved.wait)

@@ -223,7 +223,12 @@ class Run:
     def _take_answer(self, answered: Answered) -> None:
         self._on_the_wire -= 1
         road = next(road for road in self._roads if answered.lane in road.lanes)
-        self._go_on(road, answered.lane, answered)
+        try:
+            self._go_on(road, answered.lane, answered)
+        except BaseException:
+            # No failure at what comes next may cost what was answered; what is settled already stays as it is.
+            self._settle(answered)
+            raise
         if answered.defect is not None:
             raise answered.defect
 
@@ -233,7 +238,7 @@ class Run:
         if answered is not None:
             self._heed(road, answered)
         if answered is not None and answered.parcel.batch_key is not None:
-            self._settle_batch(answered, answered.parcel.batch_key)
+            self._settle(answered)
             answered = None
         while not stops and road.waiting and road.find_place(self._engine, self._clock()):
             batch = self._take_prepared(road)
@@ -269,6 +274,12 @@ class Run:
         road.waiting.extendleft((lease, None) for lease, _ in reversed(letters) if lease.delivery_id not in going)
         return parcel
 
+    def _settle(self, answered: Answered) -> None:
+        if answered.parcel.batch_key is not None:
+            self._settle_batch(answered, answered.parcel.batch_key)
+        else:
+            self._settle_alone(answered)
+
     def _settle_batch(self, answered: Answered, key: str) -> None:
         letters = list(zip(answered.parcel.letters, answered.answers, strict=True))
         taken = [(each.lease, answer) for each, answer in letters if isinstance(answer, Accepted)]
@@ -281,7 +292,7 @@ class Run:
         def work(session: Session) -> dict[int, str]:
             states = dict.fromkeys(settle_accepted(session, answered.answered_at, taken), ACCEPTED)
             for lease, answer in others:
-                if (state := self._settle(session, lease, answer, answered)) is not None:
+                if (state := self._settle_one(session, lease, answer, answered)) is not None:
                     states[lease.delivery_id] = state
             # Where the leases were lost somebody else asks for the answer, and makes an end of it.
             if states and is_decided(answered.parcel, answered.answers):
@@ -341,11 +352,11 @@ class Run:
 
     def _settle_alone(self, answered: Answered) -> None:
         lease, answer = answered.parcel.letters[0].lease, answered.answers[0]
-        state = self._persist(lambda session: self._settle(session, lease, answer, answered))
+        state = self._persist(lambda session: self._settle_one(session, lease, answer, answered))
         if state is not None:
             self.log.note(lease, state, answer.code)
 
-    def _settle(self, session: Session, lease: Lease, answer: Answer, answered: Answered) -> str | None:
+    def _settle_one(self, session: Session, lease: Lease, answer: Answer, answered: Answered) -> str | None:
         delivery = find_held(session, lease)
         attempt = get_attempt(session, lease)
         if delivery is None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Integer, MetaData, String, Text
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.orm import registry as mapper_registry
@@ -22,18 +21,6 @@ NAMING = {
 }
 
 
-class _IsoDateTime(sqlite.DATETIME):
-    """SQLAlchemy's own form of an instant on SQLite, written by `isoformat`, which takes a tenth of the time."""
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], str | None]:
-        """Return what turns an instant into the text that is stored."""
-        return _stored_form
-
-
-def _stored_form(value: datetime | None) -> str | None:
-    return None if value is None else value.replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware instant, stored in UTC (R37).
 
@@ -41,22 +28,35 @@ class UtcDateTime(TypeDecorator[datetime]):
     whoever has one does not know which instant they mean.
     """
 
-    impl = DateTime(timezone=True).with_variant(_IsoDateTime, "sqlite")
+    impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse a naive instant and convert any other to UTC."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"naive instant {value.isoformat()}: give it a time zone")
-        return value.astimezone(UTC)
+        return None if value is None else _in_utc(value)
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """Return what makes an instant ready to be stored: on SQLite its text, the same as SQLAlchemy's, at once.
+
+        By way of the library's own three functions it takes four times as long, and there are three in each letter.
+        """
+        return _as_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the instant as aware UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError(f"naive instant {value.isoformat()}: give it a time zone")
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def _as_text(value: datetime | None) -> str | None:
+    return None if value is None else _in_utc(value).isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
 class Base(DeclarativeBase):

@@ -24,17 +24,20 @@ class CompiledStatement:
         compiled = cast(SQLCompiler, statement.compile(dialect=named))
         self.sql = str(compiled)
         self._fixed: dict[str, Any] = {}
-        self._given: list[tuple[str, Callable[[Any], Any] | None]] = []
+        self._processors: list[tuple[str, Callable[[Any], Any]]] = []
         for bind, name in compiled.bind_names.items():
             processor = bind.type.dialect_impl(named).bind_processor(named)
-            if bind.required:
-                self._given.append((name, processor))
-            else:
+            if not bind.required:
                 self._fixed[name] = processor(bind.value) if processor is not None else bind.value
+            elif processor is not None:
+                self._processors.append((name, processor))
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the driver takes for `given`: all bound parameters by name, each as its column stores it."""
-        values = self._fixed.copy()
-        for name, processor in self._given:
-            values[name] = given[name] if processor is None else processor(given[name])
+        """Return what the driver takes for `given`: all bound parameters by name, each as its column stores it.
+
+        What `given` has besides is left as it is, and the drivers do not look at it.
+        """
+        values = {**self._fixed, **given}
+        for name, processor in self._processors:
+            values[name] = processor(values[name])
         return values

@@ -39,7 +39,7 @@ from registry.steps.merge_letter import Addressee
 from registry.steps.sweeps import list_sweeps
 from registry.worker import StopRequest, run_worker
 from tests.faults.post import count_unfinished
-from tests.steps.post_office import Intercepting
+from tests.steps.post_office import intercept
 from tests.world import World, settings_for
 
 PATIENCE = 60
@@ -218,13 +218,11 @@ class _Named:
 
 
 def _hold_after_the_first_letter(world: World, held: Held) -> None:
-    channel = world.channels["email"]
-
     def wait(envelope: Envelope) -> None:
         held.is_there.set()
         held.may_go_on.wait(PATIENCE)
 
-    world.channels["email"] = Intercepting(channel, [wait])
+    intercept(world.channels["email"], [wait])
 
 
 def _arrange_death(world: World, orders: Orders) -> None:

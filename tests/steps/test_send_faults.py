@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 import registry.tables.engine as engines
 from registry.channels.base import Answer, Envelope
@@ -232,6 +233,59 @@ def test_a_database_server_that_hangs_up_while_a_letter_is_on_the_wire_loses_not
         meanwhile(world, hang_up)
         assert send(world) == {"accepted": 2}
         assert len(mail_server.messages) == 2
+
+
+@pytest.mark.parametrize("at_letter", [1, 2, 3])
+@pytest.mark.parametrize("pace", ["", "&rate=1"])
+def test_a_database_server_that_is_away_for_a_moment_costs_no_answer(
+    own_postgresql_url: str, tmp_path: Path, mail_server: MailServer, pace: str, at_letter: int
+) -> None:
+    """Also not where what is asked of it next is the place of the letter that follows (R31)."""
+    settings = settings_for(own_postgresql_url, tmp_path / "instance", mail_server.url + pace)
+    url = make_url(own_postgresql_url).set(drivername="postgresql")
+    elsewhere = url.set(database="postgres").render_as_string(hide_password=False)
+
+    def allow(connections: bool) -> None:
+        with psycopg.connect(elsewhere, autocommit=True) as server:
+            server.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS {connections}")
+            if not connections:
+                others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+                server.execute(others, (url.database,))
+
+    def go_away(envelope: Envelope) -> None:
+        allow(False)
+        threading.Timer(0.3, allow, (True,)).start()
+
+    with closing(World(settings, utc("2026-09-30 08:00"))) as world:
+        announce_to(world, ADA, BOB, EVE, customers="")
+        meanwhile(world, *[lambda envelope: None] * (at_letter - 1), go_away)
+        accepted = 0
+        while accepted < 3:
+            sent = send(world)
+            assert set(sent) == {"accepted"}
+            accepted += sent["accepted"]
+            world.at += timedelta(seconds=5)
+    assert len(mail_server.messages) == 3
+
+
+def test_an_answer_is_kept_though_the_place_of_the_next_letter_cannot_be_found(
+    world: World, mail_server: MailServer
+) -> None:
+    announce_to(world, ADA, BOB, EVE, customers="")
+    use_server(world, f"{mail_server.url}&rate=1")
+
+    def rename(before: str, after: str) -> None:
+        with world.writing() as session:
+            session.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
+
+    meanwhile(world, lambda envelope: rename("provider_pacing", "elsewhere"))
+    with pytest.raises((OperationalError, ProgrammingError), match="provider_pacing"):
+        send(world)
+    rename("elsewhere", "provider_pacing")
+    assert sorted(states_of(world).values()) == ["accepted", "pending", "pending"]
+    world.at += timedelta(minutes=1)
+    assert send(world) == {"accepted": 2}
+    assert len(mail_server.messages) == 3
 
 
 def test_a_report_about_a_letter_that_was_skipped_later_is_taken(world: World, mail_server: MailServer) -> None:
