@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -43,13 +43,17 @@ class StoredLetter:
     language: str = ENGLISH
 
     @cached_property
+    def has_crlf(self) -> bool:
+        """Whether all bytes made of it end each line in CRLF: they do unless its texts hold a CR of their own."""
+        return "\r" not in self.frozen.text + self.frozen.html
+
+    @cached_property
     def press(self) -> Press:
         """The letter made ready for many recipients, once."""
         return Press(self.frozen, self.sender)
 
 
-@dataclass(frozen=True, slots=True)
-class Addressee:
+class Addressee(NamedTuple):
     """Whom a delivery's letter is for. `customer_name` and its key are None for a follower; `name` is the person's."""
 
     delivery_id: int

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -49,6 +49,9 @@ __all__ = [
     "new_message_id",
     "read_letter",
 ]
+
+_NAMES: Final[dict[Slot, str]] = {slot: slot.value for slot in Slot}
+"""The slots' names as words alone: to ask a member of an enumeration for its value takes a third of a microsecond."""
 
 TELLS_THE_DEADLINE = frozenset({Slot.OBJECTION_DEADLINE, WebSlot.DEADLINE_AT, WebSlot.DEADLINE_IN_WORDS})
 
@@ -97,12 +100,18 @@ def make_merge(
         "version": MERGE_VERSION,
         "key_id": keyring.signing_key_id,
         "boundary": f"=_{secrets.token_hex(16)}",
-        "date_at": now.replace(microsecond=0).isoformat(),
+        "date_at": _whole_second(now),
         "zone": deadline.zone if deadline else letter.sender.time_zone,
         "to_name": addressee.shown_name,
         "can_leave": addressee.confirmed_at is not None,
-        "slots": {slot.value: words for slot, words in said.items() if slot.value in letter.wanted},
+        "slots": {_NAMES[slot]: words for slot, words in said.items() if slot in letter.wanted},
     }
+
+
+@lru_cache(maxsize=8)
+def _whole_second(at: datetime) -> str:
+    """Return an instant as the words of a slice of letters have it, which are counted from the same one."""
+    return at.replace(microsecond=0).isoformat()
 
 
 def is_merge_stale(now: datetime, recipient: Recipient) -> bool:
@@ -165,7 +174,7 @@ def fill_letter(
     if bounce_address is not None:
         sign = partial(keyring.sign, "bounce")
         return_path = make_return_path(bounce_address, addressee.delivery_id, sign, key_id=merge["key_id"])
-    return Envelope(addressee.address, return_path, message, message_id, has_crlf=True)
+    return Envelope(addressee.address, return_path, message, message_id, has_crlf=letter.has_crlf)
 
 
 def fill_with_links(
@@ -179,7 +188,7 @@ def fill_with_links(
         message_id=message_id,
         boundary=merge["boundary"],
         date_at=datetime.fromisoformat(merge["date_at"]),
-        slots=(*merge["slots"].items(), *((slot.value, link) for slot, link in links.items())),
+        slots=(*merge["slots"].items(), *((_NAMES[slot], link) for slot, link in links.items())),
         headers=list_headers(
             letter.sender,
             addressee.audience,

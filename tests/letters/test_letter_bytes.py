@@ -375,6 +375,31 @@ def test_what_turns_the_reading_direction_enters_no_subject_and_no_name(unclean:
     assert mailbox_of(raw, "To") == ("Da na", "dana@customer.example")
 
 
+@pytest.mark.parametrize(
+    ("contact", "reply_to"),
+    [
+        ("Privacy@Bücher.example", "Privacy@xn--bcher-kva.example"),
+        ("privacy@straße.example", "privacy@xn--strae-oqa.example"),
+        ("Privacy@Antopsis.example", "Privacy@Antopsis.example"),
+    ],
+)
+def test_answers_go_to_a_contact_at_an_international_domain(contact: str, reply_to: str) -> None:
+    sender = replace(ANTOPSIS, contact=contact)
+    raw = compose(
+        RENDERER.render_statement(replace(ANNOUNCEMENT, sender=sender), Audience.CUSTOMER, "en"), MERGE, sender
+    )
+    assert f"\r\nReply-To: {reply_to}\r\n".encode() in raw
+    assert contact in text_of(raw), "people read it as it was written"
+
+
+@pytest.mark.parametrize(
+    "contact", ["müller@antopsis.example", "a@b\u2024\u2024c.example", "a@" + "ü" * 64 + ".example"]
+)
+def test_a_contact_that_has_no_form_in_ascii_is_refused(contact: str) -> None:
+    with pytest.raises(ImpossibleHeader):
+        compose(SHORT, SHORT_MERGE, replace(ANTOPSIS, contact=contact))
+
+
 def test_what_a_reader_gets_is_what_was_rendered() -> None:
     raw = compose(LETTER, MERGE, ANTOPSIS)
     assert "Reference: 2026-001/1/D-000412" in squeezed(text_of(raw))

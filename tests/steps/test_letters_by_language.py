@@ -81,7 +81,7 @@ def test_each_reads_the_notice_in_the_language_asked_for(world: World, mail_serv
     assert "Object by:" in text_of(english)
     vietnamese = text_of(letter_to(mail_server, LINH))
     assert "Danh sách bên xử lý phụ của Antopsis thay đổi" in vietnamese
-    assert "Quý vị đã yêu cầu được báo về thay đổi" in vietnamese
+    assert "Quý vị đã đề nghị được báo về thay đổi" in vietnamese
     assert languages(world) == {"customer": ["de", "en"], "follower": ["en", "vi"]}
 
 
