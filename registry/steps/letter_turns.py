@@ -49,6 +49,12 @@ SETTLED_TOGETHER: Final = 40
 """So many letters that were taken are settled together at most."""
 
 
+# Planned once, and by indexes alone: a plan that was made while the tables were small reads them whole for each letter
+# of the first long list, until the server has counted anew. Where a small table is read whole all the same, servers
+# before 18 reckon that with costs for which they would compile the statement anew for each letter.
+_OF_POSTGRESQL: Final = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A letter that the other side took, at `answered_at` (UTC)."""
@@ -102,18 +108,15 @@ class LetterTurns:
         self._connection = engine.connect().execution_options(**isolation)
         driver: Any = self._connection.connection.driver_connection
         self._cursor = driver.cursor()
-        self._changed: tuple[str, ...] = () if self._is_sqlite else ("plan_cache_mode", "enable_seqscan")
-        if not self._is_sqlite:
-            # Planned once, and by indexes alone: a plan that was made while the tables were small reads them whole for
-            # each letter of the first long list, until the server has counted anew.
-            self._cursor.execute("SET plan_cache_mode = force_generic_plan")
-            self._cursor.execute("SET enable_seqscan = off")
+        self._settings: Mapping[str, str] = {} if self._is_sqlite else _OF_POSTGRESQL
+        for setting, value in self._settings.items():
+            self._cursor.execute(f"SET {setting} = {value}")
         self._trouble: type[Exception] = engine.dialect.loaded_dbapi.Error
 
     def close(self) -> None:
         """Give the connection back as it was, or let go of it where that fails."""
         try:
-            for setting in self._changed:
+            for setting in self._settings:
                 self._cursor.execute(f"RESET {setting}")
             self._cursor.close()
         except self._trouble:

@@ -95,6 +95,24 @@ def test_a_letter_that_was_taken_is_settled_with_its_answer(
     assert (attempt.answer, attempt.provider_ref) == ("2.0.0 Ok: queued as 4Xyz", "4Xyz")
 
 
+def test_a_connection_is_given_back_with_the_settings_it_came_with(postgresql_url: str, tmp_path: Path) -> None:
+    def settings_of(connection: Any) -> list[str]:
+        cursor = connection.cursor()
+        return [cursor.execute(f"SHOW {name}").fetchone()[0] for name in ("plan_cache_mode", "enable_seqscan", "jit")]
+
+    with closing(World(settings_for(postgresql_url, tmp_path / "instance"), utc("2026-09-30 08:00"))) as world:
+        engine = world.wiring.engine
+        engine.dispose()
+        with engine.connect() as connection:
+            before = connection.connection.driver_connection
+            as_it_came = settings_of(before)
+        with closing(LetterTurns(engine)):
+            assert settings_of(before) == ["force_generic_plan", "off", "off"]
+        with engine.connect() as connection:
+            assert connection.connection.driver_connection is before
+            assert settings_of(before) == as_it_came != ["force_generic_plan", "off", "off"]
+
+
 def paused(world: World) -> None:
     with world.writing() as session:
         pause(session, world.at, ANNA, "a wrong letter is going out")
@@ -362,8 +380,9 @@ def test_a_locked_database_fails_a_turn_and_costs_no_letter(
         readers = followers_of(world, 8)
         failures = count_failures(monkeypatch)
         monkeypatch.setattr("registry.steps.send_deliveries.time.sleep", lambda _: other.execute("COMMIT"))
-        meanwhile(world, *[happening(lambda: other.execute("BEGIN IMMEDIATE"))] * 3)
+        meanwhile(world, *[happening(lambda: other.execute("BEGIN IMMEDIATE"))] * 4)
         assert send(world) == {"accepted": 8}
+        # The first lock was met by whoever asked for the next letters' places.
         assert len(failures) == 3
         check_that_each_got_one(world, mail_server, readers)
 
