@@ -56,9 +56,10 @@ class CallbackKind(StrEnum):
     """What a callback says about a letter.
 
     `sent`: Resend has it and will try. `delivered`: the recipient's server took it. `delayed`: not yet. `complained`:
-    the recipient has it and called it spam. Not received: `bounced_permanent`, `failed` (Resend could not send it) and
-    `suppressed` (Resend did not try, for the address bounced or complained before). `bounced_transient` came back for a
-    reason that may pass, or was answered by a machine. `ignored` is all that says nothing about whether a letter
+    the recipient has it and called it spam. Not received: `bounced_permanent`, `bounced_undetermined` (it came back, and
+    nobody can tell why), `failed` (Resend could not send it) and `suppressed` (Resend did not try, for the address
+    bounced or complained before). `bounced_transient` came back for a reason that may pass, or was answered by a
+    machine. `ignored` is all that says nothing about whether a letter
     arrived: opened, clicked, scheduled, received, events about other things, and whatever is not known here.
     """
 
@@ -68,6 +69,7 @@ class CallbackKind(StrEnum):
     COMPLAINED = "complained"
     BOUNCED_PERMANENT = "bounced_permanent"
     BOUNCED_TRANSIENT = "bounced_transient"
+    BOUNCED_UNDETERMINED = "bounced_undetermined"
     FAILED = "failed"
     SUPPRESSED = "suppressed"
     IGNORED = "ignored"
@@ -105,6 +107,7 @@ _KINDS: Mapping[str, CallbackKind | None] = {
 }
 """The events about a letter of ours; the kind of a bounce stands in its details."""
 _DETAILS = {"email.bounced": "bounce", "email.failed": "failed", "email.suppressed": "suppressed"}
+_PERMANENT_BOUNCE = "permanent"
 # Amazon's word, and the one in Resend's reference.
 _TRANSIENT_BOUNCES = frozenset({"transient", "temporary"})
 _SUPPRESSED_BOUNCES = frozenset({"suppressed", "onaccountsuppressionlist"})
@@ -209,13 +212,15 @@ def _event_about_letter(event_id: str, event_type: str, payload: Mapping[str, ob
 def _bounce_kind(bounce: Mapping[str, object]) -> CallbackKind:
     """Which kind of bounce it is.
 
-    What is neither permanent nor transient (`Undetermined`, or nothing at all) counts as permanent: the letter came
-    back, and nobody said that it may still arrive. To take it for received would be the costlier mistake.
+    What is neither permanent nor transient (`Undetermined`, or nothing at all) is so by name: the letter came back, and
+    nobody said what for. To take it for received would be a mistake, and so would be to give the address up.
     """
     words = [word.lower() if isinstance(word, str) else "" for word in (bounce.get("type"), bounce.get("subType"))]
     if words[1] in _SUPPRESSED_BOUNCES:
         return CallbackKind.SUPPRESSED
-    return CallbackKind.BOUNCED_TRANSIENT if words[0] in _TRANSIENT_BOUNCES else CallbackKind.BOUNCED_PERMANENT
+    if words[0] in _TRANSIENT_BOUNCES:
+        return CallbackKind.BOUNCED_TRANSIENT
+    return CallbackKind.BOUNCED_PERMANENT if words[0] == _PERMANENT_BOUNCE else CallbackKind.BOUNCED_UNDETERMINED
 
 
 def _details(event_type: str, data: Mapping[str, object]) -> Mapping[str, object]:

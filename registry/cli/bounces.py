@@ -98,8 +98,10 @@ def _say(received: Received) -> str:
         case Happened.ADDRESS_ANSWERS:
             return "It is about a test of a publisher's own address, which takes mail. Nothing to do."
         case _:
+            recorded = f"Recorded of letter {received.delivery}: {kind}. " if received.kind else ""
             return (
-                f"Kept as mail {received.mail} for a person ({received.reason}): registry bounce show {received.mail}"
+                f"{recorded}Kept as mail {received.mail} for a person ({received.reason}): "
+                f"registry bounce show {received.mail}"
             )
 
 

@@ -7,22 +7,36 @@
               anything else       unreadable, with its reason: for a person
 
 Nothing here is proof: anybody can write a bounce. That it is about a letter of ours is for the caller to see, by the
-signed return path among `delivered_to`, or the Message-ID.
+signed return path among `delivered_to`. Whom it is about is for `narrow` to say, once the letter's address is known: a
+report that comes to a letter's own return path may be about a mailbox that its reader forwards to.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from email.message import Message
-from enum import StrEnum
-from typing import Final, TypedDict
+from typing import Final
 
 from flufl.bounce import all_failures
 
-from registry.readers.delivery_status import Action, RecipientStatus, find_class, find_status, read_statuses
+from registry.readers.bounce_report import (
+    AutoReply,
+    BounceMessage,
+    Complaint,
+    Context,
+    UnreadableBounce,
+    UnreadableReason,
+    say_statuses,
+)
+from registry.readers.delivery_status import (
+    Action,
+    RecipientStatus,
+    find_class,
+    find_status,
+    find_worst,
+    read_statuses,
+)
 from registry.readers.mail_message import (
     MessageTooNested,
     addresses_in,
@@ -72,6 +86,8 @@ _COPY_FOLLOWS = re.compile(
     r"|--\s*(?:original|returned|forwarded) (?:message|mail))",
     re.I | re.M,
 )
+# Who passes a complaint on may hide who made it.
+_HIDDEN = re.compile(r"redacted|removed|undisclosed|\.invalid$", re.I)
 _TAG = re.compile(r"<[^>]*>")
 _WORDS_READ = 8_000
 """How many characters of a part's text are looked at for what it says."""
@@ -81,117 +97,19 @@ _LINES_GUESSED_AT = 1_000
 _LINE_GUESSED_AT = 300
 
 
-class Permanence(StrEnum):
-    """Whether the same letter to the same address would fail again: the class of the status, 5 or 4 (RFC 3463)."""
-
-    PERMANENT = "permanent"
-    TRANSIENT = "transient"
-
-
-class UnreadableReason(StrEnum):
-    """Why a message is for a person to read."""
-
-    EMPTY = "empty"
-    TOO_LARGE = "too-large"
-    TOO_NESTED = "too-nested"
-    BROKEN = "broken"
-    """Reading it failed; `diagnostic` is how."""
-    NO_HEADERS = "no-headers"
-    NO_OUTCOME = "no-outcome"
-    """A mail system wrote it, and it does not say in any known form what became of which letter."""
-    NO_REPORT = "no-report"
-    """It looks written by a person."""
-    CONTRADICTORY = "contradictory"
-    """It calls itself an automatic reply and reads like a bounce."""
-    OTHER_FEEDBACK = "other-feedback"
-    """A feedback report that is no complaint."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Message:
-    """What is read from any message.
-
-    `delivered_to` are the addresses that the message came to, by its own headers, and the return path of the letter it
-    returns: one of them may be a signed return path. `recipients` are whom the report is about. `status` is the
-    enhanced code (5.1.1), `diagnostic` what the other side said, in one clean line of at most 2,000 characters.
-    `original_message_id` is that of the letter, with its angle brackets. `happened_at` (UTC) is as the other side
-    states it, and so may be anything.
-    """
-
-    delivered_to: tuple[str, ...] = ()
-    recipients: tuple[str, ...] = ()
-    status: str | None = None
-    diagnostic: str = ""
-    original_message_id: str | None = None
-    happened_at: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bounce(_Message):
-    """A letter did not arrive, or not yet.
-
-    `gave_up` is whether the server stopped trying. It may have done so for a transient reason (a mailbox that was full
-    for days: action failed, status 4.2.2): the letter is lost, and the address need not be. With `gave_up` false the
-    letter waits there, and another report may follow.
-    """
-
-    permanence: Permanence
-    gave_up: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeliveryConfirmation(_Message):
-    """A letter went on its way or arrived. Only the action `delivered` says that it lies in the mailbox."""
-
-    action: Action
-
-
-@dataclass(frozen=True, kw_only=True)
-class Complaint(_Message):
-    """The recipient has the letter and reported it, as `feedback_type`: abuse, fraud, opt-out or opt-out-list."""
-
-    feedback_type: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class AutoReply(_Message):
-    """A program answered for a person. It is no bounce and no receipt; `diagnostic` is what it says.
-
-    That somebody has left for good is said in the same form, so it is worth showing to the team.
-    """
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnreadableBounce(_Message):
-    """A message that a person must read."""
-
-    reason: UnreadableReason
-
-
-BounceMessage = Bounce | DeliveryConfirmation | Complaint | AutoReply | UnreadableBounce
-
-
-class _Context(TypedDict):
-    """What every result takes from the message, whatever the message turns out to be."""
-
-    delivered_to: tuple[str, ...]
-    original_message_id: str | None
-    happened_at: datetime | None
-
-
 def read_bounce(message: bytes) -> BounceMessage:
     """Say what a message to the bounce address reports.
 
     Never raises, whatever the bytes are, and takes a few seconds at most: what cannot be read is an `UnreadableBounce`
     with its reason. A report may be about several recipients, where the one we wrote to forwards. Then the worst
-    counts: a permanent failure before a transient one, that before a delay, and a delivery last; `recipients` are those
-    whom it befell.
+    stands here: a permanent failure before a transient one, that before a delay, and a delivery last; `recipients` are
+    those whom it befell. `narrow` finds what is about the one we wrote to.
     """
     if not message.strip(b" \t\r\n\0"):
         return UnreadableBounce(reason=UnreadableReason.EMPTY)
     text = read_text(message)
     outer = read_headers(text)
-    context: _Context = {
+    context: Context = {
         "delivered_to": addresses_in(outer, *_DELIVERED_TO),
         "original_message_id": message_id_in(outer, "In-Reply-To"),
         "happened_at": instant_in(outer, "Date"),
@@ -209,7 +127,7 @@ def read_bounce(message: bytes) -> BounceMessage:
         return UnreadableBounce(reason=UnreadableReason.BROKEN, diagnostic=diagnostic, **context)
 
 
-def _read(text: str, outer: Message, context: _Context) -> BounceMessage:
+def _read(text: str, outer: Message, context: Context) -> BounceMessage:
     parts = list(own_parts(read_message(text)))
     returned = _returned_headers(parts)
     if returned is not None:
@@ -223,7 +141,7 @@ def _read(text: str, outer: Message, context: _Context) -> BounceMessage:
         return _read_feedback(feedback, returned, context)
     statuses = read_statuses(parts)
     if statuses:
-        return _read_worst(statuses, context)
+        return say_statuses(find_worst(statuses), statuses, context)
     return _read_words(text, outer, parts, context)
 
 
@@ -232,12 +150,12 @@ def _returned_headers(parts: Sequence[Message]) -> Message | None:
     return None if part is None else next(blocks_of(part), None)
 
 
-def _read_feedback(part: Message, returned: Message | None, context: _Context) -> BounceMessage:
+def _read_feedback(part: Message, returned: Message | None, context: Context) -> BounceMessage:
     fields = next(blocks_of(part), Message())
     feedback_type = clean(header(fields, "Feedback-Type")).lower()
-    recipients = addresses_in(fields, "Original-Rcpt-To", "Removal-Recipient")
+    recipients = _not_hidden(addresses_in(fields, "Original-Rcpt-To", "Removal-Recipient"))
     if not recipients and returned is not None:
-        recipients = addresses_in(returned, "To")
+        recipients = _not_hidden(addresses_in(returned, "To"))
     context["delivered_to"] = _together(context["delivered_to"], addresses_in(fields, "Original-Mail-From"))
     if feedback_type not in _COMPLAINTS:
         return UnreadableBounce(
@@ -247,28 +165,11 @@ def _read_feedback(part: Message, returned: Message | None, context: _Context) -
     return Complaint(feedback_type=feedback_type, recipients=recipients, diagnostic=diagnostic, **context)
 
 
-def _read_worst(statuses: Sequence[RecipientStatus], context: _Context) -> BounceMessage:
-    actions = list(Action)
-    worst = min(statuses, key=lambda each: (actions.index(each.action), not each.is_permanent))
-    befallen = [each for each in statuses if (each.action, each.is_permanent) == (worst.action, worst.is_permanent)]
-    recipients = _together(tuple(each.recipient for each in befallen if each.recipient is not None))
-    if worst.happened_at is not None:
-        context["happened_at"] = worst.happened_at
-    if worst.action not in (Action.FAILED, Action.DELAYED):
-        return DeliveryConfirmation(
-            action=worst.action, recipients=recipients, status=worst.status, diagnostic=worst.diagnostic, **context
-        )
-    return Bounce(
-        permanence=Permanence.PERMANENT if worst.is_permanent else Permanence.TRANSIENT,
-        gave_up=worst.action is Action.FAILED,
-        recipients=recipients,
-        status=worst.status,
-        diagnostic=worst.diagnostic,
-        **context,
-    )
+def _not_hidden(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(address for address in addresses if not _HIDDEN.search(address))
 
 
-def _read_words(text: str, outer: Message, parts: Sequence[Message], context: _Context) -> BounceMessage:
+def _read_words(text: str, outer: Message, parts: Sequence[Message], context: Context) -> BounceMessage:
     says = _COPY_FOLLOWS.split(_what_is_said(parts), maxsplit=1)[0]
     is_from_system = _is_from_mail_system(outer)
     is_automatic = _is_automatic(outer) and not is_from_system
@@ -286,14 +187,12 @@ def _read_words(text: str, outer: Message, parts: Sequence[Message], context: _C
         reason = UnreadableReason.NO_OUTCOME if is_machine else UnreadableReason.NO_REPORT
         return UnreadableBounce(reason=reason, diagnostic=summary, **context)
     is_permanent = bool(failed) and find_class(says) != "4"
-    return Bounce(
-        permanence=Permanence.PERMANENT if is_permanent else Permanence.TRANSIENT,
-        gave_up=bool(failed),
-        recipients=failed or delayed,
-        status=find_status(says),
-        diagnostic=clean(says),
-        **context,
-    )
+    status, diagnostic = find_status(says), clean(says)
+    statuses = [
+        *(RecipientStatus(Action.FAILED, is_permanent, None, each, status, diagnostic, None) for each in failed),
+        *(RecipientStatus(Action.DELAYED, False, None, each, status, diagnostic, None) for each in delayed),
+    ]
+    return say_statuses(find_worst(statuses), statuses, context)
 
 
 def _is_from_mail_system(outer: Message) -> bool:

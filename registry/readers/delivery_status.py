@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import Message
@@ -34,16 +34,44 @@ class Action(StrEnum):
     DELIVERED = "delivered"
 
 
+class Whose(StrEnum):
+    """Whom a report is about, seen from the address that we wrote to."""
+
+    OURS = "ours"
+    """That address, or nobody is named."""
+    BEHIND_OURS = "behind-ours"
+    """Another mailbox that the letter to that address was sent on to, as the report says."""
+    ANOTHER = "another"
+    """An address of which nothing here says what it has to do with ours: a forward's target, a list's member."""
+
+
 @dataclass(frozen=True)
 class RecipientStatus:
-    """What is reported of one recipient. The address is the one we wrote to, where the report names it."""
+    """What is reported of one recipient.
+
+    `final` is the mailbox that it befell, `original` the address that the letter was sent to at first (RFC 3464
+    sections 2.3.1 and 2.3.2), where the report names them.
+    """
 
     action: Action
     is_permanent: bool
-    recipient: str | None
+    original: str | None
+    final: str | None
     status: str | None
     diagnostic: str
     happened_at: datetime | None
+
+    @property
+    def recipient(self) -> str | None:
+        """The address we wrote to, where the report names it, or else whom it befell."""
+        return self.original or self.final
+
+    def whose(self, is_ours: Callable[[str], bool]) -> Whose:
+        """Return whom it is about, where `is_ours` knows the address that we wrote to."""
+        befell = self.final or self.original
+        if befell is None or is_ours(befell):
+            return Whose.OURS
+        return Whose.BEHIND_OURS if self.original is not None and is_ours(self.original) else Whose.ANOTHER
 
 
 def read_statuses(parts: Iterable[Message]) -> list[RecipientStatus]:
@@ -60,21 +88,55 @@ def _statuses(blocks: Iterable[Message]) -> Iterator[RecipientStatus]:
         action = _read_action(header(block, "Action"), status_class)
         if action is None:
             continue
-        recipients = addresses_in(block, "Original-Recipient") or addresses_in(block, "Final-Recipient")
         yield RecipientStatus(
             action=action,
             is_permanent=action is Action.FAILED and status_class != "4",
-            recipient=recipients[0] if recipients else None,
+            original=next(iter(addresses_in(block, "Original-Recipient")), None),
+            final=next(iter(addresses_in(block, "Final-Recipient")), None),
             status=status,
             diagnostic=diagnostic,
             happened_at=instant_in(block, "Last-Attempt-Date"),
         )
 
 
+def find_worst(statuses: Sequence[RecipientStatus]) -> list[RecipientStatus]:
+    """Return those that say the worst: failed for good, then for now, then delayed, and a delivery last."""
+    worst = min(map(_rank, statuses))
+    return [each for each in statuses if _rank(each) == worst]
+
+
+def choose_statuses(
+    statuses: Sequence[RecipientStatus], is_ours: Callable[[str], bool]
+) -> tuple[list[RecipientStatus], Whose]:
+    """Return the statuses that count for a letter to the address that `is_ours` knows, and whom they are about.
+
+    What is said of that address itself stands over all else. Then comes what is said of mailboxes that its letter was
+    sent on to, and of several the best: one that has the letter has it. What is said of others counts where there is
+    nothing else.
+    """
+    by_whose: dict[Whose, list[RecipientStatus]] = {whose: [] for whose in Whose}
+    for each in statuses:
+        by_whose[each.whose(is_ours)].append(each)
+    whose = next(whose for whose, said in by_whose.items() if said)
+    said = by_whose[whose]
+    if whose is not Whose.BEHIND_OURS:
+        return find_worst(said), whose
+    best = max(map(_rank, said))
+    return [each for each in said if _rank(each) == best], whose
+
+
+def _rank(each: RecipientStatus) -> tuple[int, bool]:
+    return list(Action).index(each.action), not each.is_permanent
+
+
 def find_status(text: str) -> str | None:
-    """Return the first enhanced status code in a text, such as 5.1.1 (RFC 3463)."""
-    match = _STATUS_IN_TEXT.search(text)
-    return match[0] if match else None
+    """Return the first enhanced status code in a text, such as 5.1.1 (RFC 3463).
+
+    One that says no more than its class, such as 5.0.0 or Exchange's 5.0.350, gives way to a later one of that class.
+    """
+    found = [match[0] for match in _STATUS_IN_TEXT.finditer(text)]
+    telling = (each for each in found if each[0] == found[0][0] and not _is_vague(each))
+    return next(telling, found[0]) if found else None
 
 
 def find_class(text: str) -> str | None:
@@ -92,8 +154,12 @@ def _choose_status(field: str, diagnostic: str) -> str | None:
     if match is None:
         return said
     # Exim and others give 5.0.0 to whatever failed; the far server's own words then know more.
-    is_vague = match[1].endswith(".0.0")
-    return said if is_vague and said is not None and said[0] == match[1][0] else match[1]
+    return said if _is_vague(match[1]) and said is not None and said[0] == match[1][0] else match[1]
+
+
+def _is_vague(status: str) -> bool:
+    """Return whether a status names no subject (RFC 3463 section 3.1), whatever number its server put behind it."""
+    return status.split(".")[1] == "0"
 
 
 def _read_action(field: str, status_class: str | None) -> Action | None:

@@ -1,4 +1,8 @@
-"""Whoever answers for an endpoint is written to once it has failed for seven days, once for each line of failures."""
+"""Whoever answers for an endpoint is written to once letters to it have failed for seven days.
+
+Once for each line of failures. A letter that is called off while it waits is none of them: what nobody tries any more
+does not fail.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import case, select
+from sqlalchemy import ColumnElement, case, exists, select
 from sqlalchemy.orm import Session, aliased
 
+from registry.domain.deliveries import DeliveryState
 from registry.domain.vocabulary import Audience, ServiceLetterKind
 from registry.letters.values import FailingEndpoint
 from registry.steps.addresses import add_follower
@@ -20,12 +25,19 @@ from registry.tables import Address, Attempt, Customer, Delivery, Endpoint, Publ
 TOLD_AFTER: Final = timedelta(days=7)
 LONGEST_ANSWER_TOLD: Final = 200
 
+_STILL_OWED: Final = (
+    *(DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS),
+    *(DeliveryState.FAILED, DeliveryState.NEEDS_ATTENTION),
+)
+"""States of a letter that an endpoint was to take and has not: it waits, or its tries are spent."""
+
 
 def tell_owners(session: Session, now: datetime, letterhead: Letterhead) -> int:
     """Write to the owners of endpoints that have failed without a break for seven days; return how many.
 
-    Each is told once, until the endpoint works again and a new line of failures begins. An owner whose address was
-    erased cannot be told.
+    For so long a letter that is still wanted was not taken, and no other either: one that was withdrawn after its first
+    try says nothing of the days since. Each owner is told once, until the endpoint works again and a new line of
+    failures begins. One whose address was erased cannot be told.
     """
     owner = aliased(Address)
     failing = session.execute(
@@ -38,6 +50,7 @@ def tell_owners(session: Session, now: datetime, letterhead: Letterhead) -> int:
             Endpoint.ended_at.is_(None),
             Address.value.is_not(None),
             owner.value.is_not(None),
+            _has_owed_a_letter(now),
         )
         .order_by(Endpoint.address_id)
         .with_for_update(of=Endpoint, skip_locked=True)
@@ -45,6 +58,20 @@ def tell_owners(session: Session, now: datetime, letterhead: Letterhead) -> int:
     for endpoint, address in failing:
         _tell(session, now, letterhead, endpoint, address)
     return len(failing)
+
+
+def _has_owed_a_letter(now: datetime) -> ColumnElement[bool]:
+    """Return whether a letter that is still wanted failed seven days ago or more, in this line of failures."""
+    return exists(
+        select(Attempt.id)
+        .join(Delivery, Delivery.id == Attempt.delivery_id)
+        .join(Subscription, Subscription.id == Delivery.subscription_id)
+        .where(
+            Subscription.address_id == Endpoint.address_id,
+            Delivery.state.in_([state.value for state in _STILL_OWED]),
+            Attempt.finished_at.between(Endpoint.failing_since, now - TOLD_AFTER),
+        )
+    )
 
 
 def host_of(url: str) -> str:

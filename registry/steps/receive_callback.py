@@ -24,6 +24,8 @@ _KINDS: Final[Mapping[CallbackKind, OutcomeKind]] = {
     CallbackKind.DELIVERED: OutcomeKind.DELIVERED,
     CallbackKind.DELAYED: OutcomeKind.DELAYED,
     CallbackKind.COMPLAINED: OutcomeKind.COMPLAINED,
+    # The provider says bounced: the letter is lost (DESIGN §4.4). Nobody blames the address.
+    CallbackKind.BOUNCED_UNDETERMINED: OutcomeKind.GAVE_UP,
     CallbackKind.FAILED: OutcomeKind.FAILED,
     CallbackKind.SUPPRESSED: OutcomeKind.SUPPRESSED,
 }

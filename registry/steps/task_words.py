@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from registry.domain.vocabulary import StatementKind
+from registry.steps.check_senders import SENDER
 from registry.steps.tasks import TaskKind
 from registry.steps.unreached import WhyUnreached
 
@@ -20,6 +22,20 @@ _WHY: Final = {
     WhyUnreached.NOT_TAKEN: "no mailbox of its contacts took the letter",
     WhyUnreached.UNCONFIRMED: "its server took the letter, and the receipt that its terms ask for has not come",
     WhyUnreached.TIME_RUNNING_OUT: "its letters are still being tried, and little time or none is left",
+}
+_WHAT: Final[Mapping[Any, str]] = {
+    StatementKind.ANNOUNCEMENT: "the announcement",
+    StatementKind.CORRECTION: "the correction",
+    StatementKind.REMINDER: "the reminder",
+    StatementKind.POSTPONEMENT: "the postponement",
+    StatementKind.WITHDRAWAL: "the withdrawal",
+    StatementKind.EFFECT: "the letter that it is in effect",
+}
+_WHY_MAIL: Final = {
+    "another-recipient": "somebody else than its address did not get it, perhaps the mailbox that it is sent on to, so "
+    "perhaps nobody read it",
+    "unsigned": "it says what became of the letter, and anybody may have written it, for it did not come to the "
+    "letter's own return path",
 }
 _DAY: Final = timedelta(days=1)
 _HOUR: Final = timedelta(hours=1)
@@ -78,6 +94,31 @@ def _mend_unreached(publisher: str, facts: Facts) -> str:
     )
 
 
+def _say_untold(publisher: str, facts: Facts) -> str:
+    what = _WHAT.get(facts.get("letter"), "a letter")
+    said = (
+        f"{facts.get('customer')} did not get {what} of {_of_notice(publisher, facts)}: each letter to its contacts "
+        "was refused, came back, or could not be sent."
+    )
+    return f"{said} The notice is in effect, and stays so." if facts.get("in_effect") else said
+
+
+def _mend_untold(publisher: str, facts: Facts) -> str:
+    key, number = facts.get("customer"), facts.get("notice")
+    return (
+        f"See registry notice status {number} --publisher {publisher}. While the notice is pending, another contact is "
+        f"told at once (registry customer contact-add {key} EMAIL --publisher {publisher}); or tell it yourself, by "
+        "telephone, post or courier, and close the task with what was done."
+    )
+
+
+def _say_unreadable_terms(publisher: str, facts: Facts) -> str:
+    return (
+        f"The terms of {facts.get('customer')} that were frozen for {_of_notice(publisher, facts)} cannot be read: "
+        "nothing is decided for it, and the notice does not take effect."
+    )
+
+
 def _say_attention(publisher: str, facts: Facts) -> str:
     note = str(facts.get("note") or "").replace("_", " ")
     return f"A letter about {_of_notice(publisher, facts)} needs a person" + (f": {note}." if note else ".")
@@ -126,18 +167,36 @@ def _say_missing(publisher: str, facts: Facts) -> str:
 
 def _say_own_address(publisher: str, facts: Facts) -> str:
     why = ", ".join(str(facts[name]).replace("_", " ") for name in ("why", "said") if facts.get(name))
+    if facts.get("purpose") == SENDER:
+        return f"An address that letters of {publisher} come from takes no mail ({why}): answers to it are lost."
     return f"The address of {publisher} that letters name for replies and objections takes no mail ({why})."
 
 
 def _say_mail(publisher: str, facts: Facts) -> str:
     about = f" about a letter to {facts['customer']}" if facts.get("customer") else ""
     of = f" to {publisher}" if publisher else ""
-    why = str(facts.get("reason") or "").replace("_", " ")
+    reason = str(facts.get("reason") or "")
+    why = _WHY_MAIL.get(reason, reason.replace("_", " "))
     return f"Mail{of} came{about} that a person must read" + (f" ({why})." if why else ".")
+
+
+def _mend_mail(publisher: str, facts: Facts) -> str:
+    read = f"Read it (registry bounce show {facts.get('mail')})"
+    key, number = facts.get("customer"), facts.get("notice")
+    if not key or not number or facts.get("reason") not in _WHY_MAIL:
+        return f"{read}, record what it says, and close the task."
+    return (
+        f"{read}. If nobody there has the letter, record that (registry outcome MESSAGE-ID --kind gave_up), and "
+        f"name another contact (registry customer contact-add {key} EMAIL --publisher {publisher}) or record service "
+        f"by other means (registry notice served {number} --publisher {publisher} --customer {key}); then close the "
+        "task."
+    )
 
 
 _SENTENCES: Final[dict[str, Callable[[str, Facts], str]]] = {
     TaskKind.CUSTOMER_NOT_REACHED: _say_unreached,
+    TaskKind.CUSTOMER_NOT_TOLD: _say_untold,
+    TaskKind.TERMS_UNREADABLE: _say_unreadable_terms,
     TaskKind.NEEDS_ATTENTION: _say_attention,
     TaskKind.NOTICE_OVERDUE: _say_overdue,
     TaskKind.PROVIDER_BLOCKED: _say_blocked,
@@ -150,6 +209,11 @@ _SENTENCES: Final[dict[str, Callable[[str, Facts], str]]] = {
 }
 _REMEDIES: Final[dict[str, Callable[[str, Facts], str]]] = {
     TaskKind.CUSTOMER_NOT_REACHED: _mend_unreached,
+    TaskKind.CUSTOMER_NOT_TOLD: _mend_untold,
+    TaskKind.TERMS_UNREADABLE: lambda publisher, facts: (
+        "Whoever runs the database puts that row of notice_customers right, by what the customer's terms are (registry "
+        f"customer list --publisher {publisher} --json)."
+    ),
     TaskKind.NEEDS_ATTENTION: _mend_attention,
     TaskKind.NOTICE_OVERDUE: lambda publisher, facts: (
         f"See registry notice status {facts.get('notice')} --publisher {publisher} and the worker's log."
@@ -164,11 +228,11 @@ _REMEDIES: Final[dict[str, Callable[[str, Facts], str]]] = {
         "If its account also sends other mail, close the task with that; else look at what it reports."
     ),
     TaskKind.ADDRESS_FAILS: lambda publisher, facts: (
-        "Mend the mailbox, or name another contact in the registry file; until then objections are read by nobody."
+        "Have the mail server take mail to it, and run registry doctor."
+        if facts.get("purpose") == SENDER
+        else "Mend the mailbox, or name another contact in the registry file; until then objections are read by nobody."
     ),
-    TaskKind.MAIL_TO_READ: lambda publisher, facts: (
-        f"Read it (registry bounce show {facts.get('mail')}), record what it says, and close the task."
-    ),
+    TaskKind.MAIL_TO_READ: _mend_mail,
     TaskKind.RECIPIENTS_MISSING: lambda publisher, facts: (
         "Find out what took them away (a restored backup, rows deleted by hand), and close the task with it."
     ),

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
+from pydantic import ValidationError
 from sqlalchemy import ColumnElement, and_, case, exists, func, select, text
 from sqlalchemy.orm import Session
 
@@ -16,6 +18,7 @@ from registry.domain.notice_life import PENDING_STATES
 from registry.domain.notices import latest_receipt_at, local_date
 from registry.domain.terms import Terms
 from registry.domain.vocabulary import Weight
+from registry.steps.one_by_one import NoteTrouble, find_in_one
 from registry.steps.receipts import OUTBOX, starts_clocks
 from registry.steps.revise_draft import list_changes, weigh_notice
 from registry.steps.working_days import working_days_for
@@ -63,12 +66,23 @@ class Unreached:
     latest_receipt_at: datetime | None
 
 
-def find_unreached(session: Session, now: datetime) -> Iterator[Unreached]:
+@dataclass(frozen=True)
+class UnreadableTerms:
+    """One customer whose terms, as a pending notice froze them, say nothing that can be read."""
+
+    publisher_id: int
+    publisher: str
+    notice: str
+    customer: str
+
+
+def find_unreached(session: Session, now: datetime, note_trouble: NoteTrouble) -> Iterator[Unreached]:
     """Yield every customer of a pending notice that waits for it, and whom something keeps from being reached.
 
     None of its contacts has anything under way or was reached; or a letter to one of them was lost and nobody took
     another; or one was taken and the receipt that its terms ask for has not come, long since or while the time is
-    running out; or the time is running out.
+    running out; or the time is running out. A customer whose terms cannot be read is left out: `find_unreadable_terms`
+    names it. A notice that cannot be read keeps no other from being looked at: `note_trouble` is told the error.
     """
     still_waiting = exists().where(NoticeCustomer.notice_id == Notice.id, NoticeCustomer.state == WAITING)
     notices = session.execute(
@@ -78,7 +92,7 @@ def find_unreached(session: Session, now: datetime) -> Iterator[Unreached]:
         .order_by(Notice.id)
     ).all()
     for notice, slug in notices:
-        yield from find_unreached_in(session, now, notice, slug)
+        yield from find_in_one(partial(find_unreached_in, session, now, notice, slug), note_trouble)
 
 
 def find_unreached_in(session: Session, now: datetime, notice: Notice, slug: str) -> Iterator[Unreached]:
@@ -90,11 +104,13 @@ def find_unreached_in(session: Session, now: datetime, notice: Notice, slug: str
         .order_by(Customer.key)
     ).all()
     letters = _count_letters(session, notice)
-    date_waits = weigh_notice(list_changes(session, notice)) is Weight.BINDING and notice.emergency_reason is None
+    date_waits = _date_waits(session, notice)
     effective_at = notice.effective_at if date_waits else None
     was_just_told = notice.announced_at is None or now - notice.announced_at < SENT_WITHIN
     for customer_id, key, document in waiting:
-        terms = Terms.model_validate(document)
+        terms = read_terms(document)
+        if terms is None:
+            continue
         theirs = letters.get(customer_id, {})
         tally = _Tally()
         for channel, each in theirs.items():
@@ -112,6 +128,50 @@ def find_unreached_in(session: Session, now: datetime, notice: Notice, slug: str
         if why is not None:
             contacts = sum(each.letters for each in theirs.values())
             yield Unreached(notice.publisher_id, slug, notice.number, key, why, contacts, terms.time_zone, latest_at)
+
+
+def find_latest_receipt(session: Session, notice: Notice, customer_id: int) -> datetime | None:
+    """Return the last instant (UTC) at which receipt by a customer still allows the date that was told of a notice.
+
+    None where no date waits for it, as in `Unreached`: also where the notice waits no more, or not for this customer.
+    """
+    document = session.scalar(
+        select(NoticeCustomer.terms).where(
+            NoticeCustomer.notice_id == notice.id, NoticeCustomer.customer_id == customer_id
+        )
+    )
+    terms = read_terms(document) if document is not None else None
+    if terms is None or notice.state not in PENDING_STATES or not _date_waits(session, notice):
+        return None
+    return _latest_receipt_at(notice, notice.effective_at, terms)
+
+
+def find_unreadable_terms(session: Session) -> Iterator[UnreadableTerms]:
+    """Yield every customer of a pending notice whose frozen terms cannot be read: nothing can be decided for it."""
+    rows = session.execute(
+        select(Notice.publisher_id, Publisher.slug, Notice.number, Customer.key, NoticeCustomer.terms)
+        .join(Notice, Notice.id == NoticeCustomer.notice_id)
+        .join(Publisher, Publisher.id == Notice.publisher_id)
+        .join(Customer, Customer.id == NoticeCustomer.customer_id)
+        .where(Notice.state.in_([state.value for state in PENDING_STATES]))
+        .order_by(Notice.id, Customer.key)
+    )
+    # Most customers have the same terms.
+    readable: dict[str, bool] = {}
+    for publisher_id, slug, number, key, document in rows:
+        said = repr(document)
+        if said not in readable:
+            readable[said] = read_terms(document) is not None
+        if not readable[said]:
+            yield UnreadableTerms(publisher_id, slug, number, key)
+
+
+def read_terms(document: dict[str, Any]) -> Terms | None:
+    """Return the terms that are stored as this document, None where it says nothing that can be read."""
+    try:
+        return Terms.model_validate(document)
+    except ValidationError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -189,6 +249,11 @@ def _why(tally: _Tally, now: datetime) -> WhyUnreached | None:
     if tally.lost:
         return WhyUnreached.NOT_TAKEN
     return None if tally.open else WhyUnreached.NOTHING_SENT
+
+
+def _date_waits(session: Session, notice: Notice) -> bool:
+    """Return whether the date of a notice waits for its customers: it binds, and is no emergency (R3, R19)."""
+    return weigh_notice(list_changes(session, notice)) is Weight.BINDING and notice.emergency_reason is None
 
 
 def _latest_receipt_at(notice: Notice, effective_at: datetime | None, terms: Terms) -> datetime | None:

@@ -103,9 +103,9 @@ def test_a_callback_says_which_letter_what_happened_and_when(server: ResendServe
         ("email.bounced", {"bounce": {"type": "Permanent", "subType": "OnAccountSuppressionList"}}, "suppressed"),
         ("email.bounced", {"bounce": {"type": "Transient", "subType": "MailboxFull"}}, CallbackKind.BOUNCED_TRANSIENT),
         ("email.bounced", {"bounce": {"type": "Temporary"}}, CallbackKind.BOUNCED_TRANSIENT),
-        ("email.bounced", {"bounce": {"type": "Undetermined"}}, CallbackKind.BOUNCED_PERMANENT),
-        ("email.bounced", {"bounce": {}}, CallbackKind.BOUNCED_PERMANENT),
-        ("email.bounced", {}, CallbackKind.BOUNCED_PERMANENT),
+        ("email.bounced", {"bounce": {"type": "Undetermined"}}, CallbackKind.BOUNCED_UNDETERMINED),
+        ("email.bounced", {"bounce": {}}, CallbackKind.BOUNCED_UNDETERMINED),
+        ("email.bounced", {}, CallbackKind.BOUNCED_UNDETERMINED),
     ],
 )
 def test_every_event_about_a_letter_has_its_kind(
@@ -332,7 +332,7 @@ def test_garbage_nested_as_deep_as_json_goes_is_read_or_malformed(depth: int, se
         kind = read(server.sign(body)).kind
     except MalformedCallback:
         kind = None
-    assert kind is CallbackKind.BOUNCED_PERMANENT or (kind is None and depth > 300)
+    assert kind is CallbackKind.BOUNCED_UNDETERMINED or (kind is None and depth > 300)
 
 
 def test_a_callback_that_is_sent_again_has_the_same_id(server: ResendServer, letter: TakenLetter) -> None:

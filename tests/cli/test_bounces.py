@@ -94,6 +94,17 @@ def test_a_bounce_in_the_pipe_bounces_its_letter(terminal: Terminal, engine: Eng
         assert session.scalars(select(Outcome.provider)).all() == ["dsn"]
 
 
+def test_a_report_of_a_list_that_lost_one_of_its_members_is_recorded_and_kept(terminal: Terminal) -> None:
+    letter = letter_sent(terminal)
+    message = came_back("relayed", letter).replace(
+        b"Status: 2.0.0\n", b"Status: 2.0.0\n\nFinal-Recipient: rfc822; left@x.example\nAction: failed\nStatus: 5.1.1\n"
+    )
+    done = pipe(terminal, message, "--recipient", letter.mail_from)
+    assert done.stdout.decode() == (
+        "Recorded of letter 1: relayed. Kept as mail 1 for a person (another-recipient): registry bounce show 1\n"
+    )
+
+
 def test_what_a_person_wrote_is_kept_listed_and_shown_without_harm(terminal: Terminal, engine: Engine) -> None:
     terminal.apply(LIST)
     done = pipe(terminal, REPLY)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from registry.readers.bounce_message import (
-    LONGEST_MESSAGE,
+from registry.readers.bounce_message import LONGEST_MESSAGE, read_bounce
+from registry.readers.bounce_report import (
     AutoReply,
     Bounce,
     BounceMessage,
@@ -23,7 +23,6 @@ from registry.readers.bounce_message import (
     Permanence,
     UnreadableBounce,
     UnreadableReason,
-    read_bounce,
 )
 from registry.readers.delivery_status import Action
 from registry.readers.mail_message import LONGEST_TEXT
@@ -360,6 +359,15 @@ def test_a_warning_in_words_is_a_delay() -> None:
         ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550 5.7.1 Refused", "5.7.1", PERMANENT, True),
         ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 452 4.2.2 Full", "5.0.0", PERMANENT, True),
         ("Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.7.1 Refused", "5.1.1", PERMANENT, True),
+        (
+            "Action: failed\nStatus: 5.0.350\nDiagnostic-Code: smtp;550 5.0.350 Remote server returned message detected as "
+            "spam\n -> 550 5.7.1 Message rejected as spam by Content Filtering.",
+            "5.7.1",
+            PERMANENT,
+            True,
+        ),
+        ("Action: failed\nStatus: 5.0.350\nDiagnostic-Code: smtp; 550 5.0.350 No reason", "5.0.350", PERMANENT, True),
+        ("Action: failed\nDiagnostic-Code: smtp; 450 4.0.0 Later -> 550 5.1.1 Unknown", "4.0.0", TRANSIENT, True),
         ("Action: failed\nStatus: none\nDiagnostic-Code: smtp; 452 4.2.2 Full", "4.2.2", TRANSIENT, True),
         ("Action: failed\nDiagnostic-Code: smtp; 450 Mailbox busy", None, TRANSIENT, True),
         ("Action: failed\nDiagnostic-Code: smtp; 550-No such user", None, PERMANENT, True),

@@ -22,8 +22,8 @@ BOUNCES = "bounces@registry.example"
 _RETURN_PATH = re.compile(rb"bounces\+k1\.\d+\.[0-9a-f]{20}@registry\.example")
 _MESSAGE_ID = re.compile(rb"<2026-003-announcement\.\d+\.[0-9a-f]+@registry\.example>")
 _RECIPIENT = re.compile(
-    rb"\b(?:privacy|legal|datenschutz|dataprotection|office|someone|owner|dpo|security)"
-    rb"@(?:customer|corporation|school|clinic|bigmail|startup|slow|full|old|away)\.example"
+    rb"\b(?:privacy|legal|datenschutz|dataprotection|office|someone|owner|dpo|security|notices)"
+    rb"@(?:customer|corporation|school|clinic|bigmail|startup|slow|full|old|away|list)\.example"
 )
 
 

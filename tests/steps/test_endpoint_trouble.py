@@ -5,23 +5,24 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from registry.domain.vocabulary import ChannelKind
 from registry.steps.endpoint_owners import tell_owners
 from registry.steps.endpoint_results import note_endpoint_result
-from registry.tables import Address, Delivery, Letter, Subscription
+from registry.tables import Address, Attempt, Delivery, Letter, Subscription
 from tests.channels.http_receiver import BAD_GATEWAY, OK, HttpReceiver, Reply
 from tests.channels.smtp_server import MailServer
 from tests.steps.post_office import (
     add_followers,
+    change,
     check_that_every_accepted_letter_can_be_made_again,
     events,
     send,
     standing_of,
     states_of,
 )
-from tests.steps.web_cast import OWNER, add, bremen, connect, endpoint_of, probe, verify
+from tests.steps.web_cast import OWNER, add, bremen, connect, delivery_at, endpoint_of, probe, verify
 from tests.world import World, antopsis, letters_to, text_of, utc
 
 GONE = Reply(410, "gone")
@@ -120,11 +121,37 @@ def test_the_owner_is_told_after_seven_days_and_once(
     assert check_that_every_accepted_letter_can_be_made_again(world) >= 2
 
 
+def test_nobody_is_told_of_seven_days_after_one_try_at_a_letter_that_was_called_off(
+    world: World, receiver: HttpReceiver, mail_server: MailServer
+) -> None:
+    number = announce(world, receiver)
+    receiver.always(BAD_GATEWAY)
+    began = world.at
+    world.tick()
+    change(world, delivery_at(world, number), state="cancelled")
+    world.at += WEEK + timedelta(hours=1)
+    world.tick()
+    assert endpoint_of(world, number).failing_since == began
+    assert letters_about_the_endpoint(mail_server) == []
+    # The next letter that it does not take makes a line of its own, told a week after its first try.
+    change(world, delivery_at(world, number), state="retry_wait", due_at=world.at)
+    again = world.at
+    with world.writing() as session:
+        session.execute(delete(Attempt).where(Attempt.delivery_id == delivery_at(world, number).id))
+    for later in (timedelta(), WEEK - timedelta(hours=1), WEEK):
+        world.at = again + later
+        world.tick()
+        assert len(letters_about_the_endpoint(mail_server)) == (later >= WEEK)
+
+
 def test_another_line_of_failures_is_told_anew(world: World, receiver: HttpReceiver) -> None:
     number = announce(world, receiver)
+    receiver.always(BAD_GATEWAY)
+    world.tick()
     for ok in (False, True, False):
         with world.writing() as session:
             note_endpoint_result(session, world.at, number, ok)
+            session.execute(update(Attempt).values(finished_at=world.at))
         world.at += WEEK
         with world.writing() as session:
             assert tell_owners(session, world.at, world.wiring.letterhead) == (not ok)
@@ -148,8 +175,9 @@ def test_the_owner_of_a_followers_endpoint_is_told_and_stays_on_record(
 ) -> None:
     world.apply(antopsis(customers=""))
     number = connect(world, receiver, customer=None).number
-    with world.writing() as session:
-        note_endpoint_result(session, world.at, number, False)
+    world.announce(antopsis(helsinki=True, customers=""))
+    receiver.always(BAD_GATEWAY)
+    world.tick()
     world.at += WEEK
     world.tick()
     (told,) = letters_about_the_endpoint(mail_server)
@@ -168,13 +196,14 @@ def test_an_owner_who_follows_is_told_by_that_and_asked_for_nothing(
 ) -> None:
     world.apply(antopsis(customers=""))
     add_followers(world, [OWNER])
-    number = connect(world, receiver, customer=None).number
-    with world.writing() as session:
-        note_endpoint_result(session, world.at, number, False)
+    connect(world, receiver, customer=None)
+    world.announce(antopsis(helsinki=True, customers=""))
+    receiver.always(BAD_GATEWAY)
+    world.tick()
     world.at += WEEK
     with world.writing() as session:
         assert tell_owners(session, world.at, world.wiring.letterhead) == 1
-    assert send(world) == {"accepted": 1}
+    assert send(world)["accepted"] == 1
     assert len(letters_about_the_endpoint(mail_server)) == 1
 
 

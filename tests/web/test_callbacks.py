@@ -128,6 +128,8 @@ def test_the_same_callback_again_is_taken_and_changes_nothing(site: Site, resend
         ),
         ("email.bounced", {"bounce": {"type": "Transient", "subType": "MailboxFull"}}, "gave_up", "bounced", []),
         ("email.bounced", {"bounce": {"type": "Transient", "subType": "General"}}, "bounced_transient", "accepted", []),
+        ("email.bounced", {"bounce": {"type": "Undetermined", "subType": "Undetermined"}}, "gave_up", "bounced", []),
+        ("email.bounced", {}, "gave_up", "bounced", []),
     ],
 )
 def test_each_event_moves_the_letter_the_clock_and_the_address_as_it_should(
