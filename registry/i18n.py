@@ -254,6 +254,10 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     # Publishers and terms
     "reserved-slug": "{value} is an address of the service itself, so no publisher can have it. Choose another slug.",
     "not-a-host-name": "{value} is no host name. Write it in small letters without https://, as legal.company.example.",
+    "sender-too-long": (
+        "{value} leaves no room for {tag}, which stands before the @ in letters to followers. Choose an address with "
+        "{over} characters less, or fewer."
+    ),
     "unknown-time-zone": "{value} is no time zone of the IANA database, such as Europe/Berlin or UTC.{hint}",
     "unknown-region": "{value} is no region whose public holidays are known, such as DE or DE-SN.{hint}",
     "not-a-retention": "{value} is no time to keep something. Write whole days, such as 365, or forever.",

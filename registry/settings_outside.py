@@ -12,14 +12,18 @@ from email.utils import getaddresses
 from typing import Final
 from urllib.parse import urlsplit
 
-from registry.settings_reading import PREFIX, Reading, split_address
+from registry.settings_reading import PREFIX, Reading, in_ascii, split_address
 
 OUTBOX: Final = "outbox:"
 RESEND: Final = "resend:"
 DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 ADDRESS: Final = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
 SENDER: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
-"""What a From header can hold as it is (`letters.mime`), an international domain in its xn-- form."""
+"""What a From header can hold as it is (`letters.mime`)."""
+LONGEST_SENDER_MAILBOX: Final = 56
+LONGEST_SENDER: Final = 246
+"""Followers are written to from the same address with +updates before the @, and that must be one too: 64 octets before
+it, and 254 in all (RFC 5321)."""
 API_KEY: Final = re.compile(r"[!-~]{8,500}")
 TOKEN: Final = re.compile(r"[!-~]{16,500}")
 MAKE_A_TOKEN: Final = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 - a command that makes one
@@ -129,14 +133,27 @@ def read_mail_from(reading: Reading, mail_url: str) -> str:
     elif addresses[0][1] != value:
         cause = "letters carry each publisher's own name, so that only the bare address stands here"
         reading.refuse("MAIL_FROM", cause, f"write {addresses[0][1]}")
-    elif not SENDER.fullmatch(value):
-        reading.refuse("MAIL_FROM", "no letter's From could hold it", f"{example}, international domains as xn--…")
-    return value
+    elif not SENDER.fullmatch(sender := _with_ascii_domain(value)):
+        reading.refuse("MAIL_FROM", "no letter's From could hold it", example)
+    elif len(sender.partition("@")[0]) > LONGEST_SENDER_MAILBOX or len(sender) > LONGEST_SENDER:
+        cause = (
+            "followers are written to from it with +updates before the @, and then it is longer than an address may be"
+        )
+        remedy = f"use {LONGEST_SENDER_MAILBOX} characters at most before the @, and {LONGEST_SENDER} in all"
+        reading.refuse("MAIL_FROM", cause, remedy)
+    else:
+        return sender
+    return ""
+
+
+def _with_ascii_domain(address: str) -> str:
+    mailbox, at, domain = address.rpartition("@")
+    return address if domain.isascii() else f"{mailbox}{at}{in_ascii(domain) or domain}"
 
 
 def read_mail_only_to(reading: Reading) -> tuple[str, ...]:
     """Return the addresses and `@domains` that may be written to, none for anyone (R32)."""
-    names = [name.strip().lower() for name in reading.given.get("MAIL_ONLY_TO", "").split(",")]
+    names = [_with_ascii_domain(name.strip().lower()) for name in reading.given.get("MAIL_ONLY_TO", "").split(",")]
     allowed = tuple(name for name in names if name)
     wrong = [name for name in allowed if not ADDRESS.fullmatch(name.replace("@", "x@", 1))]
     if wrong or ("MAIL_ONLY_TO" in reading.given and not allowed):
@@ -151,6 +168,7 @@ def read_bounce_address(reading: Reading) -> str | None:
     if value is None:
         return None
     example = "use the bare address of a mailbox that takes everything after a +, such as bounces@example.com"
+    value = _with_ascii_domain(value)
     if not (value.isascii() and value.isprintable() and ADDRESS.fullmatch(value)):
         reading.refuse("BOUNCE_ADDRESS", "this is not one bare e-mail address", example)
         return None
@@ -162,9 +180,9 @@ def read_bounce_address(reading: Reading) -> str | None:
 
 
 def read_sender_domains(reading: Reading) -> frozenset[str]:
-    """Return the domains, in small letters, that publishers' own senders may be at."""
+    """Return the domains, in small ASCII letters, that publishers' own senders may be at."""
     given = [name.strip().lower() for name in reading.given.get("SENDER_DOMAINS", "").split(",")]
-    names = frozenset(name for name in given if name)
+    names = frozenset(in_ascii(name) or name for name in given if name)
     wrong = sorted(name for name in names if not DOMAIN.fullmatch(name))
     if wrong or ("SENDER_DOMAINS" in reading.given and not names):
         cause = f"{', '.join(map(repr, wrong)) or 'it'} names no domain"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
+import idna
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -33,6 +34,8 @@ NAMES: Final = (
 # Kubernetes puts these into every container that runs beside a service named "registry".
 KUBERNETES: Final = re.compile(r"SERVICE_(HOST|PORT\w*)|PORT(_\d+_\w+)?")
 
+HOST: Final = re.compile(r"[a-z0-9_-][a-z0-9._-]*|[0-9a-f:.]+")
+"""A name in small ASCII letters, or an address of version 4 or 6."""
 DEFAULT_INSTANCE: Final = Path(__file__).resolve().parent.parent / "instance"
 KEY_LENGTH: Final = 32
 KEY_VARIETY: Final = 8
@@ -182,8 +185,11 @@ class Reading:
             self.refuse("BASE_URL", "this is not a web address", example)
         elif parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
             self.refuse("BASE_URL", "the registry lives at the root of its host", example)
+        elif (host := in_ascii(parts.hostname or "")) is None or not HOST.fullmatch(host):
+            self.refuse("BASE_URL", "its host is no name that links can lead to", example)
         else:
-            return f"{parts.scheme}://{parts.netloc.lower()}"
+            port = f":{parts.port}" if parts.port is not None else ""
+            return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
         return ""
 
     def limiter_url(self) -> str:
@@ -225,6 +231,14 @@ def masked(name: str, value: str) -> str:
     if name.endswith(("_URL", "_KEY", "_SECRET", "_TOKEN")) and name != "BASE_URL" and value != _MAY_BE_SHOWN:
         return f"*** (length {len(value)})"
     return repr(value)
+
+
+def in_ascii(domain: str) -> str | None:
+    """Return a domain in small ASCII letters, an international one in its xn-- form; None where it has none."""
+    try:
+        return domain.lower() if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        return None
 
 
 def split_address(value: str) -> SplitResult | None:

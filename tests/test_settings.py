@@ -270,6 +270,8 @@ def test_an_empty_value_counts_as_not_set(embedded: dict[str, str]) -> None:
         ("BASE_URL", "https://[::1", "not a web address"),
         ("BASE_URL", "https://example.com/subprocessors", "root of its host"),
         ("BASE_URL", "https://example.com?x=1", "root of its host"),
+        ("BASE_URL", "https://bü..example", "no name that links can lead to"),
+        ("BASE_URL", "https://a,b.example", "no name that links can lead to"),
         ("MAIL_URL", "resend://re_hush", "the key does not stand here"),
         ("MAIL_URL", "resend:", "the key does not stand here"),
         ("MAIL_URL", "smtp://", "not the address of a mail server"),
@@ -279,6 +281,8 @@ def test_an_empty_value_counts_as_not_set(embedded: dict[str, str]) -> None:
         ("MAIL_FROM", "a@example.com, b@example.com", "not one e-mail address"),
         ("MAIL_FROM", "Antopsis <a@example.com>", "only the bare address stands here; write a@example.com"),
         ("MAIL_FROM", "a@example.com\nBcc: b@example.com", "not one e-mail address"),
+        ("MAIL_FROM", "n" * 57 + "@example.com", "+updates before the @"),
+        ("MAIL_FROM", f"nnn@{'d.' * 119}example", "+updates before the @"),
         ("LIMITER_URL", "redis", "not the address of a store"),
         ("TRUSTED_PROXIES", "-1", "0 to 9"),
         ("TRUSTED_PROXIES", "²", "0 to 9"),
@@ -290,6 +294,7 @@ def test_an_empty_value_counts_as_not_set(embedded: dict[str, str]) -> None:
         ("SENDER_DOMAINS", "antopsis.example, nobody", "'nobody' names no domain"),
         ("SENDER_DOMAINS", ",", "it names no domain"),
         ("BOUNCE_ADDRESS", "bounces", "not one bare e-mail address"),
+        ("BOUNCE_ADDRESS", "b\u00fcnces@example.com", "not one bare e-mail address"),
         ("BOUNCE_ADDRESS", "Bounces <bounces@example.com>", "not one bare e-mail address"),
         ("BOUNCE_ADDRESS", "undeliverable-letters@example.com", "leave room for a letter's name"),
         ("RESEND_API_KEY", "re_ hush", "this is no key"),
@@ -429,7 +434,7 @@ def test_values_are_brought_into_one_form(embedded: dict[str, str]) -> None:
         {
             **embedded,
             "REGISTRY_BASE_URL": "https://Subprocessors.Example:8443/",
-            "REGISTRY_MAIL_ONLY_TO": " Me@Example.com ,@example.org,",
+            "REGISTRY_MAIL_ONLY_TO": " Me@Example.com ,@example.org,@Bücher.example,",
             "REGISTRY_TRUSTED_PROXIES": "2",
             "REGISTRY_ALERT_URL": "https://hooks.example/T0/hush",
             "REGISTRY_PING_URL": "https://ping.example/hush",
@@ -437,12 +442,40 @@ def test_values_are_brought_into_one_form(embedded: dict[str, str]) -> None:
         }
     )
     assert settings.base_url == "https://subprocessors.example:8443"
-    assert settings.mail_only_to == ("me@example.com", "@example.org")
+    assert settings.mail_only_to == ("me@example.com", "@example.org", "@xn--bcher-kva.example")
     assert settings.trusted_proxies == 2
     assert settings.alert_url == "https://hooks.example/T0/hush"
     assert settings.ping_url == "https://ping.example/hush"
     assert settings.metrics_token == "hush-hush-hush-hush"
     assert "hush" not in repr(settings)
+
+
+def test_international_domains_are_brought_into_their_form_in_ascii(embedded: dict[str, str]) -> None:
+    settings = Settings.from_env(
+        {
+            **embedded,
+            "REGISTRY_BASE_URL": "https://B\u00fccher.example:8443",
+            "REGISTRY_MAIL_FROM": "Notices@b\u00fccher.example",
+            "REGISTRY_BOUNCE_ADDRESS": "bounces@b\u00fccher.example",
+            "REGISTRY_SENDER_DOMAINS": "stra\u00dfe.example, xn--bcher-kva.example",
+        }
+    )
+    assert settings.base_url == "https://xn--bcher-kva.example:8443"
+    assert settings.mail_from == "Notices@xn--bcher-kva.example"
+    assert settings.bounce_address == "bounces@xn--bcher-kva.example"
+    assert settings.sender_domains == {"xn--strae-oqa.example", "xn--bcher-kva.example"}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1]:8000", "http://127.0.0.1:8000", "http://localhost", "https://a_b.example"]
+)
+def test_a_host_in_ascii_stays_as_it_is(url: str, embedded: dict[str, str]) -> None:
+    assert Settings.from_env({**embedded, "REGISTRY_BASE_URL": url}).base_url == url
+
+
+def test_a_sender_may_be_as_long_as_leaves_room_for_followers(embedded: dict[str, str]) -> None:
+    sender = "n" * 56 + "@example.com"
+    assert Settings.from_env({**embedded, "REGISTRY_MAIL_FROM": sender}).mail_from == sender
 
 
 def test_the_representation_of_settings_holds_no_secret() -> None:
@@ -491,7 +524,7 @@ def test_every_setting_is_documented_and_no_other() -> None:
     assert twins == set(WITH_FILE_TWIN)
 
 
-@pytest.mark.parametrize("sender", ["registry@exämple.com", "régistry@example.com", "a@-x", "registry@example.com."])
+@pytest.mark.parametrize("sender", ["registry@ex..ämple.com", "régistry@example.com", "a@-x", "registry@example.com."])
 def test_a_sender_that_no_letter_could_carry_is_refused(sender: str, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match=r"REGISTRY_MAIL_FROM is .* no letter's From could hold it"):
         Settings.from_env(

@@ -10,9 +10,11 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from registry import clock
+from registry.cli.doctor_receipts import examine_receipts
 from registry.cli.doctor_roads import examine_mail, examine_operators
+from registry.cli.doctor_senders import OwnSender, examine_senders, list_own_senders
 from registry.cli.doctor_team import examine_sign_in, examine_team
+from registry.cli.doctor_tries import try_addresses
 from registry.cli.failures import explain_failure
 from registry.cli.findings import Finding, Grade
 from registry.cli.invocation import Command, Invocation, pass_invocation
@@ -21,10 +23,7 @@ from registry.domain.deliveries import SENDABLE_STATES, DeliveryState
 from registry.domain.errors import RegistryError
 from registry.domain.notice_life import NoticeState
 from registry.domain.terms import Terms
-from registry.settings import OUTBOX
-from registry.steps.check_addresses import UNUSABLE, CheckedAddress, check_publisher
 from registry.steps.lookup import list_running_customers, read_facts
-from registry.steps.settle_delivery import ACCEPTED, PERMANENT
 from registry.steps.tasks import count_open_tasks
 from registry.tables import Customer, Delivery, Installation, Notice, Publisher, Statement, Subscription
 from registry.tables.engine import reading
@@ -46,7 +45,7 @@ GRACE = timedelta(minutes=10)
     "selectors",
     multiple=True,
     metavar="NAME",
-    help="The selector your mail server signs under. May be repeated.",
+    help="The selector your mail server signs under. May be repeated, for several domains too.",
 )
 @click.option("--no-network", is_flag=True, help="Try no mail server, ask no name server or issuer, write to nobody.")
 @pass_invocation
@@ -54,8 +53,9 @@ GRACE = timedelta(minutes=10)
 def doctor(context: click.Context, run: Invocation, selectors: tuple[str, ...], no_network: bool) -> None:
     """Say what is wrong with this installation, and what to do. Exits 1 where it is not fit to go live.
 
-    It signs in at the mail server, asks name servers for the sender's domain and the company's sign-in who it is, and
-    writes to the address of each publisher that letters name for replies and objections.
+    It signs in at the mail server, asks name servers for the domain of each sender and the company's sign-in who it is,
+    and writes from and to each sender, and to the address of each publisher that letters name for replies and
+    objections.
     """
     findings = list(_examine(run, selectors, uses_network=not no_network))
     is_fit = all(finding.grade is not Grade.WRONG for finding in findings)
@@ -65,7 +65,11 @@ def doctor(context: click.Context, run: Invocation, selectors: tuple[str, ...], 
         print_lines(_lines(findings))
         wrong = sum(finding.grade is Grade.WRONG for finding in findings)
         click.echo("")
-        click.echo("Fit to go live." if is_fit else f"Not fit to go live: {count_of(wrong, 'thing')} to mend.")
+        weigh = sum(finding.grade is Grade.WARN for finding in findings)
+        if not is_fit:
+            click.echo(f"Not fit to go live: {count_of(wrong, 'thing')} to mend.")
+        else:
+            click.echo("Fit to go live." + (f" {count_of(weigh, 'thing')} to weigh first." if weigh else ""))
     if not is_fit:
         context.exit(UNFIT)
 
@@ -81,24 +85,28 @@ def _lines(findings: Sequence[Finding]) -> Iterator[str]:
 def _examine(run: Invocation, selectors: Sequence[str], *, uses_network: bool) -> Iterator[Finding]:
     wiring = run.unchecked
     yield from _settings(wiring)
-    yield from examine_mail(wiring, selectors, uses_network=uses_network)
+    yield from examine_mail(wiring, uses_network=uses_network)
     yield from examine_operators(wiring)
     yield from examine_sign_in(wiring, uses_network=uses_network)
+    own: Sequence[OwnSender] = ()
     try:
         wiring.check_schema()
         with reading(wiring.engine) as session:
+            own = list_own_senders(session, wiring.letterhead)
             database = "SQLite, for one machine" if wiring.uses_sqlite else "PostgreSQL"
             yield Finding("Database", Grade.OK, f"{database}, schema up to date.")
             yield from _installation(session, run.now, wiring)
             yield from _notices(session, run.now)
             yield from _deliveries(session, run.now)
             yield from _customers(session, run.now)
+            yield from examine_receipts(session, run.now, wiring)
             yield from _tasks(session)
             yield from examine_team(session, wiring)
         if uses_network:
-            yield from _own_addresses(wiring)
+            yield from try_addresses(wiring, own)
     except (RegistryError, SQLAlchemyError) as error:
         yield Finding("Database", Grade.WRONG, explain_failure(error).message)
+    yield from examine_senders(wiring, own, selectors, uses_network=uses_network)
 
 
 def _settings(wiring: Wiring) -> Iterator[Finding]:
@@ -277,40 +285,3 @@ def _tasks(session: Session) -> Iterator[Finding]:
         return
     told = ", ".join(f"{count} {words_of(kind)}" for kind, count in sorted(counts.items()))
     yield Finding("Tasks", Grade.NOTE, f"open: {told}.", "`registry task list` says what to do, and how long there is.")
-
-
-def _own_addresses(wiring: Wiring) -> Iterator[Finding]:
-    """Write to the addresses that letters name for replies and objections. A letter that comes back later is a task."""
-    with reading(wiring.engine) as session:
-        publishers = session.execute(
-            select(Publisher.id, Publisher.slug).where(Publisher.revision > 0).order_by(Publisher.slug)
-        ).all()
-        is_bound = session.scalar(select(Installation.id)) is not None
-    if not publishers or not is_bound or wiring.mail_url == OUTBOX:
-        return
-    channels = wiring.make_channels()
-    try:
-        dispatch = wiring.make_sweeping(channels).dispatch
-        for publisher_id, slug in publishers:
-            done = check_publisher(wiring.engine, clock.now, dispatch, publisher_id, even_today=True)
-            if done is not None:
-                yield _own_address(slug, done)
-    finally:
-        for channel in channels.values():
-            channel.close()
-
-
-def _own_address(slug: str, done: CheckedAddress) -> Finding:
-    said = " ".join(part for part in (str(done.code or ""), done.answer) if part)
-    if done.answer_class == ACCEPTED:
-        says = f"{done.address}, which letters of {slug} name for replies, took a letter ({said})."
-        return Finding("Objections", Grade.OK, says)
-    if done.answer_class in (PERMANENT, UNUSABLE):
-        return Finding(
-            "Objections",
-            Grade.WRONG,
-            f"{done.address}, which letters of {slug} name for replies, takes no mail ({said}).",
-            "Mend the mailbox, or correct `contact` in the registry file.",
-        )
-    says = f"whether {done.address} of {slug} takes mail is not known: {said}."
-    return Finding("Objections", Grade.NOTE, says, "Run this again later.")

@@ -1,18 +1,15 @@
-"""What `registry doctor` finds on the roads out of the house: the mail server, the domain's records, the operators."""
+"""What `registry doctor` finds on the roads out of the house: the mail server, the way back, the operators."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 from registry.channels.base import Accepted, Answer
-from registry.channels.mail_dns import MailServers, MailState, Record, RecordState, look_up_mail_dns
 from registry.cli.findings import Finding, Grade
 from registry.settings import OUTBOX, RESEND, masked
 from registry.wiring import Wiring
 
-RESEND_SELECTOR = "resend"
-"""The selector under which Resend signs for every domain."""
 NOBODYS_HOST = "localhost"
 
 
@@ -24,11 +21,10 @@ class CanBeTried(Protocol):
         """Go as far as a letter would, and say what the other side said. Raises nothing that the network does."""
 
 
-def examine_mail(wiring: Wiring, selectors: Sequence[str], *, uses_network: bool) -> Iterator[Finding]:
-    """Yield what is found about the way of letters and back: server, sender, bounces, and the domain's records."""
+def examine_mail(wiring: Wiring, *, uses_network: bool) -> Iterator[Finding]:
+    """Yield what is found about the way of letters and back: server, sender and bounces."""
     yield from _server(wiring, uses_network=uses_network)
-    domain = wiring.letterhead.mail_from.rpartition("@")[2]
-    if domain == NOBODYS_HOST or "." not in domain:
+    if is_nobodys(wiring.letterhead.mail_from):
         yield Finding(
             "Sender",
             Grade.WRONG,
@@ -37,13 +33,14 @@ def examine_mail(wiring: Wiring, selectors: Sequence[str], *, uses_network: bool
         )
         return
     yield Finding("Sender", Grade.OK, f"letters come from {wiring.letterhead.mail_from}.")
-    if wiring.mail_url == OUTBOX:
-        return
-    yield from _bounces(wiring)
-    if uses_network:
-        yield from _records(wiring, domain, selectors)
-    else:
-        yield Finding("Domain", Grade.NOTE, f"the records of {domain} were not looked at.", "Leave out --no-network.")
+    if wiring.mail_url != OUTBOX:
+        yield from _bounces(wiring)
+
+
+def is_nobodys(address: str) -> bool:
+    """Return whether an address is at a domain where nobody can answer."""
+    domain = address.rpartition("@")[2]
+    return domain == NOBODYS_HOST or "." not in domain
 
 
 def examine_operators(wiring: Wiring) -> Iterator[Finding]:
@@ -121,73 +118,8 @@ def _bounces(wiring: Wiring) -> Iterator[Finding]:
     else:
         yield Finding(
             "Bounces",
-            Grade.NOTE,
-            "letters that come back go to the sender's mailbox, and somebody must record them.",
-            "Set REGISTRY_BOUNCE_ADDRESS and pipe its mail to `registry bounce`.",
+            Grade.WARN,
+            "letters that come back go to the sender's mailbox. Until somebody records each (`registry outcome`), it "
+            "counts as received, and a notice takes effect for a customer that never had it.",
+            "Set REGISTRY_BOUNCE_ADDRESS and pipe its mail to `registry bounce`, or have that mailbox read every day.",
         )
-
-
-def _records(wiring: Wiring, domain: str, selectors: Sequence[str]) -> Iterator[Finding]:
-    by_resend = wiring.mail_url.startswith(RESEND)
-    asked = tuple(selectors) or ((RESEND_SELECTOR,) if by_resend else ())
-    try:
-        found = look_up_mail_dns(domain, selectors=asked)
-        back = wiring.bounce_address.rpartition("@")[2] if wiring.bounce_address is not None else domain
-        behind = found if back == domain else look_up_mail_dns(back)
-    except ValueError as error:
-        yield Finding("Domain", Grade.WRONG, f"{error}.", "Correct REGISTRY_MAIL_FROM or --dkim-selector.")
-        return
-    # Resend's return path is its own, and has its own record.
-    if not by_resend:
-        spf = behind.spf
-        yield _record("SPF", spf, f"Publish at {spf.name} a TXT record v=spf1 … that names your mail server.")
-    for dkim in found.dkim:
-        yield _record("DKIM", dkim, "Publish the key that your mail server signs with, under this selector.")
-    if not found.dkim:
-        yield Finding(
-            "DKIM",
-            Grade.NOTE,
-            f"whether letters of {domain} are signed was not looked at: a key is only found by its selector.",
-            "registry doctor --dkim-selector NAME, with the selector that your mail server signs under.",
-        )
-    yield _record("DMARC", found.dmarc, f"Publish at _dmarc.{domain} a TXT record such as v=DMARC1; p=none.")
-    yield _replies(domain, found.mx)
-    if back != domain and not by_resend:
-        yield _way_back(back, behind.mx)
-
-
-def _record(about: str, record: Record, remedy: str) -> Finding:
-    match record.state:
-        case RecordState.PRESENT:
-            return Finding(about, Grade.OK, f"{record.name} says {record.text}.")
-        case RecordState.UNREACHABLE:
-            return Finding(about, Grade.NOTE, f"no name server answers for {record.name}, so nothing is known.")
-        case RecordState.MISSING:
-            return Finding(about, Grade.WRONG, f"{record.name} has no such record: mail servers distrust it.", remedy)
-        case _:
-            says = f"the record of {record.name} is {record.state.value}: {record.text}."
-            return Finding(about, Grade.WRONG, says, remedy)
-
-
-def _replies(domain: str, servers: MailServers) -> Finding:
-    match servers.state:
-        case MailState.PRESENT | MailState.ADDRESSES:
-            return Finding("Replies", Grade.OK, f"mail to {domain} goes to {', '.join(servers.hosts)}.")
-        case MailState.UNREACHABLE:
-            return Finding("Replies", Grade.NOTE, f"no name server answers for {domain}, so nothing is known.")
-        case _:
-            says = f"{domain} takes no mail, so no answer and no bounce arrives."
-            return Finding("Replies", Grade.WRONG, says, "Publish an MX record, or send from a domain that has one.")
-
-
-def _way_back(domain: str, servers: MailServers) -> Finding:
-    about = "Way back"
-    match servers.state:
-        case MailState.PRESENT | MailState.ADDRESSES:
-            return Finding(about, Grade.OK, f"letters that come back to {domain} go to {', '.join(servers.hosts)}.")
-        case MailState.UNREACHABLE:
-            return Finding(about, Grade.NOTE, f"no name server answers for {domain}, so nothing is known.")
-        case _:
-            says = f"{domain} takes no mail, so no bounce arrives and a letter that came back counts as accepted."
-            remedy = "Publish an MX record there, or set REGISTRY_BOUNCE_ADDRESS at a domain that has one."
-            return Finding(about, Grade.WRONG, says, remedy)

@@ -7,10 +7,11 @@ from enum import StrEnum
 
 
 class Grade(StrEnum):
-    """What a finding means for going live."""
+    """What a finding means for going live. `warn` keeps nobody from it, and somebody should have decided about it."""
 
     OK = "ok"
     NOTE = "note"
+    WARN = "warn"
     WRONG = "wrong"
 
 

@@ -34,6 +34,9 @@ RESERVED_SLUGS = frozenset([
 HOST_NAME = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?=[a-z0-9-]*[a-z])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])$"
 LONGEST_HOST_NAME = 253
 
+FOLLOWERS_TAG = "+updates"
+"""Stands before the @ of the sender of letters to followers, so that the two audiences see two addresses (R34)."""
+
 
 def _slug(value: str) -> str:
     if value in RESERVED_SLUGS:
@@ -56,7 +59,8 @@ HostName = Annotated[Line, AfterValidator(_host_name), Field(json_schema_extra={
 
 class PublisherFacts(Document):
     """A publisher as it describes itself. `sender` is the address its letters come from, where the installation may
-    send for that domain; otherwise they come from the installation's, with `contact` to reply to.
+    send for that domain; otherwise they come from the installation's. Replies go to `contact`. Both are checked further
+    when they are given (`readers.email_addresses`); here they are as they were written.
 
     `time_zone` (an IANA key) is the zone of all its dates; its notice terms are in the same zone and language unless
     they name their own. `reminder_days` before the effective date customers are reminded, None for never.

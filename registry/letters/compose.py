@@ -20,6 +20,7 @@ from registry.letters import plain_text
 from registry.letters.mime import (
     ImpossibleHeader,
     address_header,
+    ascii_address,
     date_header,
     text_header,
     verbatim_header,
@@ -67,7 +68,7 @@ def compose(letter: FrozenLetter, merge: Merge, sender: Sender) -> bytes:
     headers = [
         ("From", address_header("From", on_one_clean_line(sender.name), sender.from_address)),
         ("To", address_header("To", on_one_clean_line(merge.recipient_name or ""), merge.recipient)),
-        ("Reply-To", address_header("Reply-To", None, sender.contact)),
+        ("Reply-To", reply_to_header(sender)),
         ("Subject", text_header("Subject", fill_slots(letter.subject, values))),
         ("Date", date_header(merge.date_at)),
         ("Message-ID", verbatim_header("Message-ID", merge.message_id)),
@@ -76,6 +77,14 @@ def compose(letter: FrozenLetter, merge: Merge, sender: Sender) -> bytes:
     ]
     text = "\n".join(_fill_line(line, values) for line in letter.text.split("\n"))
     return write_alternative(headers, merge.boundary, text, fill_slots(letter.html, escaped))
+
+
+def reply_to_header(sender: Sender) -> str:
+    """Return where answers to a letter go. People read the contact as it was written, mail servers only ASCII.
+
+    Raises `ImpossibleHeader`.
+    """
+    return address_header("Reply-To", None, ascii_address(sender.contact))
 
 
 def sha256_of(message: bytes) -> str:

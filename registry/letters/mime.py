@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Final
 
+import idna
+
 from registry.domain.errors import RegistryError
 from registry.domain.text import find_unclean
 
@@ -31,6 +33,8 @@ _LINE_WISHED: Final = 78
 _ENCODED_WORD_LIMIT: Final = 75
 _ENCODED_WORD_FRAME: Final = len("=?utf-8?b??=")
 
+_LONGEST_ADDRESS: Final = 254
+"""RFC 5321: a path of 256 octets, without its angle brackets."""
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,70}")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,./:=?-]{1,70}")
@@ -49,12 +53,31 @@ class BoundaryInContent(RegistryError):
     code = "boundary-in-content"
 
 
+def ascii_address(address: str) -> str:
+    """Return an address with its domain in ASCII, an international one in its xn-- form (IDNA 2008).
+
+    What has no such form is returned as it is, and is refused where it is to stand in a header.
+    """
+    mailbox, at, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return f"{mailbox}{at}{idna.encode(domain, uts46=True).decode('ascii')}"
+    except idna.IDNAError:
+        return address
+
+
+def is_address(address: str) -> bool:
+    """Return whether an address can stand in a header as it is: plain ASCII, with a domain, and not too long."""
+    return len(address) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(address) is not None
+
+
 def address_header(header: str, display_name: str | None, address: str) -> str:
     """Return one mailbox as a header value: a display name, encoded or quoted where it needs to be, and the address.
 
     The address is plain ASCII with a domain (an international domain in its xn-- form). Raises `ImpossibleHeader`.
     """
-    if len(address) > 254 or not _ADDRESS.fullmatch(address):
+    if not is_address(address):
         raise ImpossibleHeader(header=header, value=address, why="not-an-address")
     if not display_name:
         return address

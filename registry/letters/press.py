@@ -20,6 +20,7 @@ from registry.letters.compose import (
     compose,
     extra_headers,
     on_one_clean_line,
+    reply_to_header,
     slot_values,
 )
 from registry.letters.mime import (
@@ -87,7 +88,7 @@ class Press:
             raise _OutOfTheOrdinary
         from_header = address_header("From", on_one_clean_line(sender.name), sender.from_address)
         self._from = header_line("From", from_header) + CRLF
-        self._reply_to = header_line("Reply-To", address_header("Reply-To", None, sender.contact)) + CRLF
+        self._reply_to = header_line("Reply-To", reply_to_header(sender)) + CRLF
         is_subject_fixed = len(split_at_slots(letter.subject)) == 1
         self._subject = self._subject_line({}) if is_subject_fixed else None
         self._last_date = (_EPOCH, date_header(_EPOCH))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
 
 from registry.domain.errors import InvalidInput, Problem
+from registry.domain.publishers import FOLLOWERS_TAG
 from registry.domain.text import find_unclean
 
 LONGEST_ADDRESS: Final = 254
 LONGEST_MAILBOX: Final = 64
+LONGEST_SENDER_MAILBOX: Final = LONGEST_MAILBOX - len(FOLLOWERS_TAG)
+"""Octets before the @ of an address that letters come from, so that followers can be written to from it too."""
 
 ON_THIS_MACHINE: Final = ".localhost"
 STAND_IN: Final = ".example"
@@ -43,3 +47,31 @@ def read_email_address(text: str, field: str = "email") -> str:
     if found.ascii_email is None:
         raise InvalidInput([Problem(field, text, "mailbox-not-ascii", {})])
     return found.ascii_email.removesuffix(STAND_IN) + ON_THIS_MACHINE if is_here else found.ascii_email
+
+
+def read_sender_address(text: str, field: str = "sender") -> str:
+    """Return an address that letters may come from, to customers and with its tag to followers: as it is written to.
+
+    Raises `InvalidInput` as that does, and with `sender-too-long` where the tag would make it longer than an address
+    can be.
+    """
+    address = read_email_address(text, field)
+    over = max(
+        len(address.rpartition("@")[0]) - LONGEST_SENDER_MAILBOX, len(address) + len(FOLLOWERS_TAG) - LONGEST_ADDRESS
+    )
+    if over > 0:
+        raise InvalidInput([Problem(field, text, "sender-too-long", {"over": over, "tag": FOLLOWERS_TAG})])
+    return address
+
+
+def find_impossible_addresses(contact: object, sender: object) -> Iterator[Problem]:
+    """Yield what keeps letters from naming a publisher's own addresses. What is no text is for others to refuse."""
+    for field, given, read in (
+        ("publisher.contact", contact, read_email_address),
+        ("publisher.sender", sender, read_sender_address),
+    ):
+        if isinstance(given, str):
+            try:
+                read(given, field)
+            except InvalidInput as error:
+                yield from error.problems

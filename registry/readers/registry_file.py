@@ -15,7 +15,7 @@ from registry.domain.errors import InvalidInput, Problem
 from registry.domain.publishers import CustomerFacts, FileEntry, ProductFacts, PublisherFacts, read_publisher
 from registry.domain.terms import Terms, merge_terms
 from registry.domain.validation import Document, find_near, read_model
-from registry.readers.email_addresses import read_email_address
+from registry.readers.email_addresses import find_impossible_addresses, read_email_address
 from registry.readers.yaml_values import YamlValues, read_yaml
 
 FORMAT_VERSION = 1
@@ -130,7 +130,7 @@ def _find_problems_between(given: Mapping[str, object], refused: set[str]) -> li
         *_find_broken_parents(given),
         *_find_own_translations(given),
         *_find_broken_terms(given),
-        *_find_impossible_addresses(given),
+        *_find_addresses_not_to_write_to(given),
     ]
     return [problem for problem in problems if problem.field not in refused]
 
@@ -226,7 +226,10 @@ def _find_broken_terms(given: Mapping[str, object]) -> Iterator[Problem]:
             yield from error.problems
 
 
-def _find_impossible_addresses(given: Mapping[str, object]) -> Iterator[Problem]:
+def _find_addresses_not_to_write_to(given: Mapping[str, object]) -> Iterator[Problem]:
+    publisher = given.get("publisher")
+    if isinstance(publisher, dict):
+        yield from find_impossible_addresses(publisher.get("contact"), publisher.get("sender"))
     for path, address in _addresses(given):
         try:
             read_email_address(address, path)
@@ -235,9 +238,6 @@ def _find_impossible_addresses(given: Mapping[str, object]) -> Iterator[Problem]
 
 
 def _addresses(given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    publisher = given.get("publisher")
-    if isinstance(publisher, dict) and isinstance(address := publisher.get("contact"), str):
-        yield "publisher.contact", address
     for path, row in _rows(given, "customers"):
         contacts = row.get("contacts")
         for index, contact in enumerate(contacts if isinstance(contacts, list) else []):

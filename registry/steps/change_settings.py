@@ -13,8 +13,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from registry.domain.errors import InvalidInput
 from registry.domain.publishers import ProductFacts, PublisherFacts, read_publisher
 from registry.domain.validation import read_model
+from registry.readers.email_addresses import find_impossible_addresses
 from registry.readers.registry_file import RegistryFile
 from registry.steps.errors import ApprovalNeeded
 from registry.steps.lookup import read_facts
@@ -57,8 +59,10 @@ def change_settings(
 ) -> SettingsFate:
     """Bring the publisher to `facts` and `products`; keep them as a proposal where a second person must say yes.
 
-    Raises `InvalidInput` for a host name that another publisher has.
+    Raises `InvalidInput` for a host name that another publisher has, and for an address that is new and that no letter
+    could name.
     """
+    _refuse_impossible_addresses(read_facts(session, publisher), facts)
     file = RegistryFile(facts, tuple(products), (), None)
     refuse_host_of_another(session, file)
     try:
@@ -98,6 +102,14 @@ def read_proposed(proposal: Proposal) -> tuple[PublisherFacts, tuple[ProductFact
 def settings_now(session: Session, publisher: Publisher) -> dict[str, Any]:
     """Return the settings as they are, as proposals compare them."""
     return _document(read_facts(session, publisher), list_products(session, publisher))
+
+
+def _refuse_impossible_addresses(before: PublisherFacts, wanted: PublisherFacts) -> None:
+    """Refuse what is new alone: what an earlier release took must not keep other settings from being changed."""
+    contact = wanted.contact if wanted.contact != before.contact else None
+    sender = wanted.sender if wanted.sender != before.sender else None
+    if problems := list(find_impossible_addresses(contact, sender)):
+        raise InvalidInput(problems)
 
 
 def _document(facts: PublisherFacts, products: Sequence[ProductFacts]) -> dict[str, Any]:

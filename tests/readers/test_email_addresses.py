@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from registry.domain.errors import InvalidInput
 from registry.letters.mime import address_header
-from registry.readers.email_addresses import read_email_address
+from registry.readers.email_addresses import (
+    LONGEST_ADDRESS,
+    LONGEST_SENDER_MAILBOX,
+    find_impossible_addresses,
+    read_email_address,
+    read_sender_address,
+)
+from registry.settings_outside import LONGEST_SENDER
+from registry.settings_outside import LONGEST_SENDER_MAILBOX as LONGEST_OF_THE_SETTING
+from registry.steps.letterhead import address_to_followers
 
 
 @pytest.mark.parametrize(
@@ -68,3 +77,38 @@ def test_what_is_taken_can_stand_in_a_letter_and_is_taken_again_unchanged(typed:
         return
     assert address_header("To", None, address) == address
     assert read_email_address(address) == address
+
+
+@pytest.mark.parametrize(
+    "typed", ["notices@bücher.example", "n" * LONGEST_SENDER_MAILBOX + "@own.example", f"n@{'d.' * 118}example"]
+)
+def test_a_sender_that_is_taken_can_write_to_followers_too(typed: str) -> None:
+    sender = read_sender_address(typed)
+    assert read_email_address(address_to_followers(sender)) == address_to_followers(sender)
+    assert len(address_to_followers(sender)) <= LONGEST_ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("typed", "over"), [("n" * 57 + "@own.example", 1), ("n" * 60 + "@own.example", 4), (f"nnn@{'d.' * 118}example", 1)]
+)
+def test_a_sender_that_could_not_write_to_followers_is_refused_with_what_is_too_much(typed: str, over: int) -> None:
+    read_email_address(typed)
+    with pytest.raises(InvalidInput) as refused:
+        read_sender_address(typed, "publisher.sender")
+    [problem] = refused.value.problems
+    assert (problem.field, problem.code, problem.params["over"]) == ("publisher.sender", "sender-too-long", over)
+
+
+def test_the_installation_s_sender_and_a_publisher_s_may_be_as_long_as_each_other() -> None:
+    tag = len(address_to_followers("@")) - 1
+    assert LONGEST_OF_THE_SETTING == LONGEST_SENDER_MAILBOX
+    assert LONGEST_ADDRESS - tag == LONGEST_SENDER
+
+
+def test_of_a_publisher_s_own_addresses_each_is_judged_and_what_is_no_text_is_left_alone() -> None:
+    problems = find_impossible_addresses("müller@own.example", "n" * 57 + "@own.example")
+    assert [(problem.field, problem.code) for problem in problems] == [
+        ("publisher.contact", "mailbox-not-ascii"),
+        ("publisher.sender", "sender-too-long"),
+    ]
+    assert list(find_impossible_addresses(7, None)) == []

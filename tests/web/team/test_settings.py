@@ -78,6 +78,30 @@ def test_what_cannot_be_taken_comes_back_with_a_sentence_at_its_field_and_everyt
     assert facts_of(team).notice.days == 30
 
 
+def test_an_address_that_no_letter_could_name_is_refused_when_it_is_typed(team: Team) -> None:
+    ola = team.sign_in(OLA)
+    answer = ola.post(f"{AT}publisher", typed(team, "publisher", contact="müller@antopsis.example"))
+    assert answer.status_code == 400
+    assert 'id="contact-error"' in answer.text
+    answer = ola.post(f"{AT}publisher", typed(team, "publisher", sender="n" * 57 + "@antopsis.example"))
+    assert answer.status_code == 400
+    assert 'id="sender-error"' in answer.text
+    assert "leaves no room for +updates" in words_of(answer.text)
+    assert facts_of(team).contact == "support@antopsis.example"
+    given = typed(team, "publisher", contact="privacy@bücher.example", sender="notices@bücher.example")
+    assert ola.post(f"{AT}publisher", given).status_code == 303
+    assert "privacy@bücher.example" in team.site.get("/antopsis/").text
+
+
+def test_an_address_of_an_earlier_release_keeps_no_other_setting_from_being_changed(team: Team) -> None:
+    ola = team.sign_in(OLA)
+    with team.site.world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        publisher.facts = publisher.facts | {"sender": "n" * 57 + "@antopsis.example"}
+    assert ola.post(f"{AT}publisher", typed(team, "publisher", legal_name="Antopsis GmbH")).status_code == 303
+    assert facts_of(team).legal_name == "Antopsis GmbH"
+
+
 def test_longer_terms_count_at_once_and_shorter_ones_too_where_nobody_must_approve(team: Team) -> None:
     ola = team.sign_in(OLA)
     assert ola.post(f"{AT}terms", typed(team, "terms", notice__days="45")).status_code == 303
