@@ -15,29 +15,17 @@ A server with PIPELINING (RFC 2920) is asked MAIL FROM, RCPT TO and DATA at once
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 
 from registry.channels.base import Accepted, Ambiguous, Answer, Envelope, PermanentFailure, TemporaryFailure
 from registry.channels.smtp_address import Security, SmtpAddress, parse_mail_url
 from registry.channels.smtp_letter import SmtpLetter, prepare
 from registry.channels.smtp_opening import FAREWELL_SECONDS, Opening, Refused, SmtpTimeouts
+from registry.channels.smtp_refusals import blames_installation
 from registry.channels.smtp_wire import Point, SpokeOutOfTurn, Wire, WireError, words_of
 
 __all__ = ["Security", "SmtpAddress", "SmtpChannel", "SmtpTimeouts", "parse_mail_url"]
 
-# Codes that blame the sign-in (RFC 4954 section 6): the deployment's fault, so no letter may be given up for them.
-_SIGN_IN_CODES = frozenset({530, 534, 535, 538})
-# What servers have against the sender or the client, at any point: Postfix waits with it until RCPT TO
-# (`smtpd_delay_reject`), and hosted relays until they have the letter. By code: the sender's address (5.1.7, 5.1.8), a
-# quota (5.4.5), the sign-in (RFC 4954) and Exchange's words for a client without rights.
-_BLAMES_INSTALLATION = re.compile(
-    r"\A5\.(?:1\.[78]|4\.5|7\.(?:8|9|11|54|57|60))\b"
-    r"|\brelay(?:ing)? (?:access )?(?:is )?(?:denied|not (?:permitted|allowed))|\bunable to relay\b"
-    r"|\bsender (?:address rejected|verify failed)|\bclient host rejected|\bauthentication (?:is )?required"
-    r"|\baddress is not verified|\bverified sender identity",
-    re.IGNORECASE,
-)
 _CLOSING = 421
 _OUT_OF_STEP = 503
 _TOO_LARGE = 552
@@ -289,7 +277,7 @@ class SmtpChannel:
 
     def _refusal(self, wire: Wire, code: int, text: str) -> Answer:
         answer = f"at {wire.point}: {text}"
-        if code // 100 == 5 and not _blames_installation(wire.point, code, text):
+        if _is_for_good(wire.point, code, text):
             return PermanentFailure(code, answer)
         if code in (_CLOSING, _OUT_OF_STEP) or code // 100 in (2, 3):
             # 421 says that the server is closing (RFC 5321 section 3.8); the others, that step was lost.
@@ -307,13 +295,15 @@ class SmtpChannel:
             return TemporaryFailure(None, f"{self._address}, {wire.point}: {trouble}")
         words = words_of(text)
         answer = f"at {wire.point}, out of turn: {words}"
-        if wire.point is Point.LETTER and code // 100 == 5 and not _blames_installation(wire.point, code, words):
+        if wire.point is Point.LETTER and _is_for_good(wire.point, code, words):
             return PermanentFailure(code, answer)
         return TemporaryFailure(code, answer)
 
 
-def _blames_installation(point: Point, code: int, text: str) -> bool:
-    """Whether a refusal is the deployment's fault, or the conversation's: no letter may fail for good by it."""
-    if code in _SIGN_IN_CODES or code == _OUT_OF_STEP or (point is Point.MAIL and code != _TOO_LARGE):
-        return True
-    return _BLAMES_INSTALLATION.search(text) is not None
+def _is_for_good(point: Point, code: int, text: str) -> bool:
+    """Whether the same letter to the same address will never be taken.
+
+    What is said to MAIL FROM is about this installation, but for the letter's size.
+    """
+    is_about_letter = point is not Point.MAIL or code == _TOO_LARGE
+    return code // 100 == 5 and is_about_letter and not blames_installation(code, text)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from registry.channels.smtp_address import Security, SmtpAddress
-from registry.channels.smtp_wire import CannotConnect, Point, Wire, words_of
+from registry.channels.smtp_wire import CannotConnect, Point, Wire, WireError, words_of
 
 FAREWELL_SECONDS = 5.0
 """How long a server may take over its last words before it is hung up on."""
+_GO_ON = 334
 
 
 @dataclass(frozen=True)
@@ -124,23 +125,42 @@ class Opening:
             raise Refused(None, "the password is not given to a server without encryption: use ?starttls=required")
         mechanisms = wire.esmtp_features.get("auth", "").upper().split()
         both = _base64(f"{chr(0)}{username}{chr(0)}{password}")
-        if "PLAIN" in mechanisms:
-            code, text = self._ask(wire, f"AUTH PLAIN {both}")
-        elif "LOGIN" in mechanisms:
-            code, text = self._ask(wire, "AUTH LOGIN")
-            for secret in (username, password):
-                if code == 334:
-                    code, text = self._ask(wire, _base64(secret))
-        else:
+        refusals: list[str] = []
+        code: int | None = None
+        # A server that refuses one of what it offers may well take the other.
+        for mechanism, secrets in (("PLAIN", (both,)), ("LOGIN", (_base64(username), _base64(password)))):
+            if mechanism not in mechanisms or (code is not None and code // 100 != 5):
+                continue
+            try:
+                code, text = self._offer(wire, mechanism, secrets)
+            except WireError:
+                if not refusals:
+                    raise
+                break
+            if code // 100 == 2:
+                return
+            refusals.append(words_of(text))
+        if not refusals:
             raise Refused(
                 None, f"the server offers no sign-in with PLAIN or LOGIN (it offers: {' '.join(mechanisms) or 'none'})"
             )
-        if code // 100 != 2:
-            said = words_of(text)
-            for secret in (both, _base64(password), password):
-                # Some servers repeat the command that they refuse, and what they say goes into the record.
-                said = said.replace(secret, "[password]")
-            raise Refused(code, f"{said} (check the user name and password in the mail URL)")
+        said = "; ".join(refusals)
+        for secret in (both, _base64(password), password):
+            # Some servers repeat the command that they refuse, and what they say goes into the record.
+            said = said.replace(secret, "[password]")
+        raise Refused(code, f"{said} (check the user name and password in the mail URL)")
+
+    def _offer(self, wire: Wire, mechanism: str, secrets: tuple[str, ...]) -> tuple[int, bytes]:
+        """Sign in by one mechanism, and return the server's last word."""
+        # PLAIN has one answer to give, which goes along with the command; who does not read it there asks for it.
+        code, text = self._ask(wire, " ".join(("AUTH", mechanism, *(secrets if mechanism == "PLAIN" else ()))))
+        for secret in secrets:
+            if code == _GO_ON:
+                code, text = self._ask(wire, secret)
+        if code == _GO_ON:
+            # It asks for more than there is to say, and would take the next command for an answer (RFC 4954 section 4).
+            code, text = self._ask(wire, "*")
+        return code, text
 
     def _ask(self, wire: Wire, command: str) -> tuple[int, bytes]:
         wire.within(self._timeouts.command)

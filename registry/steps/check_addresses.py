@@ -1,7 +1,7 @@
 """The addresses that customers are told to reply and object to are tested: once a day a letter goes to each.
 
-    row, committed ──▶ on the wire ──▶ the answer, committed ──▶ refused: a task ("address_fails")
-                                                             ──▶ comes back later: a task
+    row, committed ──▶ on the wire ──▶ the answer, committed ──▶ refused, or for now on three days running: a task
+                                                             ──▶ comes back later: a task ("address_fails")
 
 An objection that bounces is one that nobody reads, and the law runs from when it was sent.
 """
@@ -9,10 +9,12 @@ An objection that bounces is one that nobody reads, and the law runs from when i
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import takewhile
 from typing import Final
 
 from sqlalchemy import Engine, func, select, update
@@ -30,8 +32,10 @@ from registry.steps.claim_deliveries import may_write_to
 from registry.steps.dispatch import Dispatch
 from registry.steps.installation import dispatch_pause
 from registry.steps.keyring import Keyring, load_keyring
+from registry.steps.lanes import ManyConnections, Paced
 from registry.steps.letterhead import Letterhead
 from registry.steps.lookup import lock_publisher, read_facts
+from registry.steps.pacing import give_back_connections, take_connections
 from registry.steps.record import WORKER, Actor, record_event
 from registry.steps.settle_delivery import ACCEPTED, AMBIGUOUS, PERMANENT, TEMPORARY
 from registry.steps.tasks import TaskKind, open_task
@@ -42,6 +46,10 @@ CONTACT: Final = "contact"
 """The address that letters name for replies and objections."""
 UNUSABLE: Final = "unusable"
 """The class of a check that was never sent, since the address cannot be written to at all."""
+REFUSED_DAYS: Final = 3
+"""On so many days running an address may be refused for now, until somebody is told."""
+MOST_ANSWERS: Final = 100
+"""Answers looked through for that. It is one a day, and one more each time that the doctor asks."""
 
 _CLASSES: Final[dict[type[Answer], str]] = {
     Accepted: ACCEPTED,
@@ -61,6 +69,11 @@ class CheckedAddress:
     code: int | None
     answer: str
 
+    @property
+    def is_without_answer(self) -> bool:
+        """Whether the mail server did not say what it makes of the letter: it is away, or hangs."""
+        return self.answer_class == AMBIGUOUS or (self.answer_class == TEMPORARY and self.code is None)
+
 
 def check_addresses(
     engine: Engine,
@@ -74,17 +87,47 @@ def check_addresses(
     It owns its transactions, as sending does: the row is committed before the letter goes out, so that two workers, or
     one that dies, send no second one that day, and nothing is open while on the wire. Where letters do not leave the
     house, or dispatch is paused, there is nothing to test. `clock` gives aware UTC.
+
+    Its letters go over a connection of its own, so that it may run while others are sent. A mail server that is not
+    there ends the round: it would be asked for each publisher in turn, and may take a quarter of an hour each time.
     """
     counts: dict[str, int] = {}
     with reading(engine) as session:
         publishers = session.scalars(select(Publisher.id).where(Publisher.revision > 0).order_by(Publisher.id)).all()
-    for publisher_id in publishers:
-        if should_stop():
-            break
-        done = check_publisher(engine, clock, dispatch, publisher_id)
-        if done is not None:
-            counts[done.answer_class] = counts.get(done.answer_class, 0) + 1
+    with _beside(engine, clock, dispatch) as beside:
+        for publisher_id in publishers:
+            if should_stop() or beside is None:
+                break
+            done = check_publisher(engine, clock, beside, publisher_id)
+            if done is not None:
+                counts[done.answer_class] = counts.get(done.answer_class, 0) + 1
+                if done.is_without_answer:
+                    break
     return counts
+
+
+@contextmanager
+def _beside(engine: Engine, clock: Callable[[], datetime], dispatch: Dispatch) -> Iterator[Dispatch | None]:
+    """Have mail go over a connection beside those of sending; None where all that there may be are held."""
+    mail = dispatch.channels.get(ChannelKind.EMAIL.value)
+    if not isinstance(mail, ManyConnections):
+        yield dispatch
+        return
+    with ExitStack() as each:
+        if isinstance(mail, Paced) and mail.connections_in_all is not None:
+            token = secrets.token_hex(16)
+            with writing(engine) as session:
+                if not take_connections(session, clock(), mail.account, token, 1, mail.connections_in_all):
+                    yield None
+                    return
+            each.callback(_give_back, engine, token)
+        beside = each.enter_context(closing(mail.sibling()))
+        yield replace(dispatch, channels={**dispatch.channels, ChannelKind.EMAIL.value: beside})
+
+
+def _give_back(engine: Engine, token: str) -> None:
+    with writing(engine) as session:
+        give_back_connections(session, token)
 
 
 def check_publisher(
@@ -116,7 +159,31 @@ def check_publisher(
         check.answer_class, check.code, check.answer = answer_class, answer.code, answer.answer
         if isinstance(answer, PermanentFailure):
             _open(session, answered_at, check, slug, "refused", str(answer.code))
+        elif isinstance(answer, TemporaryFailure) and answer.code is not None and _is_refused_for_days(session, check):
+            _open(session, answered_at, check, slug, "refused_for_days", str(answer.code))
     return CheckedAddress(slug, envelope.recipient, answer_class, answer.code, answer.answer)
+
+
+def _is_refused_for_days(session: Session, check: AddressCheck) -> bool:
+    """Whether the server's latest answers, of three days at least, all were that it does not take the letter for now.
+
+    Some never say more of an address that is gone: Postfix answers 450 to a domain that nobody knows. A day on which
+    the server was not there says nothing of the address.
+    """
+    zone = read_facts(session, session.get_one(Publisher, check.publisher_id)).time_zone
+    answers = session.execute(
+        select(AddressCheck.sent_at, AddressCheck.answer_class)
+        .where(
+            AddressCheck.publisher_id == check.publisher_id,
+            AddressCheck.purpose == check.purpose,
+            AddressCheck.address == check.address,
+            AddressCheck.code.is_not(None),
+        )
+        .order_by(AddressCheck.sent_at.desc(), AddressCheck.id.desc())
+        .limit(MOST_ANSWERS)
+    )
+    refusals = takewhile(lambda answer: answer.answer_class == TEMPORARY, answers)
+    return len({local_date(refusal.sent_at, zone) for refusal in refusals}) >= REFUSED_DAYS
 
 
 def find_latest_check(session: Session, publisher: Publisher) -> AddressCheck | None:

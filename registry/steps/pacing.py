@@ -15,7 +15,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Rate
-from registry.steps.claim_deliveries import LEASE, lease_clock
+from registry.steps.claim_deliveries import lease_clock
 from registry.steps.insert_once import insert_once
 from registry.steps.record import WORKER, record_event
 from registry.tables import ProviderConnection, ProviderPacing
@@ -27,8 +27,13 @@ BLOCKED_FOR: Final = timedelta(seconds=30)
 LONGEST_BLOCK: Final = timedelta(hours=24)
 SLOWER_BY: Final = 1.05
 """How much slower to ask than a provider allows: requests arrive less evenly than they left."""
+CONNECTION_LEASE: Final = timedelta(minutes=2)
+"""So long the connections of a worker that was killed are kept from the others. Its heartbeat renews them every ten
+seconds, whatever they are busy with, and may be late by as much before the worker counts as gone."""
 
 _AT_ONCE: Final = timedelta(0)
+_held: Final[set[str]] = set()
+"""The tokens that this process holds connections by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,8 @@ def _lock(session: Session, now: datetime, account: str) -> ProviderPacing:
 def take_connections(session: Session, now: datetime, account: str, token: str, wanted: int, in_all: int) -> int:
     """Take up to `wanted` of the connections that all workers together may hold; return how many `token` holds now.
 
-    They are the worker's until it gives them back, or as long as a lease runs; taking none more renews them.
+    They are the worker's until it gives them back, or for CONNECTION_LEASE; `renew_connections` renews them, and taking
+    none more does.
     """
     clock = lease_clock(session, now)
     known = set(session.scalars(select(ProviderConnection.n).where(ProviderConnection.account == account)))
@@ -142,13 +148,32 @@ def take_connections(session: Session, now: datetime, account: str, token: str, 
     free = [row for row in rows if row.token != token]
     ours = [*held, *free[: max(0, wanted - len(held))]]
     for row in ours:
-        row.token, row.lease_until = token, clock + LEASE
+        row.token, row.lease_until = token, clock + CONNECTION_LEASE
     session.flush()
+    if ours:
+        _held.add(token)
     return len(ours)
 
 
+def renew_connections(session: Session, now: datetime) -> None:
+    """Renew all connections that this process holds, by whichever token."""
+    held = sorted(_held)
+    if held:
+        until = lease_clock(session, now) + CONNECTION_LEASE
+        session.execute(
+            update(ProviderConnection).where(ProviderConnection.token.in_(held)).values(lease_until=until),
+            execution_options={"synchronize_session": False},
+        )
+
+
+def free_connections(session: Session) -> None:
+    """Free every connection, whoever holds it: for the one worker of an embedded database, at its start."""
+    session.execute(update(ProviderConnection).values(token=None, lease_until=None))
+
+
 def give_back_connections(session: Session, token: str) -> None:
-    """Give back all connections that `token` holds."""
+    """Give back all connections that `token` holds. Where that fails they are renewed no more."""
+    _held.discard(token)
     session.execute(
         update(ProviderConnection).where(ProviderConnection.token == token).values(token=None, lease_until=None)
     )

@@ -14,9 +14,9 @@ from typing import Final
 from sqlalchemy import Engine
 
 from registry.channels.base import Channel, Rate
-from registry.steps.claim_deliveries import LEASE, Lease
+from registry.steps.claim_deliveries import Lease
 from registry.steps.lanes import Answered, Lane, ManyConnections, Paced, TakesBatches
-from registry.steps.pacing import SLOWER_BY, give_back_connections, reserve, take_connections
+from registry.steps.pacing import CONNECTION_LEASE, SLOWER_BY, give_back_connections, reserve, take_connections
 from registry.steps.persist import persist
 from registry.steps.prepare_letters import Prepared
 from registry.tables.engine import writing
@@ -26,7 +26,8 @@ BATCH: Final = 200
 SLICE: Final = 40
 """Letters that are made ready together where several lanes are under way: meanwhile none of them is given another."""
 LETTERS_A_LANE: Final = 10
-"""A further connection is opened for so many letters that wait, or for a whole batch: a handful is not worth one."""
+"""A further connection to one provider is opened for so many letters that wait, or for a whole batch: a handful is not
+worth one."""
 LOOK_AGAIN_AFTER: Final = timedelta(seconds=5)
 """How long a road that had nothing due is left alone, while others are busy."""
 
@@ -119,6 +120,11 @@ class Road:
         return self.ask_at if self.ask_at > now >= self.look_at else None
 
     @property
+    def next_look_at(self) -> float | None:
+        """When to claim for it again; None where what was claimed is not begun yet."""
+        return None if self.unbegun else max(self.look_at, self.ask_at)
+
+    @property
     def is_running_low(self) -> bool:
         """Whether it is time to look for the next letters.
 
@@ -193,7 +199,9 @@ class Road:
         at_least: int = 0,
     ) -> None:
         """Open as many lanes as what waits is worth, and as the channel and all workers together may hold."""
-        wanted = min(self.most_lanes, -(-self.unbegun // max(LETTERS_A_LANE, self.largest_batch)))
+        # Where each address is somebody else's, none waits for another's server.
+        letters_a_lane = max(LETTERS_A_LANE, self.largest_batch) if self.is_paced else 1
+        wanted = min(self.most_lanes, -(-self.unbegun // letters_a_lane))
         wanted = max(wanted, len(self.lanes), at_least)
         in_all = self._pace.connections_in_all if self._pace is not None else None
         if in_all is not None and wanted:
@@ -201,7 +209,7 @@ class Road:
             if at > self._renew_at or (wanted > len(self.lanes) and at >= self._more_at):
                 with writing(engine) as session:
                     held = take_connections(session, now, self.account, self._token, wanted, in_all)
-                self._renew_at = at + LEASE.total_seconds() / 4
+                self._renew_at = at + CONNECTION_LEASE.total_seconds() / 4
                 if held < wanted:
                     # The others have the rest. To ask before each letter would cost more than the letter.
                     self._more_at = at + LOOK_AGAIN_AFTER.total_seconds()

@@ -146,23 +146,32 @@ class Run:
         return bool(road.lanes) if road.unbegun else self._supply.may_have_more(road)
 
     def _wait_for_an_answer(self) -> None:
-        """Take the next answer; where letters wait for their place, no longer than until the first one's."""
+        """Take the next answer; wait no longer than until a letter has its place, or a road is to be looked at."""
         while self._on_the_wire and self._answers.empty() and self._supply.work_ahead():
             # The lanes' threads want to go on, too.
             time.sleep(0)
         if not self._answers.empty():
             self._take_answer(self._answers.get())
             return
-        places = [at for road in self._roads if (at := road.next_place_at) is not None]
-        wait = max(0.0, min(places) - time.monotonic()) if places else None
+        moments = [at for road in self._roads if (at := road.next_place_at) is not None]
+        if self._on_the_wire:
+            moments += [at for road in self._roads if (at := self._next_look_at(road)) is not None]
+        wait = max(0.0, min(moments) - time.monotonic()) if moments else None
         if not self._on_the_wire:
             time.sleep(0.0 if wait is None else min(wait, LONGEST_NAP))
             return
         try:
             answered = self._answers.get(timeout=wait)
         except Empty:
+            # Lanes may hang for long: what the others took is settled meanwhile.
+            self._plain.settle_if_due()
             return
         self._take_answer(answered)
+
+    def _next_look_at(self, road: Road) -> float | None:
+        at = road.next_look_at
+        is_spent = at is not None and at <= time.monotonic() and not self._supply.may_have_more(road)
+        return None if is_spent else at
 
     def _fill(self, road: Road) -> None:
         """Supply a road whose lanes are about to have nothing to do, and look ahead before they are."""

@@ -103,6 +103,68 @@ def test_an_old_server_is_signed_in_to_with_login(make_envelope: EnvelopeMaker, 
     assert server.commands[1:4] == ["AUTH LOGIN", "dXNlcg==", "d8O2cmQ="]
 
 
+def signing_in(server: ScriptedServer) -> str:
+    return server.url.replace("//", "//user:hush@")
+
+
+PLAIN, LOGIN = "AHVzZXIAaHVzaA==", ["AUTH LOGIN", "dXNlcg==", "aHVzaA=="]
+
+
+def test_a_server_that_does_not_read_the_answer_beside_the_command_is_given_it_again(
+    make_envelope: EnvelopeMaker, open_channel: ChannelMaker
+) -> None:
+    with ScriptedServer({"auth": ["334 ", "235 2.7.0 Welcome"]}, features=["AUTH PLAIN"]) as server:
+        assert isinstance(open_channel(signing_in(server)).send(make_envelope()), Accepted)
+    assert server.commands[1:3] == [f"AUTH PLAIN {PLAIN}", PLAIN]
+
+
+@pytest.mark.parametrize("refusal", ["504 5.5.4 Unrecognized authentication type", "535 5.7.8 Not like this"])
+def test_where_plain_is_refused_login_is_tried(
+    make_envelope: EnvelopeMaker, open_channel: ChannelMaker, refusal: str
+) -> None:
+    script = {"auth": [refusal, "334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6", "235 2.7.0 Welcome"]}
+    with ScriptedServer(script, features=["AUTH PLAIN LOGIN"]) as server:
+        assert isinstance(open_channel(signing_in(server)).send(make_envelope()), Accepted)
+    assert server.commands[1:5] == [f"AUTH PLAIN {PLAIN}", *LOGIN]
+
+
+def test_a_password_that_is_wrong_both_ways_is_told_of_with_both_answers(
+    make_envelope: EnvelopeMaker, open_channel: ChannelMaker
+) -> None:
+    script = {"auth": ["535 5.7.8 No", "334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6", f"535 5.7.8 Not {LOGIN[2]} either"]}
+    with ScriptedServer(script, features=["AUTH PLAIN LOGIN"]) as server:
+        answer = open_channel(signing_in(server)).send(make_envelope())
+    assert isinstance(answer, TemporaryFailure)
+    assert (answer.code, "sign-in: 5.7.8 No; 5.7.8 Not [password] either (check" in answer.answer) == (535, True)
+    assert not any(command.startswith("MAIL") for command in server.commands)
+
+
+@pytest.mark.parametrize("then", [CUT, HANG])
+def test_a_server_that_has_had_enough_after_the_first_refusal_is_quoted_with_that(
+    make_envelope: EnvelopeMaker, open_channel: ChannelMaker, short: SmtpTimeouts, then: Behaviour
+) -> None:
+    with ScriptedServer({"auth": ["535 5.7.8 No", then]}, features=["AUTH PLAIN LOGIN"]) as server:
+        answer = open_channel(signing_in(server), timeouts=short).send(make_envelope())
+    assert isinstance(answer, TemporaryFailure)
+    assert (answer.code, "5.7.8 No (check" in answer.answer) == (535, True)
+
+
+def test_a_sign_in_that_the_server_cannot_do_now_is_not_tried_another_way(
+    make_envelope: EnvelopeMaker, open_channel: ChannelMaker
+) -> None:
+    with ScriptedServer({"auth": ["454 4.7.0 Later"]}, features=["AUTH PLAIN LOGIN"]) as server:
+        answer = open_channel(signing_in(server)).send(make_envelope())
+    assert isinstance(answer, TemporaryFailure)
+    assert (answer.code, [each for each in server.commands if each.startswith("AUTH LOGIN")]) == (454, [])
+
+
+def test_a_sign_in_without_an_end_is_broken_off(make_envelope: EnvelopeMaker, open_channel: ChannelMaker) -> None:
+    with ScriptedServer({"auth": ["334 ", "334 ", "501 5.7.0 Cancelled"]}, features=["AUTH PLAIN"]) as server:
+        answer = open_channel(signing_in(server)).send(make_envelope())
+    assert isinstance(answer, TemporaryFailure)
+    assert (answer.code, server.commands[1:4]) == (501, [f"AUTH PLAIN {PLAIN}", PLAIN, "*"])
+
+
 def test_a_sign_in_this_channel_cannot_do_is_temporary_and_says_what_is_offered(
     make_envelope: EnvelopeMaker, open_channel: ChannelMaker
 ) -> None:

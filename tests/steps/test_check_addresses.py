@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,11 +23,12 @@ from registry.steps.check_addresses import (
 from registry.steps.dispatch import Dispatch
 from registry.steps.installation import pause
 from registry.steps.lookup import get_publisher
+from registry.steps.pacing import give_back_connections, take_connections
 from registry.steps.receive_mail import Happened
 from registry.steps.sweeps import list_sweeps
 from registry.steps.tasks import TaskKind
 from registry.tables import AddressCheck, Delivery
-from tests.channels.scripted_server import CUT, ScriptedServer
+from tests.channels.scripted_server import CUT, HANG, Behaviour, ScriptedServer
 from tests.channels.smtp_server import MailServer
 from tests.steps.bounce_cast import (
     bouncing_world,
@@ -67,6 +68,21 @@ def dispatch_of(world: World, *mail_only_to: str) -> Dispatch:
 
 def check(world: World, *mail_only_to: str) -> dict[str, int]:
     return check_addresses(world.wiring.engine, world.clock, dispatch_of(world, *mail_only_to))
+
+
+def during_a_test(world: World, *happenings: Callable[[Envelope], None]) -> None:
+    """Let something happen while a test letter is on the wire."""
+    channel = world.channels["email"]
+    meanwhile(world, *happenings)
+    # Tests go over a connection of their own.
+    vars(channel)["sibling"] = lambda: channel
+
+
+def add_publishers(world: World, *slugs: str) -> None:
+    file = antopsis()
+    for slug in slugs:
+        one = file.publisher.model_copy(update={"slug": slug, "contact": f"support@{slug}.example"})
+        world.apply(replace(file, publisher=one, customers=()))
 
 
 def checks(world: World) -> list[AddressCheck]:
@@ -126,7 +142,7 @@ def test_the_row_is_there_before_the_letter_is(world: World) -> None:
         seen.extend((row.message_id, row.answer_class) for row in checks(world))
         assert envelope.message_id == seen[0][0]
 
-    meanwhile(world, look)
+    during_a_test(world, look)
     check(world)
     assert [answer for _, answer in seen] == [None]
     assert checks(world)[0].answer_class == "accepted"
@@ -138,7 +154,7 @@ def test_a_worker_that_dies_with_the_letter_on_the_wire_sends_no_second_one_that
     def die(envelope: Envelope) -> None:
         raise KeyboardInterrupt
 
-    meanwhile(world, die)
+    during_a_test(world, die)
     with pytest.raises(KeyboardInterrupt):
         check(world)
     assert check(world) == {}
@@ -190,6 +206,108 @@ def test_a_server_that_is_down_says_nothing_of_the_address(world: World) -> None
     world.at += timedelta(days=1)
     assert check(world) == {"temporary": 1}
     assert tasks(world, TaskKind.ADDRESS_FAILS) == []
+
+
+NOT_NOW = "4.1.2 <support@antopsis.example>: Recipient address rejected: Domain not found"
+
+
+def test_an_address_that_is_refused_for_now_on_three_days_running_is_a_task(
+    world: World, mail_server: MailServer
+) -> None:
+    mail_server.script(SUPPORT, 450, NOT_NOW)
+    for _ in range(2):
+        assert check(world) == {"temporary": 1}
+        world.at += timedelta(days=1)
+    assert tasks(world, TaskKind.ADDRESS_FAILS) == []
+    for _ in range(2):
+        assert check(world) == {"temporary": 1}
+        world.at += timedelta(days=1)
+    (task,) = tasks(world, TaskKind.ADDRESS_FAILS)
+    assert task.facts == {"purpose": "contact", "why": "refused_for_days", "said": "450"}
+
+
+def test_asked_thrice_on_a_day_an_address_that_is_refused_for_now_is_no_task(
+    world: World, mail_server: MailServer
+) -> None:
+    mail_server.script(SUPPORT, 450, NOT_NOW)
+    with world.reading() as session:
+        publisher = get_publisher(session, "antopsis")
+    for _ in range(5):
+        check_publisher(world.wiring.engine, world.clock, dispatch_of(world), publisher.id, even_today=True)
+    assert (len(checks(world)), tasks(world, TaskKind.ADDRESS_FAILS)) == (5, [])
+
+
+def test_a_letter_that_was_taken_begins_the_days_anew(world: World, mail_server: MailServer) -> None:
+    for code in (450, 450, 250, 450, 450):
+        if code == 450:
+            mail_server.script(SUPPORT, 450, NOT_NOW, times=1)
+        check(world)
+        world.at += timedelta(days=1)
+    assert [row.code for row in checks(world)] == [450, 450, 250, 450, 450]
+    assert tasks(world, TaskKind.ADDRESS_FAILS) == []
+
+
+def test_a_day_on_which_the_server_was_away_neither_counts_nor_begins_the_days_anew(
+    world: World, mail_server: MailServer
+) -> None:
+    mail_server.script(SUPPORT, 450, NOT_NOW)
+    url = mail_server.url
+    for at, is_there in enumerate((True, True, False, False, True)):
+        assert tasks(world, TaskKind.ADDRESS_FAILS) == [], at
+        use_server(world, url if is_there else "smtp://127.0.0.1:1?starttls=off")
+        check(world)
+        world.at += timedelta(days=1)
+    assert [row.code for row in checks(world)] == [450, 450, None, None, 450]
+    assert len(tasks(world, TaskKind.ADDRESS_FAILS)) == 1
+
+
+@pytest.mark.parametrize("trouble", [CUT, HANG])
+def test_a_server_that_is_not_there_is_asked_for_one_publisher_and_the_next_round_goes_on(
+    world: World, mail_server: MailServer, trouble: Behaviour
+) -> None:
+    add_publishers(world, "bertha", "caesar")
+    with ScriptedServer({"dot": [trouble]}) as server:
+        use_server(world, server.url)
+        assert check(world) == {"ambiguous": 1}
+        assert check(world) == {"accepted": 2}
+    assert [row.address.partition("@")[2] for row in checks(world)] == [
+        *("antopsis.example", "bertha.example", "caesar.example")
+    ]
+    world.at += timedelta(days=1)
+    use_server(world, "smtp://127.0.0.1:1?starttls=off")
+    assert check(world) == {"temporary": 1}
+
+
+def test_a_refusal_keeps_no_other_publisher_waiting(world: World, mail_server: MailServer) -> None:
+    add_publishers(world, "bertha")
+    mail_server.script(SUPPORT, 450, NOT_NOW)
+    assert check(world) == {"temporary": 1, "accepted": 1}
+
+
+def test_it_has_a_connection_of_its_own_beside_one_that_is_busy(world: World, mail_server: MailServer) -> None:
+    letters: list[int] = []
+
+    def test_meanwhile(envelope: Envelope) -> None:
+        assert check(world) == {"accepted": 1}
+        letters.append(len(letters_to(mail_server, SUPPORT)))
+
+    announce_to(world)
+    meanwhile(world, test_meanwhile)
+    assert send(world) == {"accepted": 2}
+    assert letters == [1]
+
+
+def test_it_keeps_to_the_connections_that_all_workers_may_hold(world: World, mail_server: MailServer) -> None:
+    use_server(world, f"{mail_server.url}&in-all=1")
+    account = f"smtp:@127.0.0.1:{mail_server.port}"
+    with world.writing() as session:
+        assert take_connections(session, world.at, account, "somebody", 1, 1) == 1
+    assert (check(world), checks(world)) == ({}, [])
+    with world.writing() as session:
+        give_back_connections(session, "somebody")
+    assert check(world) == {"accepted": 1}
+    with world.writing() as session:
+        assert take_connections(session, world.at, account, "somebody", 1, 1) == 1, "it was given back"
 
 
 def test_a_test_that_comes_back_is_a_task_and_names_no_delivery(world: World, mail_server: MailServer) -> None:

@@ -20,7 +20,7 @@ from registry.channels.webhook import WebhookChannel
 from registry.channels.webhook_signing import make_secret
 from registry.steps.installation import pause
 from registry.steps.pacing import block
-from registry.steps.roads import LETTERS_A_LANE
+from registry.steps.roads import LETTERS_A_LANE, Road
 from registry.tables import Delivery
 from tests.channels.http_receiver import Drip, HttpReceiver, Reply
 from tests.channels.smtp_server import MailServer
@@ -28,6 +28,7 @@ from tests.steps.post_office import (
     DPO,
     announce_to,
     attempts_at,
+    change,
     check_that_every_accepted_letter_can_be_made_again,
     delivery_to,
     send,
@@ -100,12 +101,29 @@ def test_each_of_several_connections_has_a_thread_and_every_letter_goes_out_once
     assert check_that_every_accepted_letter_can_be_made_again(world) == len(READERS) + 1
 
 
-def test_a_handful_of_letters_is_not_worth_a_second_connection(world: World) -> None:
+def test_a_handful_of_letters_is_not_worth_a_second_connection_to_one_provider(
+    world: World, mail_server: MailServer
+) -> None:
     announce_to(world, *READERS[:LETTERS_A_LANE], customers="")
-    rooms = ManyRooms(4, lambda envelope: None)
-    use_channel(world, rooms)
+    use_channel(world, SmtpChannel(parse_mail_url(f"{mail_server.url}&connections=4")))
     assert send(world) == {"accepted": LETTERS_A_LANE}
-    assert rooms.siblings == []
+    assert len(mail_server.peers) == 1
+
+
+def test_where_each_address_is_somebody_elses_one_that_hangs_keeps_no_other_waiting(world: World) -> None:
+    announce_to(world, *READERS[:4], customers="")
+    left, are_through = [*READERS[1:4]], threading.Event()
+
+    def hang_at_the_first(envelope: Envelope) -> None:
+        if envelope.recipient == READERS[0]:
+            assert are_through.wait(20)
+            return
+        left.remove(envelope.recipient)
+        if not left:
+            are_through.set()
+
+    use_channel(world, ManyRooms(2, hang_at_the_first))
+    assert send(world) == {"accepted": 4}
 
 
 def test_connections_beside_the_channels_own_are_closed_after_a_run(world: World) -> None:
@@ -194,6 +212,29 @@ def test_a_pause_ends_every_lane_after_the_letter_on_its_wire(world: World) -> N
     states = states_of(world)
     assert Counter(states.values()) == {"accepted": 3, "pending": 37}
     assert {delivery_to(world, to).crash_count for to in READERS[:40]} == {0}
+
+
+def test_what_becomes_due_while_one_lane_hangs_goes_by_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = Road.rest
+    monkeypatch.setattr(Road, "rest", lambda road, wait=timedelta(seconds=0.1): rest(road, wait))
+    hanging, late, *others = READERS[:21]
+    announce_to(world, hanging, late, *others, customers="")
+    change(world, delivery_to(world, late), due_at=world.at + timedelta(minutes=1))
+    late_was_sent = threading.Event()
+    left = set(others)
+
+    def happens(envelope: Envelope) -> None:
+        if envelope.recipient == hanging:
+            assert late_was_sent.wait(10)
+        elif envelope.recipient == late:
+            late_was_sent.set()
+        else:
+            left.discard(envelope.recipient)
+            if not left:
+                world.at += timedelta(minutes=1)
+
+    use_channel(world, ManyRooms(2, happens))
+    assert send(world) == {"accepted": 21}
 
 
 # Several roads

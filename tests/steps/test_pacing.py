@@ -13,15 +13,18 @@ from sqlalchemy import func, select
 
 from registry.channels.base import Accepted, Ambiguous, Answer, Envelope, Rate, TemporaryFailure
 from registry.channels.recording import RecordingChannel
-from registry.steps.claim_deliveries import LEASE, lease_clock
+from registry.steps import pacing
+from registry.steps.claim_deliveries import lease_clock
 from registry.steps.dispatch import Dispatch
 from registry.steps.pacing import (
     AHEAD,
     BLOCKED_FOR,
+    CONNECTION_LEASE,
     LONGEST_BLOCK,
     SLOWER_BY,
     Reservation,
     block,
+    free_connections,
     give_back_connections,
     heed,
     reserve,
@@ -30,7 +33,8 @@ from registry.steps.pacing import (
 from registry.steps.send_deliveries import send_deliveries
 from registry.tables import Attempt, ProviderConnection, ProviderPacing
 from registry.tables.engine import writing
-from tests.steps.post_office import announce_to, events, send, states_of, use_channel
+from tests.steps.path_cast import sweep
+from tests.steps.post_office import announce_to, change, delivery_to, events, send, states_of, use_channel
 from tests.world import World
 
 ACCOUNT = "smtp:notices@mail.example:587"
@@ -335,20 +339,69 @@ def test_workers_together_hold_no_more_connections_than_the_account_allows(world
 def test_a_connection_whose_worker_died_is_free_after_its_lease(world: World) -> None:
     assert take(world, "dead", 4) == 4
     assert take(world, "heir", 4) == 0
-    pass_time(world, LEASE + SECOND)
+    pass_time(world, CONNECTION_LEASE + SECOND)
     assert take(world, "heir", 4) == 4
 
 
 def test_taking_again_renews_what_is_held(world: World) -> None:
     take(world, "worker", 2)
-    pass_time(world, LEASE / 2)
+    pass_time(world, CONNECTION_LEASE / 2)
     take(world, "worker", 2)
-    pass_time(world, LEASE * 3 / 4)
+    pass_time(world, CONNECTION_LEASE * 3 / 4)
     assert take(world, "another", 4) == 2
     with world.reading() as session:
         rows = session.scalars(select(ProviderConnection).where(ProviderConnection.token == "worker")).all()
         clock = lease_clock(session, world.at)
     assert all(row.lease_until is not None and row.lease_until > clock for row in rows)
+
+
+@pytest.fixture
+def nothing_held(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """A process that holds no connection yet, whatever the tests before this one did."""
+    held: set[str] = set()
+    monkeypatch.setattr(pacing, "_held", held)
+    return held
+
+
+def test_a_heartbeat_renews_what_its_process_holds_however_long_one_letter_takes(
+    world: World, nothing_held: set[str]
+) -> None:
+    take(world, "worker", 2)
+    for _ in range(4):
+        pass_time(world, CONNECTION_LEASE * 3 / 4)
+        sweep(world, "heartbeat")
+    assert take(world, "another", 4) == 2
+    with world.writing() as session:
+        give_back_connections(session, "worker")
+        give_back_connections(session, "another")
+    assert nothing_held == set()
+    assert take(world, "third", 4) == 4
+
+
+def test_what_another_process_holds_or_held_is_renewed_by_nobody_else(world: World, nothing_held: set[str]) -> None:
+    take(world, "killed", 4)
+    nothing_held.clear()
+    pass_time(world, CONNECTION_LEASE * 3 / 4)
+    sweep(world, "heartbeat")
+    pass_time(world, CONNECTION_LEASE / 2)
+    assert take(world, "heir", 4) == 4
+
+
+def test_what_could_not_be_given_back_is_renewed_no_more(world: World, nothing_held: set[str]) -> None:
+    take(world, "worker", 4)
+    with world.writing() as session:
+        give_back_connections(session, "worker")
+        session.rollback()
+    sweep(world, "heartbeat")
+    pass_time(world, CONNECTION_LEASE + SECOND)
+    assert take(world, "heir", 4) == 4
+
+
+def test_the_one_worker_of_an_embedded_database_frees_all_at_its_start(world: World, nothing_held: set[str]) -> None:
+    take(world, "killed", 4)
+    with world.writing() as session:
+        free_connections(session)
+    assert take(world, "heir", 4) == 4
 
 
 def test_an_account_that_allows_fewer_than_before_takes_none_away_and_gives_none_beyond(world: World) -> None:
@@ -420,3 +473,30 @@ def test_a_worker_that_gets_fewer_connections_than_it_would_open_does_not_ask_fo
     use_channel(world, Wide())
     assert send(world) == {"accepted": len(READERS)}
     assert len(asked) <= 2
+
+
+def test_a_worker_that_is_killed_keeps_its_successor_from_sending_for_no_longer_than_its_heartbeat_may_be_late(
+    world: World, nothing_held: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException): ...
+
+    class Deadly(LimitedRecording):
+        def send(self, envelope: Envelope) -> Answer:
+            raise Killed
+
+    announce_to(world, *READERS[:2], customers="")
+    later = delivery_to(world, READERS[1])
+    change(world, later, due_at=world.at + timedelta(days=1))
+    use_channel(world, Deadly())
+    with monkeypatch.context() as gone:
+        # Nothing is given back.
+        gone.setattr("registry.steps.send_deliveries.Run.end", lambda run: None)
+        with pytest.raises(Killed):
+            send(world)
+    nothing_held.clear()
+    change(world, later, due_at=world.at)
+    use_channel(world, LimitedRecording())
+    assert send(world) == {}
+    pass_time(world, CONNECTION_LEASE + SECOND)
+    sweep(world, "heartbeat")
+    assert send(world) == {"accepted": 1}
