@@ -131,6 +131,14 @@ TEAM_SENTENCES: Final = {
     "import-has-refused-rows": "{rows} of the rows cannot be taken. Mend them, or say that they are to be left out.",
     "no-terms-proposal": "These are not the terms of {customer} that wait for a second person. Look at them once more.",
     "all-stand-by": "All contacts of {customer} would stand by, and nobody be told first. Let one not stand by.",
+    "last-mailbox": (
+        "{customer} keeps at least one contact by e-mail that can be written to: its endpoint may fail. Add another "
+        "mailbox first; it may stand by."
+    ),
+    "owner-not-written-to": (
+        "{value} is on the suppression list, and the customer has no other mailbox to be told by where the endpoint "
+        "fails. Name another owner, add a contact by e-mail, or lift the suppression."
+    ),
     # Settings
     "not-a-picture": "{value} is no picture that pages can show. Give a PNG or a JPEG.",
     "picture-too-large": "{value} is too large for a logo: {kilobytes} KB is the most, since every reader loads it.",

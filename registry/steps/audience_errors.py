@@ -59,6 +59,15 @@ class LastContact(RegistryError):
     code = "last-contact"
 
 
+class LastMailbox(RegistryError):
+    """A customer keeps at least one mailbox that can be written to, since an endpoint may fail (R13, R34).
+
+    Params: customer (its key), publisher (slug).
+    """
+
+    code = "last-mailbox"
+
+
 class InstallationNotBound(RegistryError):
     """The database belongs to no installation yet; the first start of the service binds it (R32). Params: none."""
 

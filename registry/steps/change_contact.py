@@ -13,6 +13,7 @@ from registry.domain.text import Line
 from registry.domain.validation import Document, read_model
 from registry.domain.vocabulary import ChannelKind
 from registry.steps.audience_errors import UnknownContact
+from registry.steps.call_in import call_in_contact
 from registry.steps.contacts import ContactAdded, add_contact, end_contact
 from registry.steps.endpoints import remove_endpoint
 from registry.steps.record import Actor, record_event
@@ -60,7 +61,8 @@ def change_contact(
 ) -> bool:
     """Change what is known of a contact, and return whether that changed anything. Letters under way stay as they are.
 
-    Raises `UnknownContact`, `AllStandBy` where nobody would be told first, and `InvalidInput`.
+    One that stands by no longer is told of what is pending, like whoever joins (R18). Raises `UnknownContact`,
+    `AllStandBy` where nobody would be told first, and `InvalidInput`.
     """
     contacts = list_standing_contacts(session, customer)
     contact = _pick(contacts, customer, number)
@@ -74,6 +76,8 @@ def change_contact(
     for field in differing:
         setattr(contact, field, values[field])
     session.flush()
+    if "is_standby" in differing and not is_standby:
+        call_in_contact(session, now, contact)
     # A name is personal data: that it changed stands in the record, and not to what.
     shown = {field: values[field] for field in differing if field != "name"}
     _record(session, now, actor, customer, contact, fields=differing, after=shown)
@@ -97,7 +101,8 @@ def raise_contact(session: Session, now: datetime, customer: Customer, number: i
 def remove_contact(session: Session, now: datetime, customer: Customer, number: int, actor: Actor) -> Subscription:
     """End a contact of any channel, where another one stands that can be written to (R34).
 
-    Of an endpoint the endpoint itself ends, for everybody it tells. Raises `UnknownContact` and `LastContact`.
+    Of an endpoint the endpoint itself ends, for everybody it tells. Raises `UnknownContact`, `LastContact` and
+    `LastMailbox`.
     """
     contact = _pick(list_standing_contacts(session, customer), customer, number)
     address = session.get_one(Address, contact.address_id)
@@ -112,7 +117,7 @@ def move_contact(
 ) -> ContactAdded:
     """Make a contact by e-mail one of another customer instead, who tells it of what is pending at once (R18).
 
-    Raises `UnknownContact`, and `LastContact` where nobody would be left to tell the first customer.
+    Raises `UnknownContact`, and `LastContact` or `LastMailbox` where nobody would be left to tell the first customer.
     """
     contact = _pick(list_standing_contacts(session, customer), customer, number)
     address = session.get_one(Address, contact.address_id)

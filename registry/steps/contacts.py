@@ -18,7 +18,13 @@ from registry.domain.validation import Document, read_model
 from registry.domain.vocabulary import Audience, ChannelKind, ServiceLetterKind
 from registry.readers.email_addresses import read_email_address
 from registry.steps.addresses import find_address, is_suppressed, record_address
-from registry.steps.audience_errors import LastContact, NotAContact, SubscriptionEnded, UnknownContact
+from registry.steps.audience_errors import (
+    LastContact,
+    LastMailbox,
+    NotAContact,
+    SubscriptionEnded,
+    UnknownContact,
+)
 from registry.steps.choices import list_choices
 from registry.steps.confirm import subscriber
 from registry.steps.end_subscription import EndedBecause, end_subscription
@@ -147,9 +153,9 @@ def add_unconfirmed_contact(
 
 
 def end_contact(session: Session, now: datetime, customer: Customer, email: str, actor: Actor) -> Subscription:
-    """End a contact, where another one stands that can be written to (R34).
+    """End a contact by e-mail, where another one stands that can be written to (R34).
 
-    Raises `UnknownContact`, `LastContact`, and `InvalidInput` for an address that cannot be.
+    Raises `UnknownContact`, `LastContact`, `LastMailbox`, and `InvalidInput` for an address that cannot be.
     """
     publisher = session.get_one(Publisher, customer.publisher_id)
     keyring = make_keyring(session, now)
@@ -160,18 +166,19 @@ def end_contact(session: Session, now: datetime, customer: Customer, email: str,
     contact = find_contact(session, customer, address) if address else None
     if contact is None:
         raise UnknownContact(email=email, customer=customer.key, publisher=publisher.slug)
-    if contact.confirmed_at is not None and not has_other_contact(session, publisher, keyring, customer, contact):
-        raise LastContact(customer=customer.key, publisher=publisher.slug)
+    if contact.confirmed_at is not None:
+        refuse_last_contact(session, publisher, keyring, customer, contact)
     end_subscription(session, now, contact, EndedBecause.REMOVED, actor)
     return contact
 
 
-def has_other_contact(
+def refuse_last_contact(
     session: Session, publisher: Publisher, keyring: Keyring, customer: Customer, contact: Subscription
-) -> bool:
-    """Return whether a customer has a contact besides this one that can be written to and that can prove receipt (R12).
+) -> None:
+    """Raise `LastContact` where a customer has no other contact that can be written to and can prove receipt (R12).
 
-    One that stands by is one, a chat room is none, and a webhook is one where the customer's terms say so.
+    One that stands by is one, a chat room is none, and a webhook is one where the customer's terms say so. It is none
+    in place of a mailbox: while it fails nobody would be told, so for the last mailbox this raises `LastMailbox`.
     """
     terms = read_customer_terms(session, customer, read_facts(session, publisher).notice)
     rows = session.execute(
@@ -185,11 +192,17 @@ def has_other_contact(
             Address.value.is_not(None),
         )
     )
-    return any(
-        can_prove_receipt(channel, terms)
-        and not is_suppressed(session, publisher, keyring, value or "", ChannelKind(channel))
+    others = {
+        channel
         for value, channel in rows
-    )
+        if can_prove_receipt(channel, terms)
+        and not is_suppressed(session, publisher, keyring, value or "", ChannelKind(channel))
+    }
+    if not others:
+        raise LastContact(customer=customer.key, publisher=publisher.slug)
+    is_mailbox = session.get_one(Address, contact.address_id).channel == ChannelKind.EMAIL.value
+    if is_mailbox and ChannelKind.EMAIL.value not in others:
+        raise LastMailbox(customer=customer.key, publisher=publisher.slug)
 
 
 def request_contact_change(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from registry.channels.public_addresses import LONGEST_URL, AddressProblem, WebAddress
@@ -19,9 +19,8 @@ from registry.domain.errors import InvalidInput, Problem
 from registry.domain.vocabulary import Audience, ChannelKind
 from registry.readers.email_addresses import read_email_address
 from registry.steps.addresses import is_suppressed, record_address
-from registry.steps.audience_errors import LastContact
 from registry.steps.choices import Choices, read_choices, record_choices
-from registry.steps.contacts import add_contact, add_unconfirmed_contact, has_other_contact
+from registry.steps.contacts import add_contact, add_unconfirmed_contact, refuse_last_contact
 from registry.steps.end_subscription import EndedBecause
 from registry.steps.endpoint_errors import EndpointEnded, EndpointNotSigned, EndpointStands, UnknownEndpoint
 from registry.steps.endpoint_results import end_endpoint
@@ -68,11 +67,15 @@ def add_endpoint(
     """Add an address on the web that is told once it is verified. One that had ended begins anew, with a new secret.
 
     A customer that has no contact by e-mail gets the owner as one that stands by, so that the duty to tell it is met
-    also where the endpoint fails, or cannot prove receipt (R12, R13). Raises `InvalidInput` with every problem of the
-    values given, and `EndpointStands` where the address is told already.
+    also where the endpoint fails, or cannot prove receipt (R12, R13); one that loses its mailbox later gets the owner
+    by `call_in`. Raises `InvalidInput` with every problem of the values given, and `EndpointStands` where the address
+    is told already.
     """
     url, owner, choices = read_endpoint_wish(session, publisher, wish, reach)
     keyring = make_keyring(session, now)
+    needs_standby = wish.customer is not None and not _has_mailbox(session, publisher, keyring, wish.customer)
+    if needs_standby and is_suppressed(session, publisher, keyring, owner):
+        raise InvalidInput([Problem("owner", owner, "owner-not-written-to")])
     address = record_address(session, now, publisher, keyring, url, wish.kind)
     standing = session.scalar(
         select(Subscription.id).where(
@@ -84,7 +87,7 @@ def add_endpoint(
     if standing is not None:
         raise EndpointStands(number=address.id, publisher=publisher.slug)
     owner_address = record_address(session, now, publisher, keyring, owner)
-    secret = _begin(session, now, publisher, address, owner_address, wish.kind)
+    secret = _begin(session, now, publisher, address, owner_address, wish)
     subscription = _add_subscription(session, now, publisher, address, wish)
     record_choices(session, subscription, choices)
     record_event(
@@ -99,7 +102,7 @@ def add_endpoint(
         customer=wish.customer.key if wish.customer else None,
     )
     has_new_standby = False
-    if wish.customer is not None and not _has_mailbox(session, publisher, keyring, wish.customer):
+    if wish.customer is not None and needs_standby:
         added = add_contact(session, now, wish.customer, owner, actor, language=wish.language, is_standby=True)
         has_new_standby = added.is_new
     return EndpointAdded(address.id, subscription, secret, has_new_standby)
@@ -188,8 +191,7 @@ def remove_endpoint(session: Session, now: datetime, publisher: Publisher, numbe
         .with_for_update(of=Customer, key_share=True)
     ).all()
     for contact, customer in contacts:
-        if not has_other_contact(session, publisher, keyring, customer, contact):
-            raise LastContact(customer=customer.key, publisher=publisher.slug)
+        refuse_last_contact(session, publisher, keyring, customer, contact)
     return end_endpoint(session, now, number, EndedBecause.REMOVED, actor)
 
 
@@ -241,13 +243,15 @@ def _problem_of(url: str, problem: AddressProblem) -> Problem:
 
 
 def _begin(
-    session: Session, now: datetime, publisher: Publisher, address: Address, owner: Address, kind: ChannelKind
+    session: Session, now: datetime, publisher: Publisher, address: Address, owner: Address, wish: EndpointWish
 ) -> str | None:
     """Add the endpoint, or let one that had ended begin anew; return its secret where it got one."""
     endpoint = session.get(Endpoint, address.id, with_for_update=True)
     if endpoint is not None and endpoint.ended_at is None:
-        # Told for somebody else already. Who is named last answers for it.
-        endpoint.owner_address_id = owner.id
+        # Told for somebody else already. Who is named last answers for it; for a customer's nobody who merely follows,
+        # since the owner may come to stand by for the customer.
+        if wish.customer is not None or not _is_told_for_customers(session, address):
+            endpoint.owner_address_id = owner.id
         return None
     if endpoint is None:
         endpoint = Endpoint(address_id=address.id, publisher_id=publisher.id, created_at=now)
@@ -256,7 +260,14 @@ def _begin(
     endpoint.verified_at = endpoint.failing_since = endpoint.owner_told_at = endpoint.ended_at = None
     session.flush()
     session.execute(delete(EndpointSecret).where(EndpointSecret.address_id == address.id))
-    return _add_secret(session, now, publisher, address.id) if kind is ChannelKind.WEBHOOK else None
+    return _add_secret(session, now, publisher, address.id) if wish.kind is ChannelKind.WEBHOOK else None
+
+
+def _is_told_for_customers(session: Session, address: Address) -> bool:
+    told = exists().where(
+        Subscription.address_id == address.id, Subscription.customer_id.is_not(None), Subscription.ended_at.is_(None)
+    )
+    return bool(session.scalar(select(told)))
 
 
 def _add_secret(session: Session, now: datetime, publisher: Publisher, address_id: int) -> str:
