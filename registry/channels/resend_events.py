@@ -56,11 +56,11 @@ class CallbackKind(StrEnum):
     """What a callback says about a letter.
 
     `sent`: Resend has it and will try. `delivered`: the recipient's server took it. `delayed`: not yet. `complained`:
-    the recipient has it and called it spam. Not received: `bounced_permanent`, `bounced_undetermined` (it came back, and
-    nobody can tell why), `failed` (Resend could not send it) and `suppressed` (Resend did not try, for the address
+    the recipient has it and called it spam. Not received: `bounced_permanent`, `bounced_undetermined` (it came back,
+    and nobody can tell why), `failed` (Resend could not send it) and `suppressed` (Resend did not try, for the address
     bounced or complained before). `bounced_transient` came back for a reason that may pass, or was answered by a
-    machine. `ignored` is all that says nothing about whether a letter
-    arrived: opened, clicked, scheduled, received, events about other things, and whatever is not known here.
+    machine. `ignored` is all that says nothing about whether a letter arrived: opened, clicked, scheduled, received,
+    events about other things, and whatever is not known here.
     """
 
     SENT = "sent"

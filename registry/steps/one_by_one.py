@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -10,6 +11,8 @@ from registry.steps.settle_delivery import DATABASE_TROUBLE
 
 NoteTrouble = Callable[[Exception], None]
 """Told the error of each that failed, to be raised once the others are committed."""
+
+Found = TypeVar("Found")
 
 
 def one_by_one(
@@ -30,3 +33,17 @@ def one_by_one(
             if note_trouble is None:
                 raise
             note_trouble(trouble)
+
+
+def find_in_one(find: Callable[[], Iterable[Found]], note_trouble: NoteTrouble) -> Sequence[Found]:
+    """Return what `find` finds in one of many; nothing where it fails, which is noted. Nothing may be written in it.
+
+    An error of the database itself is raised.
+    """
+    try:
+        return list(find())
+    except DATABASE_TROUBLE:
+        raise
+    except Exception as trouble:  # noqa: BLE001 - it is noted, and raised once the others were looked at
+        note_trouble(trouble)
+        return []

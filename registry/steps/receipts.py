@@ -24,7 +24,9 @@ from registry.tables import (
 )
 
 OUTBOX = "outbox"
-DECIDED_BY_A_PERSON = ("served", "exempt", "overridden", "dropped")
+SERVED = "served"
+DROPPED = "dropped"
+DECIDED_BY_A_PERSON = (SERVED, "exempt", "overridden", DROPPED)
 DEEMED = "deemed"
 
 
@@ -50,9 +52,9 @@ def note_receipt(session: Session, now: datetime, delivery: Delivery) -> None:
 def update_clock(session: Session, now: datetime, standing: NoticeCustomer) -> None:
     """Fold the customer's receipts anew: its clock starts at the earliest that stands and counts (R12).
 
-    A bounce can take the last one away; after effect that is on record as a task, never a reversal, and what stood at
-    the effect stays. What a person decided (service by other means, exemption) is left as it is, and so is a receipt
-    deemed by a clause unless a real one came before it (R13).
+    A bounce can take the last one away; after effect that is on record and a task (`untold`), never a reversal, and
+    what stood at the effect stays. What a person decided (service by other means, exemption) is left as it is, and so
+    is a receipt deemed by a clause unless a real one came before it (R13).
     """
     if standing.state in DECIDED_BY_A_PERSON:
         return

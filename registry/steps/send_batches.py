@@ -15,9 +15,9 @@ from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Accepted, Ambiguous, Answer, Channel, Envelope, TemporaryFailure
-from registry.domain.deliveries import DeliveryState, may_repeat_ambiguous
+from registry.domain.deliveries import DeliveryState, SkipReason, may_repeat_ambiguous
 from registry.letters.compose import sha256_of
-from registry.steps.claim_deliveries import LEASED, Lease, lease_rows
+from registry.steps.claim_deliveries import LEASED, OUTSIDE_WAIT, Lease, lease_rows, may_write_to
 from registry.steps.dispatch import Dispatch
 from registry.steps.installation import dispatch_pause
 from registry.steps.lanes import Parcel, ReadyLetter
@@ -26,7 +26,7 @@ from registry.steps.merge_letter import LetterErased, load_recipient, make_envel
 from registry.steps.prepare_letters import Prepared
 from registry.steps.settle_delivery import ACCEPTED, DeliveryNote, exhaust, put_before_a_person
 from registry.steps.start_delivery import is_withdrawn
-from registry.tables import Attempt, Delivery, SendBatch
+from registry.tables import Address, Attempt, Delivery, SendBatch, Subscription
 
 SETTLED: Final = ""
 """The token in place of a lease of a letter that is settled already, and goes along because its batch must be whole."""
@@ -178,7 +178,8 @@ def claim_batch_again(session: Session, now: datetime, channel: Channel, dispatc
     All of its letters go along, also one whose reader left meanwhile, for to repeat is to ask for the answer to what
     has begun (R29); and one that was reported meanwhile, which tells that the batch was taken. Where it cannot be the
     same request any more (an address was erased, its notice was withdrawn, a person settled a letter), or its key is
-    forgotten by now, it is not repeated, and a person must look.
+    forgotten by now, it is not repeated, and a person must look. One to somebody whom `REGISTRY_MAIL_ONLY_TO` keeps
+    letters from waits whole, with a note, and is looked at again every hour (R32).
     """
     if dispatch_pause(session) is not None:
         return None
@@ -209,6 +210,12 @@ def claim_batch_again(session: Session, now: datetime, channel: Channel, dispatc
     if not may_repeat_ambiguous(channel.name, 1, now - batch.started_at):
         _end(session, now, batch, waiting)
         return None
+    if _is_kept_back(session, members, dispatch.mail_only_to):
+        for delivery in waiting:
+            delivery.due_at = now + OUTSIDE_WAIT
+            delivery.note = SkipReason.OUTSIDE_MAIL_ONLY_TO.value
+        session.flush()
+        return None
     envelopes = _make_again(session, members, dispatch)
     if len(envelopes) < batch.size:
         _put_before_a_person(session, now, batch, waiting)
@@ -217,7 +224,7 @@ def claim_batch_again(session: Session, now: datetime, channel: Channel, dispatc
     session.execute(
         update(Delivery)
         .where(Delivery.id.in_(leases))
-        .values(possible_duplicate=True)
+        .values(possible_duplicate=True, note=None)
         .execution_options(synchronize_session=False)
     )
     going = [
@@ -228,6 +235,17 @@ def claim_batch_again(session: Session, now: datetime, channel: Channel, dispatc
     return Parcel(
         tuple(ReadyLetter(lease, envelopes[lease.delivery_id], is_plain=True) for lease, _ in going), batch.key
     )
+
+
+def _is_kept_back(session: Session, members: Sequence[tuple[Delivery, str]], mail_only_to: tuple[str, ...]) -> bool:
+    if not mail_only_to:
+        return False
+    addresses = session.scalars(
+        select(Address.value)
+        .join(Subscription, Subscription.address_id == Address.id)
+        .where(Subscription.id.in_([delivery.subscription_id for delivery, _ in members]))
+    )
+    return any(value is not None and not may_write_to(value, mail_only_to) for value in addresses)
 
 
 def _make_again(session: Session, members: Sequence[tuple[Delivery, str]], dispatch: Dispatch) -> dict[int, Envelope]:

@@ -30,6 +30,8 @@ class TaskKind(StrEnum):
     """What a task is about. A step may open others; what it opens needs a sentence in `registry.steps.task_words`."""
 
     CUSTOMER_NOT_REACHED = "customer_not_reached"
+    CUSTOMER_NOT_TOLD = "customer_not_told"
+    TERMS_UNREADABLE = "terms_unreadable"
     NEEDS_ATTENTION = "needs_attention"
     NOTICE_OVERDUE = "notice_overdue"
     PROVIDER_BLOCKED = "provider_blocked"
@@ -44,6 +46,7 @@ class TaskKind(StrEnum):
 CLOSE_BY_THEMSELVES: Final = frozenset(
     {
         TaskKind.CUSTOMER_NOT_REACHED.value,
+        TaskKind.TERMS_UNREADABLE.value,
         TaskKind.NOTICE_OVERDUE.value,
         TaskKind.PROVIDER_BLOCKED.value,
         TaskKind.MAIL_STANDS_STILL.value,

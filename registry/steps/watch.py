@@ -8,24 +8,24 @@ It runs over the whole database as it stands, so it may run twice, late or besid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
 from typing import Final
 
-from sqlalchemy import BigInteger, Engine, Row, String, and_, cast, exists, func, or_, select, text
+from sqlalchemy import BigInteger, Engine, String, and_, cast, exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import blames_the_road
 from registry.domain.notice_life import NoticeState
 from registry.domain.vocabulary import ChannelKind
 from registry.steps.claim_deliveries import IS_WAITING
+from registry.steps.one_by_one import NoteTrouble, find_in_one
 from registry.steps.record import WORKER
-from registry.steps.settle_delivery import AMBIGUOUS, NOT_TRIED, TEMPORARY
+from registry.steps.standstill import find_mail_road, find_standstill
 from registry.steps.sweep_slots import shared_clock
 from registry.steps.tasks import NO_LONGER_TRUE, TaskKind, close_task, open_task
-from registry.steps.unreached import find_unreached
+from registry.steps.unreached import find_unreached, find_unreadable_terms
+from registry.steps.untold import OpenTask, find_untold
 from registry.tables import (
     Attempt,
     Delivery,
@@ -42,8 +42,6 @@ from registry.tables.engine import reading, writing
 
 OVERDUE_AFTER: Final = timedelta(hours=1)
 STANDS_STILL_AFTER: Final = timedelta(minutes=30)
-LATEST_TRIES: Final = 500
-MAIL_ROADS: Final = ("smtp", "resend")
 BLOCKED_FOR: Final = timedelta(minutes=30)
 CALM_AFTER: Final = timedelta(minutes=10)
 """A provider that was asked again and took letters for as long has forgiven."""
@@ -78,17 +76,25 @@ class _Condition:
         return task is not None and (task.due_at, task.facts) == (self.due_at, self.facts)
 
 
+_Standing = dict[tuple[str, str, str], Task]
+"""Open tasks by kind and subject."""
+
+
 def watch(engine: Engine, clock: Callable[[], datetime]) -> dict[str, int]:
     """Open the tasks that are missing and close those that are no longer true; return how many of each.
 
     It looks without keeping any writer waiting, and writes only where something differs. `clock` gives aware UTC.
+    Where one thing cannot be looked at, tasks of its kind stay as they are, the others are looked at all the same, and
+    the error is raised at the end.
     """
     now = clock()
+    troubles: list[Exception] = []
     with reading(engine) as session:
-        wanted, standing = _find(session, now), _find_standing(session)
+        standing = _find_standing(session)
+        wanted, unsure = _find(session, now, standing, troubles)
         wanted_keys = {condition.key for condition in wanted}
         missing = [each for each in wanted if not each.is_as(standing.get(each.key))]
-        over = [task.id for key, task in standing.items() if key not in wanted_keys]
+        over = [task.id for key, task in standing.items() if key not in wanted_keys and task.kind not in unsure]
         missing += _letters_without_a_task(session)
         over += _tasks_without_a_letter(session)
     opened = closed = 0
@@ -108,31 +114,48 @@ def watch(engine: Engine, clock: Callable[[], datetime]) -> dict[str, int]:
                 )
             for task_id in over:
                 closed += close_task(session, now, session.get_one(Task, task_id), WORKER, NO_LONGER_TRUE)
+    if troubles:
+        raise troubles[0]
     return {"opened": opened, "closed": closed}
 
 
-def _find(session: Session, now: datetime) -> list[_Condition]:
-    return [
-        *_customers_not_reached(session, now),
-        *_overdue_notices(session, now),
-        *_blocked_providers(session, now),
-        *_standing_mail(session, now),
-        *_late_heartbeat(session, now),
-        *_unmatched_callbacks(session, now),
-    ]
+def _find(
+    session: Session, now: datetime, standing: _Standing, troubles: list[Exception]
+) -> tuple[list[_Condition], set[str]]:
+    """Return what is so now, and the kinds of task of which not everything could be looked at."""
+    finders: dict[TaskKind, Callable[[], Iterable[_Condition]]] = {
+        TaskKind.CUSTOMER_NOT_REACHED: lambda: _customers_not_reached(session, now, troubles.append),
+        TaskKind.CUSTOMER_NOT_TOLD: lambda: _customers_not_told(session, now, standing, troubles.append),
+        TaskKind.TERMS_UNREADABLE: lambda: _unreadable_terms(session),
+        TaskKind.NOTICE_OVERDUE: lambda: _overdue_notices(session, now),
+        TaskKind.PROVIDER_BLOCKED: lambda: _blocked_providers(session, now),
+        TaskKind.MAIL_STANDS_STILL: lambda: _standing_mail(session, now, standing),
+        TaskKind.HEARTBEAT_LATE: lambda: _late_heartbeat(session, now),
+        TaskKind.CALLBACK_UNMATCHED: lambda: _unmatched_callbacks(session, now),
+    }
+    found: list[_Condition] = []
+    unsure: set[str] = set()
+    for kind, find in finders.items():
+        before = len(troubles)
+        found += find_in_one(find, troubles.append)
+        if len(troubles) > before:
+            unsure.add(kind.value)
+    return found, unsure
 
 
-def _find_standing(session: Session) -> dict[tuple[str, str, str], Task]:
+def _find_standing(session: Session) -> _Standing:
+    """Return the open tasks of the kinds that are found by what is so. Letters that need a person are found apart."""
     kinds = (
-        *(TaskKind.CUSTOMER_NOT_REACHED, TaskKind.NOTICE_OVERDUE, TaskKind.PROVIDER_BLOCKED),
-        *(TaskKind.MAIL_STANDS_STILL, TaskKind.HEARTBEAT_LATE, TaskKind.CALLBACK_UNMATCHED),
+        *(TaskKind.CUSTOMER_NOT_REACHED, TaskKind.CUSTOMER_NOT_TOLD, TaskKind.TERMS_UNREADABLE),
+        *(TaskKind.NOTICE_OVERDUE, TaskKind.PROVIDER_BLOCKED, TaskKind.MAIL_STANDS_STILL),
+        *(TaskKind.HEARTBEAT_LATE, TaskKind.CALLBACK_UNMATCHED),
     )
     tasks = session.scalars(select(Task).where(Task.kind.in_(kinds), Task.closed_at.is_(None)).order_by(Task.id))
     return {(task.kind, task.subject_kind, task.subject): task for task in tasks}
 
 
-def _customers_not_reached(session: Session, now: datetime) -> Iterator[_Condition]:
-    for each in find_unreached(session, now):
+def _customers_not_reached(session: Session, now: datetime, note_trouble: NoteTrouble) -> Iterator[_Condition]:
+    for each in find_unreached(session, now, note_trouble):
         yield _Condition(
             TaskKind.CUSTOMER_NOT_REACHED,
             ("customer", f"{each.publisher}/{each.notice}/{each.customer}"),
@@ -146,6 +169,42 @@ def _customers_not_reached(session: Session, now: datetime) -> Iterator[_Conditi
                 "time_zone": each.time_zone,
             },
         )
+
+
+def _customers_not_told(
+    session: Session, now: datetime, standing: _Standing, note_trouble: NoteTrouble
+) -> Iterator[_Condition]:
+    """Customers that did not get what a notice said. What a person has closed stays so until a further try fails."""
+    open_tasks = [
+        OpenTask(task.publisher_id, task.facts["notice"], task.facts["customer"], task.facts["statement"])
+        for task in standing.values()
+        if task.kind == TaskKind.CUSTOMER_NOT_TOLD.value
+    ]
+    seen = session.execute(
+        select(Task.subject, func.max(Task.closed_at))
+        .where(Task.kind == TaskKind.CUSTOMER_NOT_TOLD.value, Task.closed_because != NO_LONGER_TRUE)
+        .group_by(Task.subject)
+    )
+    seen_at = {subject: closed_at for subject, closed_at in seen if closed_at is not None}
+    for each in find_untold(session, now, note_trouble, open_tasks):
+        subject = f"{each.publisher}/{each.notice}/{each.seq}/{each.customer}"
+        if subject in seen_at and (each.lost_at is None or each.lost_at <= seen_at[subject]):
+            continue
+        facts: dict[str, object] = {
+            "notice": each.notice,
+            "customer": each.customer,
+            "statement": each.seq,
+            "letter": each.statement,
+            "in_effect": each.in_effect,
+        }
+        yield _Condition(TaskKind.CUSTOMER_NOT_TOLD, ("customer", subject), each.publisher_id, facts=facts)
+
+
+def _unreadable_terms(session: Session) -> Iterator[_Condition]:
+    for each in find_unreadable_terms(session):
+        subject = ("customer", f"{each.publisher}/{each.notice}/{each.customer}")
+        facts: dict[str, object] = {"notice": each.notice, "customer": each.customer}
+        yield _Condition(TaskKind.TERMS_UNREADABLE, subject, each.publisher_id, facts=facts)
 
 
 def _overdue_notices(session: Session, now: datetime) -> Iterator[_Condition]:
@@ -188,29 +247,20 @@ def _blocked_providers(session: Session, now: datetime) -> Iterator[_Condition]:
         yield _Condition(TaskKind.PROVIDER_BLOCKED, ("provider", row.account), facts=facts)
 
 
-def _standing_mail(session: Session, now: datetime) -> Iterator[_Condition]:
+def _standing_mail(session: Session, now: datetime, standing: _Standing) -> Iterator[_Condition]:
     """A mail server or provider that takes no letter of anybody's, and has not for half an hour, while some wait."""
     waits = exists().where(IS_WAITING, Delivery.channel == ChannelKind.EMAIL.value, Delivery.attempt_count > 0)
     if not session.scalar(select(waits)):
         return
-    latest = session.execute(
-        select(Attempt.channel, Attempt.answer_class, Attempt.code, Attempt.finished_at)
-        .where(Attempt.finished_at.is_not(None), Attempt.answer_class != NOT_TRIED)
-        .order_by(Attempt.id.desc())
-        .limit(LATEST_TRIES)
-    ).all()
-    for road in MAIL_ROADS:
-        tries = [each for each in latest if each.channel == road]
-        in_vain = list(takewhile(_is_about_the_road, tries))
-        if not in_vain or in_vain[-1].finished_at > now - STANDS_STILL_AFTER:
-            continue
-        facts: dict[str, object] = {"road": road, "since": in_vain[-1].finished_at.isoformat()}
-        yield _Condition(TaskKind.MAIL_STANDS_STILL, ("road", road), facts=facts)
-
-
-def _is_about_the_road(tried: Row[str, str | None, int | None, datetime | None]) -> bool:
-    channel, answer_class, code, _ = tried
-    return answer_class in (TEMPORARY, AMBIGUOUS) and blames_the_road(channel, code)
+    road = find_mail_road(session)
+    if road is None:
+        return
+    subject = ("road", road)
+    task = standing.get((TaskKind.MAIL_STANDS_STILL.value, *subject))
+    known = datetime.fromisoformat(task.facts["since"]) if task is not None else None
+    since = find_standstill(session, now, road, known)
+    if since is not None and since <= now - STANDS_STILL_AFTER:
+        yield _Condition(TaskKind.MAIL_STANDS_STILL, subject, facts={"road": road, "since": since.isoformat()})
 
 
 def _late_heartbeat(session: Session, now: datetime) -> Iterator[_Condition]:

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import delete, select, update
 
 from registry.steps.correct_notice import correct_notice
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.preferences import change_preferences
 from registry.steps.reconcile import reconcile
+from registry.steps.record_outcome import OutcomeKind
 from registry.steps.suppressions import LiftedBecause, add_suppression, lift_suppression
 from registry.steps.tasks import TaskKind
-from registry.tables import Address, Attempt, Delivery, Letter, Subscription, Task
+from registry.tables import Address, Attempt, Delivery, Letter, Notice, NoticeChange, Subscription, Task
 from tests.channels.smtp_server import MailServer
 from tests.steps.holding_cast import pending_notice
-from tests.steps.path_cast import HELSINKI, HETZNER, TWO_PLACES, add_customer, dump, edit, events, follow, sweep
-from tests.steps.post_office import states_of
+from tests.steps.path_cast import (
+    HELSINKI,
+    HETZNER,
+    TWO_PLACES,
+    add_customer,
+    dump,
+    edit,
+    events,
+    follow,
+    sweep,
+    withdraw,
+)
+from tests.steps.post_office import report_to, states_of
+from tests.steps.test_one_by_one import two_notices
 from tests.world import ANNA, BREMEN, World, antopsis, utc
 
 FRED, OLGA, DPO = "fred@reader.example", "olga@watcher.example", "dpo@bremen.example"
@@ -201,7 +215,7 @@ def test_a_skipped_contact_stays_skipped_and_an_ended_one_is_not_missed(world: W
     assert set(states_of(world)) == set(states) - {"post@oslo.example"}
 
 
-def test_a_withdrawn_notice_and_one_in_effect_are_left_alone(world: World) -> None:
+def test_nobody_is_told_of_a_change_that_is_in_effect_already(world: World) -> None:
     founded(world)
     number = announced(world)
     sweep(world, "send")
@@ -253,3 +267,72 @@ def test_a_reminder_is_not_missed_by_who_had_not_been_told_of_the_notice_by_then
     sweep(world, "send")
     assert mend(world)["mended"] == 0
     assert states_of(world, "reminder") == {}
+
+
+def test_a_missing_withdrawal_is_added_for_a_week(world: World, mail_server: MailServer) -> None:
+    founded(world)
+    follow(world, FRED)
+    number = announced(world)
+    sweep(world, "send")
+    world.at += timedelta(hours=1)
+    withdraw(world, number)
+    sweep(world, "send")
+    lose(world, FRED, "withdrawal")
+    lose(world, DPO, "withdrawal")
+    before = dump(world)
+    world.at += timedelta(days=7)
+    assert mend(world)["mended"] == 0
+    assert dump(world) == before
+    world.at -= timedelta(minutes=1)
+    assert mend(world)["mended"] == 2
+    assert states_of(world, "withdrawal") == {FRED: "pending", DPO: "pending"}
+    assert mend(world)["mended"] == 0
+
+
+def test_a_missing_letter_that_a_notice_is_in_effect_is_added_to_who_wanted_it_then(world: World) -> None:
+    founded(world)
+    row = follow(world, FRED, wants_effect=True)
+    late = follow(world, OLGA)
+    announced(world)
+    sweep(world, "send")
+    world.at = utc("2026-11-02 08:00")
+    sweep(world, "take_effect", "send")
+    assert states_of(world, "effect") == {FRED: "accepted"}
+    world.at += timedelta(hours=1)
+    with world.writing() as session:
+        contact = session.scalars(select(Subscription).where(Subscription.customer_id.is_not(None))).one()
+        for subscription in (session.get_one(Subscription, late), contact):
+            change_preferences(session, world.at, subscription, [], [], wants_effect=True, wants_reminders=True)
+    assert mend(world)["mended"] == 0, "they want it from now on"
+    lose(world, FRED, "effect")
+    assert row
+    assert mend(world)["mended"] == 1
+    assert states_of(world, "effect") == {FRED: "pending"}
+
+
+def test_who_was_not_told_of_a_notice_is_not_missed_by_its_withdrawal(world: World, mail_server: MailServer) -> None:
+    founded(world)
+    follow(world, FRED)
+    mail_server.script(DPO, 451, "4.2.0 later")
+    number = announced(world)
+    sweep(world, "send")
+    withdraw(world, number)
+    assert states_of(world) == {DPO: "cancelled", FRED: "accepted"}
+    assert mend(world)["mended"] == 0
+    report_to(world, DPO, OutcomeKind.BOUNCED)
+    assert states_of(world)[DPO] == "bounced"
+    assert mend(world)["mended"] == 0
+
+
+def test_a_notice_that_cannot_be_read_keeps_no_other_from_being_mended(world: World) -> None:
+    numbers = two_notices(world)
+    sweep(world, "send")
+    with world.writing() as session:
+        of_it = select(Notice.id).where(Notice.number == numbers["antopsis"], Notice.publisher_id == 1)
+        session.execute(update(NoticeChange).where(NoticeChange.notice_id.in_(of_it)).values(weight="heavy"))
+        session.execute(delete(Attempt))
+        session.execute(delete(Delivery))
+    with pytest.raises(ValueError, match="heavy"):
+        mend(world)
+    with world.reading() as session:
+        assert len(session.scalars(select(Delivery.id)).all()) == 1

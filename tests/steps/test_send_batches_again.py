@@ -336,3 +336,24 @@ def test_what_is_unclear_on_a_road_that_was_left_is_not_sent_by_the_next_one_and
     assert set(states_of(lost).values()) == {"failed"}
     assert mail_server.messages == []
     assert batches_of(lost)[0].finished_at is not None
+
+
+def test_a_batch_with_a_reader_that_may_not_be_written_to_waits_whole_until_the_limit_is_lifted(world: World) -> None:
+    with ResendServer() as server:
+        announce_to(world, *READERS, customers="")
+        mail_by(world, server, IMPATIENT)
+        server.script(RESET_UNTAKEN)
+        send(world)
+        pass_time(world, server, 2 * MINUTE)
+        some = (*READERS[:7], "@antopsis.example")
+        assert send(world, mail_only_to=some) == {}
+        assert not server.taken
+        waiting = [delivery_to(world, reader) for reader in READERS]
+        assert {(each.state, each.note) for each in waiting} == {("ambiguous", "outside_mail_only_to")}
+        assert {each.due_at for each in waiting} == {world.at + timedelta(hours=1)}
+        assert [batch.finished_at for batch in batches_of(world)] == [None]
+        pass_time(world, server, timedelta(hours=1))
+        assert send(world, mail_only_to=("@reader.example",)) == {"accepted": 8}
+        assert copies_of(server) == ONCE_EACH
+        assert {delivery_to(world, reader).note for reader in READERS} == {None}
+        assert len({key for path, key in requests_of(server) if path.endswith("batch")}) == 1

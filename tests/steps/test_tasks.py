@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from registry.domain.errors import InvalidInput
+from registry.domain.vocabulary import StatementKind
 from registry.steps.lookup import get_publisher
 from registry.steps.record import WORKER
 from registry.steps.task_words import say_remedy, say_task, say_time_left
@@ -171,6 +172,15 @@ def test_every_reason_of_not_being_reached_is_said(why: WhyUnreached) -> None:
     said = say_task(TaskKind.CUSTOMER_NOT_REACHED.value, "antopsis", FACTS | {"why": why.value})
     assert said.startswith("hanoi was not reached by notice 2026-001 of antopsis: ")
     assert why.value not in said
+
+
+@pytest.mark.parametrize("kind", list(StatementKind))
+def test_every_statement_that_a_customer_did_not_get_is_said(kind: StatementKind) -> None:
+    facts = FACTS | {"letter": kind.value, "in_effect": kind is StatementKind.ANNOUNCEMENT}
+    said = say_task(TaskKind.CUSTOMER_NOT_TOLD.value, "antopsis", facts)
+    assert said.startswith("hanoi did not get the ")
+    assert "of notice 2026-001 of antopsis: each letter to its contacts was refused, came back" in said
+    assert ("The notice is in effect" in said) is (kind is StatementKind.ANNOUNCEMENT)
 
 
 def test_a_kind_without_a_sentence_loses_nothing() -> None:

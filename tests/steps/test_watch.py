@@ -6,16 +6,25 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from registry.domain.notices import first_instant
 from registry.steps.record_outcome import OutcomeKind, record_outcome
 from registry.steps.sweep_slots import shared_clock
 from registry.steps.tasks import TaskKind, close_task_by_hand
-from registry.tables import Delivery, Installation, Notice, ProviderPacing, Task
+from registry.tables import (
+    Customer,
+    Delivery,
+    Installation,
+    Notice,
+    NoticeChange,
+    NoticeCustomer,
+    ProviderPacing,
+    Task,
+)
 from tests.channels.smtp_server import MailServer
 from tests.steps.holding_cast import ITS_FIRST_INSTANT, look, no_mailbox, pending_notice, tasks
-from tests.steps.path_cast import add_customer, add_forgotten, decide, dump, events, sweep, withdraw
+from tests.steps.path_cast import add_customer, add_forgotten, decide, dump, events, standing, sweep, withdraw
 from tests.steps.post_office import DPO, report_to
 from tests.world import ANNA, BREMEN, World, antopsis, utc
 
@@ -339,3 +348,61 @@ def test_a_sweep_beside_another_opens_nothing_twice(world: World, mail_server: M
     look(world)
     look(world)
     assert len(tasks(world, UNREACHED)) == 1
+
+
+def spoil(world: World, customer: str, **values: Any) -> None:
+    """Leave terms of one customer of the notice on record that nobody can read."""
+    with world.writing() as session:
+        row = session.scalars(
+            select(NoticeCustomer)
+            .join(Customer, Customer.id == NoticeCustomer.customer_id)
+            .where(Customer.key == customer)
+        ).one()
+        row.terms = {"days": "soon"}
+        for name, value in values.items():
+            setattr(row, name, value)
+
+
+@pytest.mark.parametrize("state", ["waiting", "received"])
+def test_a_customer_whose_terms_cannot_be_read_is_a_task_and_keeps_no_other_from_being_one(
+    world: World, mail_server: MailServer, state: str
+) -> None:
+    no_mailbox(mail_server)
+    number = pending_notice(world, BREMEN + LUEBECK)
+    spoil(world, "luebeck", state=state, received_at=None)
+    assert look(world) == {"opened": 2, "closed": 0}
+    assert [task.facts["customer"] for task in tasks(world, UNREACHED)] == ["bremen"]
+    (task,) = tasks(world, TaskKind.TERMS_UNREADABLE.value)
+    assert (task.subject, task.due_at) == (f"antopsis/{number}/luebeck", None)
+    assert task.facts == {"notice": number, "customer": "luebeck"}
+    assert look(world) == {"opened": 0, "closed": 0}
+    decide(world, number, "bremen", "served", "By courier")
+    assert look(world) == {"opened": 0, "closed": 1}
+    terms = standing(world, number, "bremen")
+    assert terms is not None
+    with world.writing() as session:
+        session.execute(update(NoticeCustomer).values(terms=terms.terms))
+    assert look(world)["closed"] == 1
+    assert tasks(world, TaskKind.TERMS_UNREADABLE.value) == []
+
+
+def test_a_notice_that_cannot_be_read_leaves_its_tasks_as_they_are_and_keeps_no_other_waiting(
+    world: World, mail_server: MailServer
+) -> None:
+    no_mailbox(mail_server)
+    pending_notice(world)
+    look(world)
+    changes = dict[str, Any]()
+    with world.writing() as session:
+        for row in session.scalars(select(NoticeChange)):
+            changes[str(row.entry_id)] = row.weight
+            row.weight = "heavy"
+    change(world, Installation, heartbeat_at=world.at - timedelta(minutes=3))
+    with pytest.raises(ValueError, match="heavy"):
+        look(world)
+    assert len(tasks(world, UNREACHED)) == 1
+    assert len(tasks(world, TaskKind.HEARTBEAT_LATE.value)) == 1
+    with world.writing() as session:
+        for row in session.scalars(select(NoticeChange)):
+            row.weight = changes[str(row.entry_id)]
+    assert look(world) == {"opened": 0, "closed": 0}

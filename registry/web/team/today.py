@@ -23,6 +23,7 @@ from registry.web.team.frame import show, to_if_there
 from registry.web.team.objection_words import STATE_WORDS
 
 SOON: Final = timedelta(days=7)
+_OF_CUSTOMERS: Final = (TaskKind.CUSTOMER_NOT_REACHED, TaskKind.CUSTOMER_NOT_TOLD, TaskKind.TERMS_UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,10 @@ def _of_task(task: OpenTask, publisher: str, now: datetime, zone: str) -> Row:
         say_task(task.kind, publisher, task.facts),
         f"{say_time_left(task.due_at, now).capitalize()}." if task.due_at else "No day is set by which it is too late.",
         local_date(task.due_at, zone) if task.due_at else None,
-        "Reach them another way" if customer and number else "Look",
+        "Reach them another way" if customer and number and task.kind != TaskKind.TERMS_UNREADABLE else "Look",
         url,
-        # A customer that nothing reaches holds the notice for as long as nobody does something about it.
-        is_late=task.due_at <= now if task.due_at else task.kind == TaskKind.CUSTOMER_NOT_REACHED,
+        # A customer that nothing reaches holds the notice, or knows nothing of it, until somebody does something.
+        is_late=task.due_at <= now if task.due_at else task.kind in _OF_CUSTOMERS,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from registry.domain.entries import EntryInternals
 from registry.steps.lookup import get_entry, get_notice, get_publisher, read_facts
@@ -15,7 +15,7 @@ from registry.steps.record import Actor
 from registry.steps.record_edit import record_internals
 from registry.steps.record_objection import record_objection
 from registry.steps.withdraw_notice import withdraw_notice
-from registry.tables import Proposal, Task
+from registry.tables import Delivery, Letter, Proposal, Task
 from registry.web.team.settings_forms import FORMS, form_values
 from tests.steps.path_cast import STRIPE, WITH_A_LINK, add_customer, decide, edit
 from tests.web.colleagues import ARNO, EDDA, OLA, VERA, Colleague, Team
@@ -91,6 +91,24 @@ def test_a_customer_that_is_not_reached_is_named_with_the_time_that_is_left(team
     # Its letter lies in the outbox, which is nobody's server.
     assert "nothing is under way to it that would count as receipt" in seen
     assert "its server took the letter" not in seen
+
+
+def test_a_customer_that_did_not_get_a_withdrawal_is_named_with_what_to_do(team: Team) -> None:
+    world = team.site.world
+    number = world.announce(antopsis(helsinki=True))
+    quick_tick(world)
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        notice = get_notice(session, publisher, number)
+        withdraw_notice(session, world.at, publisher, notice, BY_EDDA, world.wiring.letterhead)
+    quick_tick(world)
+    with world.writing() as session:
+        withdrawals = select(Letter.id).where(Letter.kind == "withdrawal")
+        session.execute(update(Delivery).where(Delivery.letter_id.in_(withdrawals)).values(state="failed"))
+    quick_tick(world)
+    seen = seen_by(team.sign_in(VERA))
+    assert f"Hanoi Streams Co. did not get the withdrawal of notice {number}" in seen
+    assert "Reach them another way" in seen
 
 
 def test_reviews_and_grounds_that_run_out_stand_with_their_day(team: Team) -> None:

@@ -1,0 +1,76 @@
+"""Since when a mail road has taken nobody's letter: from the tries alone, however many letters wait."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.orm import Session
+
+from registry.domain.deliveries import blames_the_road
+from registry.steps.claim_deliveries import LEASE
+from registry.steps.settle_delivery import ACCEPTED, AMBIGUOUS, PERMANENT, TEMPORARY
+from registry.tables import Attempt
+
+MAIL_ROADS: Final = ("smtp", "resend")
+LOOKED_BACK_FOR: Final = 2 * LEASE
+"""A try that was answered since the last look, a minute ago, was claimed no longer ago than this."""
+ANSWERED: Final = (ACCEPTED, PERMANENT)
+UNANSWERED: Final = (TEMPORARY, AMBIGUOUS)
+"""Whether such a try says something about the road, and not about one mailbox, says `blames_the_road`."""
+
+
+def find_mail_road(session: Session) -> str | None:
+    """Return the road that mail goes by now, which is that of the newest try; None where no mail was ever tried."""
+    return session.scalar(
+        select(Attempt.channel).where(Attempt.channel.in_(MAIL_ROADS)).order_by(Attempt.id.desc()).limit(1)
+    )
+
+
+def find_standstill(session: Session, now: datetime, road: str, known: datetime | None) -> datetime | None:
+    """Return the end (UTC) of the first of the tries since which nobody's letter went by `road`; None if one does.
+
+    `known` is what this said at its last look, a minute ago or so, if it said something: then only tries since are
+    looked at, for in a long outage there are more with every hour. Tries that never began tell nothing.
+    """
+    by_road = (Attempt.channel == road, Attempt.finished_at.is_not(None))
+    if known is not None:
+        newer = and_(Attempt.id > _last_before(session, now - LOOKED_BACK_FOR), Attempt.finished_at > known)
+        return known if _newest_answered(session, road, newer) is None else None
+    answered = _newest_answered(session, road)
+    after = []
+    if answered is not None:
+        answered_id, answered_at = answered
+        # One that was claimed before may have been answered after those that were claimed later.
+        after = [Attempt.id > answered_id, Attempt.finished_at > answered_at]
+    return session.scalar(
+        select(Attempt.finished_at)
+        .where(*by_road, Attempt.answer_class.in_(UNANSWERED), *after)
+        .order_by(Attempt.id)
+        .limit(1)
+    )
+
+
+def _last_before(session: Session, at: datetime) -> int:
+    """Return the newest try that was claimed before `at`, 0 for none; tries are claimed in the order of their rows."""
+    return session.scalar(select(Attempt.id).where(Attempt.claimed_at < at).order_by(Attempt.id.desc()).limit(1)) or 0
+
+
+def _newest_answered(session: Session, road: str, *among: ColumnElement[bool]) -> tuple[int, datetime] | None:
+    """Return the newest try by which the road showed that it works, and when it was answered."""
+    by_road = (Attempt.channel == road, Attempt.finished_at.is_not(None), *among)
+    settled = session.execute(
+        select(Attempt.id, Attempt.finished_at)
+        .where(*by_road, Attempt.answer_class.in_(ANSWERED))
+        .order_by(Attempt.id.desc())
+        .limit(1)
+    ).first()
+    others = session.execute(
+        select(Attempt.code, func.max(Attempt.id), func.max(Attempt.finished_at))
+        .where(*by_road, Attempt.answer_class.in_(UNANSWERED), Attempt.id > (settled.id if settled else 0))
+        .group_by(Attempt.code)
+    )
+    found = [(settled.id, settled.finished_at)] if settled else []
+    found += [(newest, at) for code, newest, at in others if not blames_the_road(road, code)]
+    return max(found, default=None)
