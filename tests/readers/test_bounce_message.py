@@ -360,8 +360,8 @@ def test_a_warning_in_words_is_a_delay() -> None:
         ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 452 4.2.2 Full", "5.0.0", PERMANENT, True),
         ("Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.7.1 Refused", "5.1.1", PERMANENT, True),
         (
-            "Action: failed\nStatus: 5.0.350\nDiagnostic-Code: smtp;550 5.0.350 Remote server returned message detected "
-            "as spam\n -> 550 5.7.1 Message rejected as spam by Content Filtering.",
+            "Action: failed\nStatus: 5.0.350\nDiagnostic-Code: smtp;550 5.0.350 Remote server returned message "
+            "detected as spam\n -> 550 5.7.1 Message rejected as spam by Content Filtering.",
             "5.7.1",
             PERMANENT,
             True,
