@@ -35,6 +35,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("registry")
 
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+"""The browser of these tests: the one without windows where it is here, the same engine at two thirds of the work."""
 BROWSER_TIMEOUT = 400
 """Seconds for one test in a browser. Some walk through every screen, which takes a busy machine more than a minute."""
 
@@ -49,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     One would go on when the others have nothing left to do; with more, Chromium is in its own way.
     """
-    missing = shutil.which("chromium") is None and os.environ.get("CI") != "true"
+    missing = CHROMIUM is None and os.environ.get("CI") != "true"
     for item in items:
         if item.get_closest_marker("browser") is None:
             continue
@@ -57,7 +59,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("browser-workbench" if of_the_workbench else "browser"))
         item.add_marker(pytest.mark.timeout(BROWSER_TIMEOUT))
         if missing:
-            item.add_marker(pytest.mark.skip(reason="no command named chromium; `make browser` says how to get it"))
+            item.add_marker(pytest.mark.skip(reason="no Chromium here; `make browser` says how to get it"))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from werkzeug.serving import make_server
 
 from registry.readers.registry_file import RegistryFile
 from tests import databases
+from tests.conftest import CHROMIUM
 from tests.web import public_life
 from tests.web.conftest import serving
 from tests.web.site import Site, example
@@ -145,7 +145,7 @@ def shared(parts_made_once: None) -> None:
 def chromium() -> Iterator[Browser]:
     """One Chromium for all tests of a process."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 

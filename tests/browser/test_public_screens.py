@@ -1,4 +1,8 @@
-"""Every public page as people meet it: axe-core, light and dark, a phone's width and a desk's, and what it weighs."""
+"""Every public page as people meet it: axe-core, light and dark, a phone's width and a desk's, and what it weighs.
+
+The suite judges each kind of page in the light at a desk and in the dark on a phone; `make screens` judges every page,
+in all states that are known here, in both ways at both.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Response
 
-from tests.browser.axe import light_and_dark
+from tests.browser.axe import COLOURS, light_and_dark, violations
 from tests.browser.conftest import DESKTOP, Contexts, Served
 from tests.browser.workbench import faults
 from tests.web.public_life import ANNOUNCED, HELD, HOLDER, PAST_DAY, SLUG, SMALL, UNBROKEN
@@ -42,6 +46,11 @@ MORE = (
     *(f"compare?from={PAST_DAY}&to=2026-12-01", "embed?role=affiliate"),
 )
 """Addresses besides one of each page: other states of it."""
+STATES = (
+    *(f"{HERE}/?as_of={PAST_DAY}", f"{HERE}/?region=DE&role=subprocessor&q=%3Cscript%3E"),
+    *(f"{HERE}/notices/2026-003", f"{HERE}/notices/{HELD}", f"/{SMALL}/"),
+)
+"""Those that are looked at whenever tests run, since they show what the first pages of each kind do not."""
 REFUSED = (
     *(
         "/nobody/",
@@ -106,16 +115,21 @@ def listed(found: dict[str, list[str]]) -> str:
     return "\n".join(f"{path}: {wrong}" for path, all_wrong in found.items() for wrong in all_wrong)
 
 
-def judge(page: Page, path: str, statuses: frozenset[int] = frozenset({200})) -> list[str]:
+def judge(page: Page, path: str, statuses: frozenset[int] = frozenset({200}), *, in_every_way: bool) -> list[str]:
     """Open a page and return what is wrong with it: at three widths, and as cards on a phone too."""
     answer = page.goto(path)
     assert answer is not None
     assert answer.status in statuses, path
     assert page.evaluate("() => document.querySelectorAll('h1').length") == 1
     page.evaluate("() => { for (const each of document.querySelectorAll('details')) each.open = true }")
-    found = faults(page)
+    found = faults(page, in_the_dark=in_every_way)
     page.set_viewport_size({"width": 320, "height": 640})
-    return found + [f"320 px, {each}" for each in light_and_dark(page, also=TOUCH)]
+    if in_every_way:
+        return found + [f"320 px, {each}" for each in light_and_dark(page, also=TOUCH)]
+    page.emulate_media(color_scheme="dark")
+    found += [f"320 px, dark: {each}" for each in violations(page, (*COLOURS, *TOUCH))]
+    page.emulate_media(color_scheme="light")
+    return found
 
 
 def test_whatever_is_no_page_is_known(served: Served, pages: dict[str, list[str]]) -> None:
@@ -126,16 +140,27 @@ def test_whatever_is_no_page_is_known(served: Served, pages: dict[str, list[str]
     assert no_pages == NO_PAGES
 
 
-def test_every_page_is_accessible_and_fits(page: Page, pages: dict[str, list[str]]) -> None:
-    paths = [path for view, each in pages.items() if view not in NO_PAGES for path in each]
-    assert len(paths) > 30
-    found = {path: judge(page, path) for path in paths}
+def test_a_page_of_each_kind_is_accessible_and_fits(page: Page, pages: dict[str, list[str]]) -> None:
+    kinds = {view: each for view, each in pages.items() if view not in NO_PAGES and view != "more"}
+    assert len(kinds) > 10
+    assert set(STATES) < set(pages["more"])
+    paths = [*(path for each in kinds.values() for path in each), *STATES]
+    found = {path: judge(page, path, in_every_way=False) for path in paths}
     assert listed(found) == ""
 
 
-def test_every_refusal_is_accessible_and_fits(contexts: Contexts, served: Served) -> None:
+@pytest.mark.exhaustive
+def test_every_page_is_accessible_and_fits(page: Page, pages: dict[str, list[str]]) -> None:
+    paths = {path for view, each in pages.items() if view not in NO_PAGES for path in each}
+    assert len(paths) > 30
+    found = {path: judge(page, path, in_every_way=True) for path in sorted(paths)}
+    assert listed(found) == ""
+
+
+@pytest.mark.parametrize("in_every_way", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
+def test_every_refusal_is_accessible_and_fits(contexts: Contexts, served: Served, in_every_way: bool) -> None:
     with contexts.page(served.base) as page:
-        found = {path: judge(page, path, frozenset({400, 404, 410})) for path in REFUSED}
+        found = {path: judge(page, path, frozenset({400, 404, 410}), in_every_way=in_every_way) for path in REFUSED}
     assert listed(found) == ""
 
 

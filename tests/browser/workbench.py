@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Page
 
 from registry.readers.registry_file import RegistryFile
-from tests.browser.axe import light_and_dark
+from tests.browser.axe import light_and_dark, violations
 from tests.browser.conftest import Contexts, answering
 from tests.databases import ReusedDatabase
 from tests.web.colleagues import Somebody, Team
@@ -143,10 +143,11 @@ def sign_in(page: Page, workbench: Workbench, somebody: Somebody) -> None:
     page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "domain": "localhost", "path": "/team"}])
 
 
-def faults(page: Page) -> list[str]:
+def faults(page: Page, *, in_the_dark: bool = True) -> list[str]:
     """Return what is wrong with the page as it is: what does not fit, and what axe-core finds.
 
-    It is measured at each of `WIDTHS`, and judged at the last in the light; in the dark only the colours differ.
+    It is measured at each of `WIDTHS`, and judged at the last in the light; in the dark only the colours differ, which
+    the longer form of a test may look at.
     """
     found = []
     for width in WIDTHS:
@@ -154,4 +155,4 @@ def faults(page: Page) -> list[str]:
         found += [f"{width} px: {each}" for each in page.evaluate(_CUT)]
     # Of a long list axe-core sees the first rows: the others are of the same making, and take their time.
     page.evaluate(_SHORTENED)
-    return found + light_and_dark(page)
+    return found + (light_and_dark(page) if in_the_dark else violations(page))
