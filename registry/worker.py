@@ -2,14 +2,17 @@
 
 ```
 scheduler ──▶ pulse   heartbeat             one thread each, so that a long run of letters keeps neither the
-          ├─▶ sweeps  all but these          pulse nor the effect of a notice waiting, and nothing keeps an
-          ├─▶ post    send                   alert waiting
+          ├─▶ sweeps  all but these          pulse nor the effect of a notice waiting, a mail server that
+          ├─▶ post    send, by mail          hangs neither a webhook nor, where it hangs on a test letter,
+          ├─▶ web     send_by_web            a notice, and nothing keeps an alert waiting
+          ├─▶ tests   check_addresses
           └─▶ alarm   alert, ping
 ```
 
 Each job is an idempotent sweep of `registry.steps.sweeps`: it may run late, twice, or not at all for a day. What a
 sweep raises is logged, and its next run is a new try. Any number of workers may run on a database server: of all of
-them one runs each slot of a sweep, but for the heartbeat and for sending, which all do.
+them one runs each slot of a sweep, but for the heartbeat and for sending, which all do. Whether a sweep fails stands in
+the database, since each run of it may be another worker's; a worker in which one hangs has no heartbeat.
 """
 
 from __future__ import annotations
@@ -19,9 +22,10 @@ import fcntl
 import gc
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Final
@@ -30,15 +34,18 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy.exc import SQLAlchemyError
 
 from registry import clock
 from registry.channels.base import Channel
+from registry.domain.vocabulary import ChannelKind
 from registry.log_lines import describe_error, log_to
 from registry.steps.installation import dispatch_pause
-from registry.steps.sweep_slots import take_this_slot
-from registry.steps.sweeps import list_sweeps
+from registry.steps.pacing import free_connections
+from registry.steps.sweep_slots import forget_other_sweeps, note_failure, note_success, take_this_slot
+from registry.steps.sweeps import Sweeping, list_sweeps
 from registry.steps.watch import HEARTBEAT_LATE_AFTER
-from registry.tables.engine import reading, writing
+from registry.tables.engine import GIVES_UP_LOCKS, reading, writing
 from registry.wiring import Wiring
 
 __all__ = [
@@ -54,12 +61,15 @@ __all__ = [
 
 PULSE: Final = "pulse"
 POST: Final = "post"
+WEB: Final = "web"
+TESTS: Final = "tests"
 SWEEPS: Final = "sweeps"
 ALARM: Final = "alarm"
 
 SCHEDULE: Final[dict[str, tuple[timedelta, str]]] = {
     "heartbeat": (timedelta(seconds=10), PULSE),
     "send": (timedelta(seconds=5), POST),
+    "send_by_web": (timedelta(seconds=5), WEB),
     "announce": (timedelta(seconds=30), SWEEPS),
     "take_effect": (timedelta(seconds=30), SWEEPS),
     "artefacts": (timedelta(seconds=30), SWEEPS),
@@ -70,7 +80,7 @@ SCHEDULE: Final[dict[str, tuple[timedelta, str]]] = {
     "ping": (timedelta(minutes=1), ALARM),
     "call_in": (timedelta(minutes=1), SWEEPS),
     "remind": (timedelta(minutes=5), SWEEPS),
-    "check_addresses": (timedelta(hours=1), POST),
+    "check_addresses": (timedelta(hours=1), TESTS),
     "reconcile": (timedelta(minutes=15), SWEEPS),
     "tell_owners": (timedelta(hours=1), SWEEPS),
     "retire_secrets": (timedelta(hours=1), SWEEPS),
@@ -79,15 +89,23 @@ SCHEDULE: Final[dict[str, tuple[timedelta, str]]] = {
 }
 """How often each sweep runs, and on which thread."""
 
+# `send` of a worker is by mail alone. On the one of `registry tick` all roads go, one after the other.
 LEFT_OUT: Final = {"send_effect": "the same as send; it is there so that one tick also sends what its effects say"}
 
-IN_EVERY_WORKER: Final = frozenset({"heartbeat", "send", "ping"})
+IN_EVERY_WORKER: Final = frozenset({"heartbeat", "send", "send_by_web", "ping"})
 """Not done in turns: each worker lives and sends for itself, and the ping takes its own slot where all is well."""
+
+WAIT_FOR_OTHERS: Final = frozenset({"send", "send_by_web", "check_addresses"})
+"""These rightly take as long as the other side does: a letter a quarter of an hour, and a long list for hours."""
+
+HANGS_AFTER: Final = timedelta(minutes=10)
+"""How long any other sweep may run. Most take less than a second, all pages of a list of 2,000 entries seven; and while
+one runs, those that share its thread wait, so that nothing takes effect."""
 
 STALLED_AFTER: Final = HEARTBEAT_LATE_AFTER
 
 LOOK_EVERY: Final = 0.25
-LOCK_NAME: Final = "worker.lock"
+LOCK_SUFFIX: Final = "-worker.lock"
 
 logger = logging.getLogger("registry.worker")
 
@@ -128,33 +146,59 @@ class Pulse:
 
 
 class Standing:
-    """Whether this worker has done its work: one whose sweep failed last is no state to report as well.
+    """Whether this worker does its work: one whose sweep failed last, or hangs, is in no state to report as well.
 
-    Any of them: a `watch` that fails opens no task, so that nobody would hear of what else goes wrong.
+    Any of them: a `watch` that fails opens no task, so that nobody would hear of what else goes wrong. How a sweep that
+    is done in turns stands with the whole installation, the database knows: what another worker did is no failure here.
     """
 
     def __init__(self) -> None:
         self._failing: set[str] = set()
+        self._running: dict[str, float] = {}
+        self._told: set[str] = set()
+        self._telling = threading.Lock()
+
+    def begin(self, sweep: str) -> None:
+        """Note that a sweep begins."""
+        self._running[sweep] = time.monotonic()
 
     def note(self, sweep: str, *, has_failed: bool) -> None:
         """Note how a sweep ended."""
+        self._running.pop(sweep, None)
+        self._told.discard(sweep)
         (self._failing.add if has_failed else self._failing.discard)(sweep)
 
     def is_well(self) -> bool:
-        """Return whether the last run of every sweep went well, or none has been yet.
+        """Return whether no sweep hangs, and the last run of every one went well, or none has been yet.
 
         The ping itself is not asked, or it would never come back.
         """
-        return not self._failing - {"ping"}
+        return not self._failing - {"ping"} and not self.is_stuck()
+
+    def is_stuck(self) -> bool:
+        """Return whether any sweep hangs. The first time that one is found to, the log says so."""
+        ends_at = time.monotonic() - HANGS_AFTER.total_seconds()
+        hanging = {
+            sweep: began
+            for sweep, began in self._running.copy().items()
+            if began < ends_at and sweep not in WAIT_FOR_OTHERS
+        }
+        with self._telling:
+            for sweep in hanging.keys() - self._told:
+                self._told.add(sweep)
+                _log(logging.CRITICAL, "sweep-hangs", sweep=sweep, seconds=_since(hanging[sweep]))
+        return bool(hanging)
 
 
 @contextmanager
-def only_worker(instance: Path) -> Iterator[None]:
+def only_worker(database: Path) -> Iterator[None]:
     """Hold the lock of the one worker that an embedded database has, or raise `WorkerRunning`.
 
-    The lock ends with the process, however that ends. It is the operating system's: what the file says is for people.
+    It lies beside the database's file, by whichever name that is reached: two instances may share one file. The lock
+    ends with the process, however that ends. It is the operating system's: what the file says is for people.
     """
-    path = instance / LOCK_NAME
+    found = database.resolve()
+    path = found.with_name(found.name + LOCK_SUFFIX)
     with path.open("a+", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -182,8 +226,17 @@ def run_worker(
     """
     used = wiring.make_channels() if channels is None else channels
     standing = Standing()
-    sweeping = dataclasses.replace(wiring.make_sweeping(used), should_stop=lambda: stop.asked, is_well=standing.is_well)
-    sweeps = list_sweeps(sweeping)
+    sweeping = dataclasses.replace(
+        wiring.make_sweeping(used),
+        should_stop=lambda: stop.asked,
+        is_well=standing.is_well,
+        is_stuck=standing.is_stuck,
+    )
+    by_mail = {kind: channel for kind, channel in used.items() if kind == ChannelKind.EMAIL.value}
+    by_web = {kind: channel for kind, channel in used.items() if kind not in by_mail}
+    sweeps = list_sweeps(_limited_to(by_mail, sweeping))
+    sweeps["send_by_web"] = list_sweeps(_limited_to(by_web, sweeping))["send"]
+    carriers = {"send": by_mail, "send_by_web": by_web}
     unknown = sweeps.keys() ^ (SCHEDULE.keys() | LEFT_OUT.keys())
     if unknown:
         raise RuntimeError(f"the schedule and the sweeps differ in {', '.join(sorted(unknown))}")
@@ -191,11 +244,12 @@ def run_worker(
     scheduler = _make_scheduler(job_store or MemoryJobStore())
     for name, (every, thread) in SCHEDULE.items():
         sweep = sweeps[name]
-        if not wiring.uses_sqlite and name not in IN_EVERY_WORKER:
-            sweep = _in_turn(wiring, name, every, sweep)
-        job = _make_job(name, sweep, pulse, standing, used)
+        if name not in IN_EVERY_WORKER:
+            sweep = _for_all(wiring, name, every, sweep)
+        job = _make_job(name, sweep, pulse, standing, carriers.get(name, {}))
         trigger = IntervalTrigger(seconds=int(every.total_seconds()), timezone=UTC)
         scheduler.add_job(job, trigger, id=name, executor=thread, next_run_time=clock.now())
+    _clear_up(wiring)
     # What there is by now stays until the end. To look through all of it for rubbish stops every letter for a while.
     gc.collect()
     gc.freeze()
@@ -217,35 +271,66 @@ def run_worker(
     return 0
 
 
+def _limited_to(channels: dict[str, Channel], sweeping: Sweeping) -> Sweeping:
+    """Let the sweeps send by these channels alone: a channel is used by one thread."""
+    return dataclasses.replace(sweeping, dispatch=dataclasses.replace(sweeping.dispatch, channels=channels))
+
+
 def _make_scheduler(job_store: MemoryJobStore) -> BackgroundScheduler:
     # It warns whenever a sweep is still at work when its next run is due, which is what coalescing is for.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     return BackgroundScheduler(
         timezone=UTC,
         jobstores={"default": job_store},
-        executors={name: ThreadPoolExecutor(1) for name in (PULSE, POST, SWEEPS, ALARM)},
+        executors={name: ThreadPoolExecutor(1) for name in (PULSE, POST, WEB, TESTS, SWEEPS, ALARM)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
 
 
-def _in_turn(wiring: Wiring, name: str, every: timedelta, sweep: Callable[[], object]) -> Callable[[], object]:
-    """Let a sweep run only where this worker is the first to take its slot of time."""
+def _clear_up(wiring: Wiring) -> None:
+    """Free what a worker before this one left behind and nobody else would."""
+    with writing(wiring.engine) as session:
+        forget_other_sweeps(session, SCHEDULE)
+        if wiring.uses_sqlite:
+            free_connections(session)
+
+
+def _for_all(wiring: Wiring, name: str, every: timedelta, sweep: Callable[[], object]) -> Callable[[], object]:
+    """Let a sweep run only where this worker is the first to take its slot of time, and keep for all whether it fails.
+
+    An embedded database has one worker, and every slot is its own.
+    """
+
+    engine = wiring.engine.execution_options(**GIVES_UP_LOCKS)
+
+    def is_ours() -> bool:
+        with writing(engine) as session:
+            return take_this_slot(session, clock.now(), name, every)
 
     def run() -> object:
-        with writing(wiring.engine) as session:
-            is_ours = take_this_slot(session, clock.now(), name, every)
-        return sweep() if is_ours else None
+        if not wiring.uses_sqlite and not is_ours():
+            return None
+        try:
+            did = sweep()
+        except Exception:
+            # Where the database is away nothing can be noted, and the ping does not go out either.
+            with suppress(SQLAlchemyError), writing(engine) as session:
+                note_failure(session, clock.now(), name)
+            raise
+        note_success(engine, name)
+        return did
 
     return run
 
 
 def _make_job(
-    name: str, sweep: Callable[[], object], pulse: Pulse, standing: Standing, channels: dict[str, Channel]
+    name: str, sweep: Callable[[], object], pulse: Pulse, standing: Standing, carried_by: dict[str, Channel]
 ) -> Callable[[], None]:
     def run() -> None:
         began = time.monotonic()
         if name == "heartbeat":
             pulse.beat()
+        standing.begin(name)
         try:
             did = sweep()
             standing.note(name, has_failed=False)
@@ -256,10 +341,9 @@ def _make_job(
             if _is_worth_telling(did):
                 _log(logging.INFO, "sweep", sweep=name, seconds=_since(began), did=did)
         finally:
-            if name == "send":
-                # A server drops a connection that idles until the next letter, which may be weeks away.
-                for channel in channels.values():
-                    channel.close()
+            # A server drops a connection that idles until the next letter, which may be weeks away.
+            for channel in carried_by.values():
+                channel.close()
 
     return run
 

@@ -7,8 +7,9 @@ import json
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -20,11 +21,14 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from registry import worker as worker_module
+from registry.channels.base import Ambiguous, Answer, Envelope
 from registry.clock import now
-from registry.steps.sweep_slots import take_this_slot
+from registry.steps import alert_operators
+from registry.steps.pacing import give_back_connections, take_connections
+from registry.steps.sweep_slots import is_any_failing, take_this_slot
 from registry.steps.sweeps import Sweeping, list_sweeps
 from registry.steps.tasks import open_task
-from registry.tables import Installation, SweepSlot
+from registry.tables import Installation, ProviderConnection, SweepSlot
 from registry.worker import (
     IN_EVERY_WORKER,
     LEFT_OUT,
@@ -37,9 +41,11 @@ from registry.worker import (
     run_worker,
 )
 from tests.alert_receiver import AlertReceiver
+from tests.channels.http_receiver import HttpReceiver
 from tests.channels.scripted_server import Drip, ScriptedServer
 from tests.processes import running, wait_for
-from tests.world import World, antopsis, settings_for
+from tests.steps.web_cast import bremen, connect
+from tests.world import HANOI, World, antopsis, settings_for
 
 
 @pytest.fixture
@@ -92,7 +98,8 @@ def test_every_sweep_is_scheduled_or_left_out_for_a_reason(sqlite_url: str, tmp_
     world = World(settings_for(sqlite_url, tmp_path / "instance"), now())
     sweeps = list_sweeps(world.wiring.make_sweeping(world.channels))
     world.close()
-    assert set(sweeps) == set(SCHEDULE) | set(LEFT_OUT)
+    # What `send` does by web a worker does on a thread of its own.
+    assert set(sweeps) | {"send_by_web"} == set(SCHEDULE) | set(LEFT_OUT)
     assert not set(SCHEDULE) & set(LEFT_OUT)
     assert all(reason for reason in LEFT_OUT.values())
     assert all(timedelta(seconds=1) <= every <= timedelta(hours=1) for every, _ in SCHEDULE.values())
@@ -155,31 +162,105 @@ def test_a_worker_whose_scheduler_dies_says_so_and_exits_non_zero(
     assert events(log)[-1]["event"] == "scheduler-stalled"
 
 
-def test_an_embedded_database_has_one_worker(tmp_path: Path) -> None:
-    with only_worker(tmp_path):
-        with pytest.raises(WorkerRunning) as refused, only_worker(tmp_path):
-            pytest.fail("two workers ran")
-        assert refused.value.process.isdecimal()
-    with only_worker(tmp_path):
-        assert (tmp_path / "worker.lock").exists()
+def test_an_embedded_database_has_one_worker_by_whichever_name(tmp_path: Path) -> None:
+    database, beside = tmp_path / "registry.db", tmp_path / "of-another-instance"
+    beside.mkdir()
+    (beside / "linked.db").symlink_to(database)
+    with only_worker(database):
+        for name in (database, beside / ".." / "registry.db", beside / "linked.db"):
+            with pytest.raises(WorkerRunning) as refused, only_worker(name):
+                pytest.fail("two workers ran")
+            assert refused.value.process.isdecimal()
+        with only_worker(tmp_path / "other.db"):
+            pass
+    with only_worker(database):
+        assert (tmp_path / "registry.db-worker.lock").exists()
+
+
+@pytest.mark.timeout(60)
+def test_two_instances_with_one_database_file_have_one_worker(sqlite_url: str, tmp_path: Path) -> None:
+    log = tmp_path / "one.log"
+    one = _environ(sqlite_url, tmp_path, "outbox:")
+    other = one | {
+        "REGISTRY_INSTANCE": str(tmp_path / "other"),
+        "REGISTRY_SECRET_KEY": one["REGISTRY_SECRET_KEY"],
+    }
+    with running(one, log, "worker"):
+        wait_for(lambda: "worker-started" in log.read_text(), "worker")
+        with running(other, tmp_path / "other.log", "worker") as refused:
+            assert refused.wait(timeout=30) == 2
+    assert "A worker runs on this database already" in (tmp_path / "other.log").read_text()
 
 
 @pytest.mark.timeout(60)
 def test_on_sigterm_the_letter_on_the_wire_is_finished_and_no_other_is_begun(sqlite_url: str, tmp_path: Path) -> None:
     slowly = Drip(b"250 2.0.0 taken\r\n", 0.06)
-    with ScriptedServer({"dot": [slowly, slowly]}) as server:
+
+    def notices(server: ScriptedServer) -> list[bytes]:
+        return [letter for letter in server.letters if b"Subject: Test of this address" not in letter]
+
+    with ScriptedServer({"dot": [slowly, slowly, slowly]}) as server:
         world = World(settings_for(sqlite_url, tmp_path / "instance", server.url), now())
         number = _announce(world)
         log = tmp_path / "worker.log"
         with running(_environ(sqlite_url, tmp_path, server.url), log, "worker") as worker:
-            wait_for(lambda: len(server.letters) == 1, "letter on the wire")
+            wait_for(lambda: len(notices(server)) == 1, "letter on the wire")
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(timeout=20) == 0
         states = sorted(each.state for each in world.status(number).deliveries)
         world.close()
     assert states == ["accepted", "pending"]
-    assert len(server.letters) == 1
+    assert len(notices(server)) == 1
     assert '"did": {"accepted": 1}' in log.read_text()
+
+
+class HangingMail:
+    """A mail server that takes each letter and says nothing until it is released."""
+
+    name, kind, is_real, account = "smtp", "email", True, "smtp:hanging"
+    connections, connections_in_all, requests_per_second = 1, None, None
+
+    def __init__(self) -> None:
+        self.tried: list[str] = []
+        self.released = threading.Event()
+
+    def send(self, envelope: Envelope) -> Answer:
+        self.tried.append(envelope.recipient)
+        self.released.wait(20)
+        return Ambiguous(None, "no answer in the time allowed")
+
+    def sibling(self) -> HangingMail:
+        return self
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+@pytest.fixture
+def hanging_mail() -> Iterator[HangingMail]:
+    hanging = HangingMail()
+    yield hanging
+    hanging.released.set()
+
+
+@pytest.mark.timeout(60)
+def test_a_mail_server_that_hangs_keeps_no_webhook_waiting(
+    database_url: str, tmp_path: Path, hanging_mail: HangingMail
+) -> None:
+    """Neither where it hangs on the daily test of an address, nor on a letter: both do here."""
+    with HttpReceiver() as receiver:
+        settings = settings_for(database_url, tmp_path / "instance", "smtp://127.0.0.1:1?starttls=off")
+        with closing(World(settings, now())) as world:
+            world.apply(antopsis(customers=HANOI + bremen()))
+            connect(world, receiver)
+            world.at = now()
+            world.announce(antopsis(helsinki=True, customers=HANOI + bremen()))
+            with Running(world, channels={**world.channels, "email": hanging_mail}) as worker:
+                wait_for(lambda: len(receiver.requests) == 1, "webhook")
+                wait_for(lambda: len(hanging_mail.tried) == 2, "a test of the address, and a letter")
+                worker.stop.ask()
+                hanging_mail.released.set()
+    assert set(hanging_mail.tried) == {"support@antopsis.example", "privacy@hanoi.example"}
 
 
 class Runs:
@@ -205,7 +286,8 @@ class Runs:
 
             return run
 
-        return {name: sweep(name) for name in [*SCHEDULE, *LEFT_OUT]}
+        made = {name: sweep(name) for name in [*SCHEDULE, *LEFT_OUT]}
+        return made if "email" in sweeping.dispatch.channels else {**made, "send": made["send_by_web"]}
 
     def _take(self, session: Session, at: datetime, name: str, every: timedelta) -> bool:
         is_ours = take_this_slot(session, at, name, every)
@@ -256,7 +338,149 @@ def test_the_slots_of_a_worker_that_does_nothing_any_more_are_the_others(
             wait_for(lambda: runs.of("second", "announce") >= 2, "the other worker's slots")
     first.close()
     second.close()
-    assert len(set(runs.taken)) == len(runs.taken)
+
+
+def sweep_that(
+    monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], None], every: timedelta = timedelta(seconds=1)
+) -> None:
+    """Let every sweep run each second, and that of this name do no more than `act`."""
+
+    def listed(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
+        return list_sweeps(sweeping) | {name: act}
+
+    schedule = {each: (every, thread) for each, (_, thread) in SCHEDULE.items()}
+    monkeypatch.setattr(worker_module, "SCHEDULE", schedule)
+    monkeypatch.setattr(worker_module, "list_sweeps", listed)
+    monkeypatch.setattr(alert_operators, "PING_EVERY", every)
+
+
+def is_failing(world: World) -> bool:
+    with world.reading() as session:
+        return is_any_failing(session)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_worker_pings_while_a_sweep_fails_whoever_ran_it_last(
+    postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: StringIO, workers: int
+) -> None:
+    is_broken, ran = threading.Event(), []
+
+    def watch() -> None:
+        ran.append(is_broken.is_set())
+        if is_broken.is_set():
+            raise RuntimeError("nobody would hear of what else goes wrong")
+
+    is_broken.set()
+    sweep_that(monkeypatch, "watch", watch)
+    with AlertReceiver() as receiver, ExitStack() as stack:
+        roads = {"REGISTRY_PING_URL": f"{receiver.url}/ping"}
+        worlds = [World(settings_for(postgresql_url, tmp_path / str(n), **roads), now()) for n in range(workers)]
+        for world in worlds:
+            stack.callback(world.close)
+        for world in worlds:
+            stack.enter_context(Running(world))
+        wait_for(lambda: len(ran) >= 2 * workers, "failures")
+        before = len(receiver.arrived)
+        wait_for(lambda: len(ran) >= 6 * workers, "more failures")
+        assert len(receiver.arrived) == before
+        is_broken.clear()
+        wait_for(lambda: not is_failing(worlds[0]) and len(receiver.arrived) > before, "ping")
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_that_is_started_anew_tries_at_once_what_failed_before(
+    postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    ran = []
+
+    def erase() -> None:
+        ran.append(1)
+        if len(ran) == 1:
+            raise RuntimeError("the disk is full")
+
+    sweep_that(monkeypatch, "erase_expired", erase, every=timedelta(hours=1))
+    with closing(World(settings_for(postgresql_url, tmp_path / "instance"), now())) as world:
+        for is_left_failing in (True, False):
+            with Running(world):
+                wait_for(lambda wanted=is_left_failing: is_failing(world) is wanted and ran, "end of the sweep")  # type: ignore[misc]  # bound now
+        with Running(world):
+            wait_for(lambda: log.getvalue().count("worker-started") == 3, "third start")
+    assert len(ran) == 2, "and not what went well in its hour"
+
+
+@pytest.mark.timeout(60)
+def test_a_sweep_that_hangs_stops_the_ping_and_the_heartbeat_until_it_ends(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    may_end = threading.Event()
+    sweep_that(monkeypatch, "artefacts", lambda: (may_end.wait(40), None)[1])
+    monkeypatch.setattr(worker_module, "HANGS_AFTER", timedelta(seconds=1))
+
+    def hung() -> list[dict[str, Any]]:
+        return [each for each in events(log) if each["event"] == "sweep-hangs" and each["sweep"] == "artefacts"]
+
+    with AlertReceiver() as receiver:
+        roads = {"REGISTRY_PING_URL": f"{receiver.url}/ping"}
+        with closing(World(settings_for(database_url, tmp_path / "instance", **roads), now())) as world, Running(world):
+            wait_for(hung, "finding")
+            time.sleep(1)
+            before, beaten_at = len(receiver.arrived), heartbeat_of(world)
+            time.sleep(3)
+            assert (len(receiver.arrived), heartbeat_of(world)) == (before, beaten_at)
+            may_end.set()
+            wait_for(lambda: len(receiver.arrived) > before and heartbeat_of(world) > beaten_at, "life")
+    (told,) = hung()
+    assert told["level"] == "critical"
+
+
+def test_what_waits_for_other_peoples_servers_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "HANGS_AFTER", timedelta(0))
+    standing = Standing()
+    standing.begin("send")
+    standing.begin("check_addresses")
+    assert standing.is_well()
+    standing.begin("alert")
+    assert not standing.is_well()
+    standing.note("alert", has_failed=False)
+    assert standing.is_well()
+
+
+@pytest.mark.timeout(60)
+def test_a_table_that_somebody_has_locked_fails_its_sweep_and_holds_up_no_other(
+    postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    monkeypatch.setattr("registry.tables.engine.LOCK_SECONDS", 1)
+    announced: list[int] = []
+    sweep_that(monkeypatch, "announce", lambda: announced.append(1))
+    with AlertReceiver() as receiver:
+        roads = {"REGISTRY_PING_URL": f"{receiver.url}/ping"}
+        with closing(World(settings_for(postgresql_url, tmp_path / "instance", **roads), now())) as world:
+            _announce(world)
+            with world.wiring.engine.connect() as somebody:
+                somebody.execute(text("LOCK TABLE artefacts IN ACCESS EXCLUSIVE MODE"))
+                with Running(world):
+                    wait_for(lambda: is_failing(world), "failure")
+                    announced.clear()
+                    before = len(receiver.arrived)
+                    wait_for(lambda: len(announced) >= 3, "the other sweeps")
+                    assert len(receiver.arrived) == before
+                    somebody.rollback()
+                    wait_for(lambda: len(receiver.arrived) > before, "ping")
+
+
+def test_one_worker_of_an_embedded_database_has_all_connections_at_its_start(
+    sqlite_url: str, tmp_path: Path, log: StringIO
+) -> None:
+    with closing(World(settings_for(sqlite_url, tmp_path / "instance"), now())) as world:
+        with world.writing() as session:
+            assert take_connections(session, world.at, "smtp:relay", "killed", 2, 2) == 2
+        with Running(world):
+            wait_for(lambda: "worker-started" in log.getvalue(), "worker")
+        with world.reading() as session:
+            assert session.scalars(select(ProviderConnection.token)).all() == [None, None]
+        with world.writing() as session:
+            give_back_connections(session, "killed")
 
 
 @pytest.mark.timeout(60)

@@ -195,6 +195,7 @@ def _worker(heartbeat_at: datetime | None, now: datetime) -> Finding:
     age = now - heartbeat_at
     # A beat from the future was made by a clock that was wrong.
     if abs(age) > STALLED_AFTER:
+        remedy += " Where it runs, one of its sweeps hangs, and its log says which."
         return Finding("Worker", Grade.WRONG, f"last seen {say_at(heartbeat_at, 'UTC')}.", remedy)
     return Finding("Worker", Grade.OK, f"seen {count_of(max(0, int(age.total_seconds())), 'second')} ago.")
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import click
@@ -192,7 +193,7 @@ def worker(context: click.Context, run: Invocation) -> None:
     """
     wiring = run.wiring
     wiring.bind()
-    with only_worker(wiring.instance) if wiring.uses_sqlite else nullcontext():
+    with only_worker(Path(str(wiring.engine.url.database))) if wiring.uses_sqlite else nullcontext():
         stop = StopRequest()
         for number in STOP_SIGNALS:
             signal.signal(number, stop.ask)

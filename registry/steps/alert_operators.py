@@ -17,7 +17,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from registry.channels.alerts import AlertRoad, NotHeard
-from registry.steps.sweep_slots import take_this_slot
+from registry.steps.sweep_slots import is_any_failing, take_this_slot
 from registry.steps.task_words import say_remedy, say_task, say_time_left
 from registry.steps.tasks import ListedTask
 from registry.steps.watch import HEARTBEAT_LATE_AFTER
@@ -63,8 +63,8 @@ def send_alerts(engine: Engine, clock: Callable[[], datetime], road: AlertRoad, 
 def send_ping(engine: Engine, clock: Callable[[], datetime], road: AlertRoad, is_well: Callable[[], bool]) -> bool:
     """Say once a minute that all is well, and return whether that was heard.
 
-    It stays away where `is_well` says no, where the worker's heartbeat is late, and where the database takes no
-    writing: taking the minute's slot is the proof of it.
+    It stays away where `is_well` says no of this worker, where the last run of any sweep failed, by whichever worker,
+    where the heartbeat is late, and where the database takes no writing: taking the minute's slot is the proof of it.
     """
     if road.ping_url is None or not is_well():
         return False
@@ -72,6 +72,8 @@ def send_ping(engine: Engine, clock: Callable[[], datetime], road: AlertRoad, is
         now = clock()
         beat_at = session.scalar(select(Installation.heartbeat_at))
         if beat_at is None or now - beat_at > HEARTBEAT_LATE_AFTER:
+            return False
+        if is_any_failing(session):
             return False
         if not take_this_slot(session, now, PING, PING_EVERY):
             return False

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from registry.steps.installation import PauseReason, reasons_of
+from registry.steps.sweep_slots import list_failing_for
 from registry.steps.tasks import BY_A_PERSON
 from registry.steps.watch import HEARTBEAT_LATE_AFTER
 from registry.tables import Installation
@@ -22,6 +23,9 @@ from registry.tables.engine import reading
 
 FIRST_WORKER_WITHIN: Final = timedelta(minutes=10)
 """How long an installation may be up before its first worker: a platform may wait for the web before it starts one."""
+FAILS_FOR: Final = timedelta(minutes=10)
+"""How long a sweep may fail, again and again, until the installation counts as doing its work no more. A single failure
+is mended by the next run."""
 
 
 class SchemaState(StrEnum):
@@ -46,7 +50,10 @@ class SchedulerState(StrEnum):
 
 @dataclass(frozen=True)
 class Health:
-    """What was found. `heartbeat_age` is None where there was none; `paused_because` is a code, never words."""
+    """What was found. `heartbeat_age` is None where there was none; `paused_because` is a code, never words.
+
+    `failing` are the sweeps that have failed for FAILS_FOR, by name.
+    """
 
     database_answers: bool
     schema: SchemaState = SchemaState.UNKNOWN
@@ -55,6 +62,7 @@ class Health:
     heartbeat_age: timedelta | None = None
     is_paused: bool | None = None
     paused_because: str | None = None
+    failing: tuple[str, ...] = ()
 
     @property
     def is_ready(self) -> bool:
@@ -63,6 +71,7 @@ class Health:
             self.database_answers
             and self.schema is SchemaState.NEWEST
             and self.scheduler in (SchedulerState.ALIVE, SchedulerState.EXPECTED)
+            and not self.failing
         )
 
 
@@ -78,6 +87,7 @@ def look_at_health(engine: Engine, now: datetime, newest: str | None, known: fro
             if schema is not SchemaState.NEWEST:
                 return Health(True, schema, found)
             installation = session.get(Installation, 1)
+            failing = tuple(list_failing_for(session, FAILS_FOR))
     except SQLAlchemyError:
         return Health(False)
     if installation is None:
@@ -86,7 +96,7 @@ def look_at_health(engine: Engine, now: datetime, newest: str | None, known: fro
     paused = installation.paused_because
     codes = [reason for reason in reasons_of(paused) if reason in set(PauseReason)]
     because = None if installation.paused_at is None else codes[-1] if codes else BY_A_PERSON
-    return Health(True, schema, found, scheduler, age, installation.paused_at is not None, because)
+    return Health(True, schema, found, scheduler, age, installation.paused_at is not None, because, failing)
 
 
 def _find_revision(session: Session) -> str | None:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import exists, func, select, text
+from sqlalchemy import String, case, cast, exists, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from registry.domain.deliveries import DeliveryState
 from registry.steps.sweep_slots import shared_clock
 from registry.steps.tasks import count_open_tasks
-from registry.tables import Attempt, Delivery, Installation, ProviderPacing
+from registry.tables import Attempt, Delivery, Event, Installation, ProviderPacing
 from registry.tables.deliveries import DUE_STATES
 
 FIRST_TRIES_OF: Final = timedelta(days=1)
@@ -89,7 +89,9 @@ def measure(session: Session, now: datetime) -> Measurements:
 def _first_tries(session: Session, now: datetime) -> list[float]:
     """Return the seconds from due to the first try of the newest letters, sorted.
 
-    A letter is due when its row is made, and the newest tries have the highest numbers: no index by time is needed.
+    The newest tries have the highest numbers: no index by time is needed. A row tells when its letter is due, until it
+    is tried again; the record, when one was called in that stood by; and else it was due when it was made. A worker
+    that died before it began had claimed only what was due.
     """
     newest = (
         select(Attempt.id, Attempt.delivery_id, Attempt.n, Attempt.send_started_at)
@@ -97,16 +99,32 @@ def _first_tries(session: Session, now: datetime) -> list[float]:
         .limit(MOST_FIRST_TRIES)
         .subquery()
     )
-    earlier = aliased(Attempt)
+    earlier, any_try = aliased(Attempt), aliased(Attempt)
     was_begun_before = exists().where(
         earlier.delivery_id == newest.c.delivery_id, earlier.n < newest.c.n, earlier.send_started_at.is_not(None)
     )
+    claimed_at = select(func.min(any_try.claimed_at)).where(any_try.delivery_id == Delivery.id).scalar_subquery()
+    is_tried_again = Delivery.due_at > newest.c.send_started_at
+    called_in_at = (
+        select(func.max(Event.at))
+        .where(
+            Event.publisher_id == Delivery.publisher_id,
+            Event.subject_kind == "delivery",
+            Event.subject == cast(Delivery.id, String),
+            Event.kind == "delivery.called_in",
+        )
+        .scalar_subquery()
+    )
     rows = session.execute(
-        select(newest.c.send_started_at, Delivery.created_at)
+        select(
+            newest.c.send_started_at,
+            case((is_tried_again, func.coalesce(called_in_at, Delivery.created_at)), else_=Delivery.due_at),
+            claimed_at,
+        )
         .join(Delivery, Delivery.id == newest.c.delivery_id)
         .where(newest.c.send_started_at >= now - FIRST_TRIES_OF, ~was_begun_before)
     )
-    return sorted(_seconds(started_at - due_at) for started_at, due_at in rows)
+    return sorted(_seconds(started_at - min(due_at, claimed_at)) for started_at, due_at, claimed_at in rows)
 
 
 def _quantiles(spans: Sequence[float]) -> dict[float, float]:

@@ -19,6 +19,7 @@ from registry.steps.endpoint_owners import tell_owners
 from registry.steps.endpoints import retire_secrets
 from registry.steps.erase_expired import erase_expired
 from registry.steps.installation import beat
+from registry.steps.pacing import renew_connections
 from registry.steps.persist import DATABASE_AWAY
 from registry.steps.reconcile import reconcile
 from registry.steps.record import WORKER
@@ -27,9 +28,10 @@ from registry.steps.recover_leases import recover_leases
 from registry.steps.remind import send_reminders
 from registry.steps.send_deliveries import Dispatch, send_deliveries
 from registry.steps.subscribe import sweep_expired_requests
+from registry.steps.sweep_slots import note_success
 from registry.steps.take_effect import take_effect
 from registry.steps.watch import watch
-from registry.tables.engine import writing
+from registry.tables.engine import GIVES_UP_LOCKS, writing
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Sweeping:
     """What the sweeps need. `clock` gives aware UTC; a tick with a time of its own passes a clock that stands.
 
     `should_stop` is asked between two letters: a worker that is to stop finishes the one on the wire and no more.
-    `alerts` is the road to the operators, and `is_well` whether this process has nothing to hide from them.
+    `alerts` is the road to the operators, and `is_well` whether this process has nothing to hide from them. While
+    `is_stuck` says that a sweep of this process hangs, it gives no sign of life.
     """
 
     engine: Engine
@@ -48,6 +51,7 @@ class Sweeping:
     should_stop: Callable[[], bool] = lambda: False
     alerts: AlertRoad = field(default_factory=AlertRoad)
     is_well: Callable[[], bool] = lambda: True
+    is_stuck: Callable[[], bool] = lambda: False
 
 
 def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
@@ -55,8 +59,10 @@ def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
 
     What is due to be said comes before sending, and effect after it, so that one tick brings a quiet day to its end.
     Statements that effect adds are sent by the last one. What needs a person is looked for when all that is done.
+    None but those that wait for other servers anyway waits without end for what somebody else has locked.
     """
-    engine, clock, dispatch = sweeping.engine, sweeping.clock, sweeping.dispatch
+    patient, clock, dispatch = sweeping.engine, sweeping.clock, sweeping.dispatch
+    engine = patient.execution_options(**GIVES_UP_LOCKS)
     letterhead = dispatch.letterhead
 
     def in_session(step: Callable[..., object], *arguments: object) -> Callable[[], object]:
@@ -78,8 +84,14 @@ def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
 
         return run
 
+    def heartbeat() -> None:
+        with writing(engine) as session:
+            renew_connections(session, clock())
+            if not sweeping.is_stuck():
+                beat(session, clock())
+
     def send() -> object:
-        return send_deliveries(engine, clock, dispatch, should_stop=sweeping.should_stop)
+        return send_deliveries(patient, clock, dispatch, should_stop=sweeping.should_stop)
 
     def erase() -> object:
         return erase_expired(engine, clock, should_stop=sweeping.should_stop)
@@ -88,7 +100,7 @@ def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
         return match_outcomes(engine, clock, WORKER, should_stop=sweeping.should_stop)
 
     def check() -> object:
-        return check_addresses(engine, clock, dispatch, should_stop=sweeping.should_stop)
+        return check_addresses(patient, clock, dispatch, should_stop=sweeping.should_stop)
 
     def alert() -> object:
         return send_alerts(engine, clock, sweeping.alerts, letterhead.base_url)
@@ -97,7 +109,7 @@ def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
         return send_ping(engine, clock, sweeping.alerts, sweeping.is_well)
 
     return {
-        "heartbeat": in_session(beat),
+        "heartbeat": heartbeat,
         "recover_leases": in_session(recover_leases),
         "announce": over_notices(announce_due_notices, letterhead),
         "match_outcomes": match,
@@ -132,6 +144,7 @@ def tick(sweeping: Sweeping, begins: Callable[[str], None] = lambda name: None) 
         begins(name)
         try:
             did[name] = sweep()
+            note_success(sweeping.engine, name)
         except DATABASE_AWAY:
             raise
         except Exception as raised:  # noqa: BLE001 - it is raised once the others had their turn

@@ -22,7 +22,7 @@ from registry.tables.installation import Artefact, Installation, RingKey
 from registry.tables.legal_holds import LegalHold
 from registry.tables.notices import Approval, Letter, Notice, NoticeChange, NoticeCustomer, Statement
 from registry.tables.objections import Acknowledgement, Objection
-from registry.tables.pacing import ProviderConnection, ProviderPacing, SweepSlot
+from registry.tables.pacing import FailingSweep, ProviderConnection, ProviderPacing, SweepSlot
 from registry.tables.people import Membership, Passkey, Person, SignIn
 from registry.tables.publishers import Product, Publisher, PublisherTerms
 from registry.tables.tasks import AddressCheck, StoredMail, Task
@@ -50,6 +50,7 @@ __all__ = [
     "EntryKey",
     "EntryVersion",
     "Event",
+    "FailingSweep",
     "Installation",
     "LegalHold",
     "Letter",

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session
@@ -28,6 +28,12 @@ NOTICES_SILENCE = {
 """libpq's parameters, in seconds and the last in milliseconds: a server that went away without a word is given up after
 a minute, instead of holding a worker until the kernel does. What the database's address says instead counts."""
 
+GIVES_UP_LOCKS: Final = {"gives_up_locks": True}
+"""The execution options of whoever must not wait for ever for what another session has locked."""
+LOCK_SECONDS: Final = 60
+"""How long that one waits on PostgreSQL: longer than any transaction of this service, of which announcing to a million
+readers takes twenty seconds. SQLite has BUSY_SECONDS for everybody."""
+
 
 def make_engine(url: str) -> Engine:
     """Return an engine for `url` with the registry's rules for transactions and durability attached.
@@ -44,7 +50,9 @@ def make_engine(url: str) -> Engine:
         return engine
     said = make_url(url).query
     arguments = {name: value for name, value in NOTICES_SILENCE.items() if name not in said}
-    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=arguments)
+    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=arguments)
+    event.listen(engine, "begin", _limit_waiting)
+    return engine
 
 
 def _keep_to_its_owner(dialect: object, record: object, arguments: list[Any], named: object) -> None:
@@ -67,6 +75,11 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _limit_waiting(connection: Connection) -> None:
+    if connection.get_execution_options().get("gives_up_locks", False):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
 
 
 @contextmanager

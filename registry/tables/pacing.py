@@ -1,4 +1,4 @@
-"""What all workers share: the pace of each provider account, its connections, and whose turn a sweep is (R31)."""
+"""What all workers share: each provider account's pace and connections, whose turn a sweep is, which fail (R31)."""
 
 from __future__ import annotations
 
@@ -45,3 +45,16 @@ class SweepSlot(Base):
 
     sweep: Mapped[Code] = mapped_column(primary_key=True)
     slot_at: Mapped[datetime]
+
+
+class FailingSweep(Base):
+    """A sweep whose last run failed, whichever worker ran it: since when it has, and when it did last.
+
+    The row goes with the first run that does not fail.
+    """
+
+    __tablename__ = "failing_sweeps"
+
+    sweep: Mapped[Code] = mapped_column(primary_key=True)
+    failing_since: Mapped[datetime]
+    failed_at: Mapped[datetime]

@@ -83,6 +83,7 @@ def _checks(found: Health) -> dict[str, dict[str, object]]:
             "state": found.scheduler,
             "heartbeat_age_seconds": round(age.total_seconds(), 1) if age is not None else None,
         },
+        "sweeps": {"ok": not found.failing, "failing": list(found.failing)},
         # A pause is a person's decision: shown, and no reason to take the service away from its readers.
         "dispatch": {"ok": True, "paused": found.is_paused, "because": found.paused_because},
     }

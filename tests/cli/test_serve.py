@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from sqlalchemy import make_url
 
 from registry.worker import only_worker
 from tests.cli.conftest import Terminal, environ_for
@@ -90,9 +91,9 @@ def test_the_web_takes_its_port_from_the_platform(sqlite_terminal: Terminal, tak
 
 
 def test_a_second_worker_on_sqlite_is_refused_with_a_clear_message(sqlite_terminal: Terminal) -> None:
-    instance = sqlite_terminal.folder / "instance"
-    instance.mkdir()
-    with only_worker(instance):
+    database = make_url(sqlite_terminal.environ["REGISTRY_DATABASE_URL"]).database
+    assert database is not None
+    with only_worker(Path(database)):
         refused = sqlite_terminal.run("worker", exit_code=2)
     assert f"A worker runs on this database already (process {os.getpid()})" in refused.stderr
     assert refused.stderr.count("\n") == 1

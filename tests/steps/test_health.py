@@ -9,16 +9,18 @@ import pytest
 from sqlalchemy import text, update
 
 from registry.migrations import known_revisions, newest_revision
+from registry.steps.claim_deliveries import claim_deliveries
 from registry.steps.health import Health, look_at_health
 from registry.steps.installation import pause
 from registry.steps.measurements import Measurements, measure
-from registry.steps.sweep_slots import shared_clock
+from registry.steps.sweep_slots import note_failure, note_success, shared_clock
 from registry.steps.tasks import open_task
 from registry.tables import Attempt, Delivery, Installation, ProviderPacing
 from registry.tables.engine import make_engine
 from tests.channels.smtp_server import MailServer
 from tests.steps.path_cast import sweep
 from tests.steps.post_office import announce_to
+from tests.steps.test_call_in import DPO, SECOND, announce, called
 from tests.world import ANNA, World, utc
 
 
@@ -49,6 +51,25 @@ def test_a_scheduler_that_is_silent_for_two_minutes_makes_it_unready(
     found = look(world)
     assert found.is_ready is is_ready
     assert found.scheduler == ("alive" if is_ready else "late")
+
+
+def test_a_sweep_that_fails_for_ten_minutes_makes_it_unready_and_a_single_failure_does_not(world: World) -> None:
+    def fail(minutes: int) -> Health:
+        world.at += timedelta(minutes=minutes)
+        sweep(world, "heartbeat")
+        with world.writing() as session:
+            note_failure(session, world.at, "watch")
+        return look(world)
+
+    assert fail(0).is_ready
+    world.at += timedelta(minutes=50)
+    sweep(world, "heartbeat")
+    assert look(world).is_ready, "it failed once, and runs again within the hour"
+    found = fail(10)
+    assert (found.is_ready, found.failing, found.scheduler) == (False, ("watch",), "alive")
+    note_success(world.wiring.engine, "watch")
+    assert look(world).is_ready
+    assert fail(0).is_ready
 
 
 @pytest.mark.parametrize(("minutes", "scheduler"), [(9, "expected"), (11, "never")])
@@ -137,6 +158,37 @@ def test_only_the_first_try_of_a_letter_counts_for_how_soon_it_was_tried(world: 
         assert session.query(Attempt).count() == 2
     world.at += timedelta(days=1)
     assert figures(world).first_tries == 0
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_a_contact_that_stood_by_was_due_when_it_was_called_in(
+    world: World, mail_server: MailServer, is_refused: bool
+) -> None:
+    mail_server.script(DPO, 450, "4.2.0 busy")
+    if is_refused:
+        mail_server.script(SECOND, 450, "4.2.0 busy")
+    announce(world, SECOND)
+    while not called(world):
+        sweep(world, "send")
+        world.at += timedelta(minutes=30)
+    world.at += timedelta(seconds=40)
+    sweep(world, "send")
+    measured = figures(world)
+    # The first try of the other one lies more than a day back.
+    assert (measured.first_tries, measured.first_try_seconds[1.0]) == (1, 40.0)
+
+
+def test_a_letter_that_a_killed_worker_had_claimed_was_due_all_along(world: World) -> None:
+    announce_to(world, "a@reader.example", customers="")
+    began = world.at
+    with world.writing() as session:
+        (lease,) = claim_deliveries(session, world.at, world.channels["email"], (), 1)
+    assert lease.delivery_id
+    change(world, Delivery, lease_until=began - timedelta(days=1))
+    world.at += timedelta(minutes=31)
+    sweep(world, "recover_leases")
+    sweep(world, "send")
+    assert figures(world).first_try_seconds[1.0] == 31 * 60
 
 
 def test_quantiles_are_figures_that_were_measured(world: World) -> None:

@@ -10,8 +10,19 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.steps.sweep_slots import shared_clock, slot_at, take_slot, take_this_slot
-from registry.tables import SweepSlot
+from registry.steps.sweep_slots import (
+    forget_other_sweeps,
+    is_any_failing,
+    list_failing_for,
+    note_failure,
+    note_success,
+    shared_clock,
+    slot_at,
+    take_slot,
+    take_this_slot,
+)
+from registry.steps.sweeps import tick
+from registry.tables import FailingSweep, SweepSlot
 from registry.tables.engine import make_engine, writing
 from tests.world import World, utc
 
@@ -104,3 +115,82 @@ def test_slots_go_by_the_clock_that_all_workers_share(world: World) -> None:
         # The database server's own clock, which no test moves.
         assert abs(shared - datetime.now(UTC)) < MINUTE
         assert abs(begins - datetime.now(UTC)) < 2 * MINUTE
+
+
+def fail(world: World, name: str) -> None:
+    with world.writing() as session:
+        note_failure(session, world.at, name)
+
+
+def failing_for(world: World, minutes: int) -> list[str]:
+    with world.reading() as session:
+        return list_failing_for(session, minutes * MINUTE)
+
+
+def test_a_sweep_that_failed_fails_for_everybody_until_it_goes_well(world: World) -> None:
+    fail(world, "watch")
+    with world.reading() as session:
+        assert is_any_failing(session)
+    note_success(world.wiring.engine, "announce")
+    with world.reading() as session:
+        assert is_any_failing(session), "another sweep makes nothing of it good"
+    note_success(world.wiring.engine, "watch")
+    with world.reading() as session:
+        assert not is_any_failing(session)
+
+
+def test_how_long_a_sweep_has_failed_is_from_its_first_failure_to_its_last(world: World) -> None:
+    fail(world, "watch")
+    world.at += timedelta(hours=5)
+    assert failing_for(world, 10) == [], "one failure alone"
+    fail(world, "watch")
+    fail(world, "announce")
+    assert failing_for(world, 10) == ["watch"]
+    note_success(world.wiring.engine, "watch")
+    fail(world, "watch")
+    assert failing_for(world, 10) == []
+
+
+def test_a_slot_in_which_the_sweep_failed_may_be_taken_again_and_no_earlier_one(world: World) -> None:
+    def take(name: str, at: datetime) -> bool:
+        with world.writing() as session:
+            return take_slot(session, name, at)
+
+    at = utc("2026-09-30 08:00")
+    assert take("watch", at)
+    assert not take("watch", at)
+    fail(world, "announce")
+    assert not take("watch", at)
+    fail(world, "watch")
+    assert take("watch", at)
+    assert not take("watch", at - MINUTE)
+    note_success(world.wiring.engine, "watch")
+    assert not take("watch", at)
+
+
+def test_a_sweep_that_a_later_release_has_not_is_forgotten(world: World) -> None:
+    fail(world, "of_the_release_before")
+    fail(world, "watch")
+    with world.writing() as session:
+        forget_other_sweeps(session, {"watch", "announce"})
+        assert session.scalars(select(FailingSweep.sweep)).all() == ["watch"]
+
+
+def test_a_tick_that_does_the_work_makes_good_what_failed_before(world: World) -> None:
+    fail(world, "watch")
+    tick(world.wiring.make_sweeping(world.channels, world.clock))
+    with world.reading() as session:
+        assert not is_any_failing(session)
+
+
+def test_workers_whose_sweep_fails_at_once_leave_one_row(world: World) -> None:
+    barrier = threading.Barrier(4)
+
+    def work(_: int) -> None:
+        barrier.wait(20)
+        fail(world, "watch")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    with world.reading() as session:
+        assert session.scalars(select(FailingSweep.sweep)).all() == ["watch"]

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from registry.migrations import configure, downgrade, find_revision, newest_revision, upgrade
 from registry.tables import Base
-from registry.tables.engine import make_engine, reading, writing
+from registry.tables.engine import GIVES_UP_LOCKS, make_engine, reading, writing
 
 
 def test_models_and_migrations_agree(database_url: str) -> None:
@@ -72,6 +72,17 @@ def test_sqlite_is_durable_and_keeps_foreign_keys(sqlite_url: str) -> None:
     engine.dispose()
 
 
+def test_who_gives_up_locks_waits_for_a_minute_and_nobody_else_does(postgresql_url: str) -> None:
+    engine = make_engine(postgresql_url)
+    shown = []
+    for each in (engine.execution_options(**GIVES_UP_LOCKS), engine):
+        for session_of in (reading, writing):
+            with session_of(each) as session:
+                shown.append(session.scalar(text("SHOW lock_timeout")))
+    engine.dispose()
+    assert shown == ["1min", "1min", "0", "0"]
+
+
 def test_an_error_of_the_database_quotes_nothing_that_was_bound(database_url: str) -> None:
     engine = make_engine(database_url)
     with pytest.raises(DBAPIError) as failed, reading(engine) as session:
@@ -103,7 +114,7 @@ def test_an_open_writer_blocks_no_reader_on_sqlite(sqlite_url: str) -> None:
 def test_every_table_of_a_publisher_carries_it_in_its_foreign_keys() -> None:
     without = {"publishers", "events", "installation", "ring_keys", "outcomes"}
     # One account at a provider serves all publishers of an installation.
-    without |= {"provider_pacing", "provider_connections", "send_batches", "sweep_slots"}
+    without |= {"provider_pacing", "provider_connections", "send_batches", "sweep_slots", "failing_sweeps"}
     # One person may work for several publishers.
     without |= {"people", "passkeys", "sign_ins"}
     for table in Base.metadata.sorted_tables:

@@ -51,6 +51,7 @@ def test_a_service_whose_worker_lives_is_ready_and_says_what_it_looked_at(site: 
             "database": {"ok": True},
             "schema": {"ok": True, "state": "newest", "found": newest_revision()},
             "scheduler": {"ok": True, "state": "alive", "heartbeat_age_seconds": 0.0},
+            "sweeps": {"ok": True, "failing": []},
             "dispatch": {"ok": True, "paused": False, "because": None},
         },
     }
