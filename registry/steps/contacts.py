@@ -31,7 +31,7 @@ from registry.steps.end_subscription import EndedBecause, end_subscription
 from registry.steps.former_address import tell_former_address
 from registry.steps.keyring import Keyring, make_keyring
 from registry.steps.letterhead import Letterhead
-from registry.steps.lookup import read_customer_terms, read_facts
+from registry.steps.lookup import find_customer_terms, read_facts
 from registry.steps.make_statement import deliver_pending_to
 from registry.steps.record import Actor, record_event
 from registry.steps.service_letters import (
@@ -180,7 +180,7 @@ def refuse_last_contact(
     One that stands by is one, a chat room is none, and a webhook is one where the customer's terms say so. It is none
     in place of a mailbox: while it fails nobody would be told, so for the last mailbox this raises `LastMailbox`.
     """
-    terms = read_customer_terms(session, customer, read_facts(session, publisher).notice)
+    terms = find_customer_terms(session, customer, read_facts(session, publisher).notice)
     rows = session.execute(
         select(Address.value, Address.channel)
         .join(Subscription, Subscription.address_id == Address.id)
@@ -200,8 +200,9 @@ def refuse_last_contact(
     }
     if not others:
         raise LastContact(customer=customer.key, publisher=publisher.slug)
-    is_mailbox = session.get_one(Address, contact.address_id).channel == ChannelKind.EMAIL.value
-    if is_mailbox and ChannelKind.EMAIL.value not in others:
+    address = session.get_one(Address, contact.address_id)
+    is_written_to = address.value is not None and not is_suppressed(session, publisher, keyring, address.value)
+    if address.channel == ChannelKind.EMAIL.value and is_written_to and ChannelKind.EMAIL.value not in others:
         raise LastMailbox(customer=customer.key, publisher=publisher.slug)
 
 

@@ -13,16 +13,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState, SkipReason, can_prove_receipt
 from registry.domain.notice_life import PENDING_STATES, NoticeState
-from registry.domain.vocabulary import ChannelKind, StatementKind
+from registry.domain.terms import find_terms
+from registry.domain.vocabulary import StatementKind
 from registry.steps.make_statement import EXPLAINS
 from registry.steps.one_by_one import NoteTrouble, find_in_one
 from registry.steps.receipts import DECIDED_BY_A_PERSON, DEEMED, DROPPED, SERVED
-from registry.steps.unreached import WAITING, read_terms
+from registry.steps.unreached import WAITING
 from registry.tables import (
     Acknowledgement,
     Attempt,
@@ -133,11 +134,8 @@ class _Told:
         return self.letters.get(statement.id, ())
 
     def _counts(self, channel: str) -> bool:
-        terms = read_terms(self.standing.terms) if self.standing is not None else None
-        if terms is None:
-            # One that came after the announcement has no terms in the notice, and nothing waits for it (R17).
-            return channel in (ChannelKind.EMAIL.value, ChannelKind.WEBHOOK.value)
-        return can_prove_receipt(channel, terms)
+        # One that came after the announcement has no terms in the notice, and nothing waits for it (R17).
+        return can_prove_receipt(channel, find_terms(self.standing.terms) if self.standing is not None else None)
 
 
 def find_untold(
@@ -159,7 +157,9 @@ def find_untold(
                 Notice.state.in_([state.value for state in PENDING_STATES]),
                 Notice.took_effect_at > ended_since,
                 Notice.withdrawn_at > ended_since,
-                Notice.number.in_({task.notice for task in open_tasks}),
+                tuple_(Notice.publisher_id, Notice.number).in_(
+                    {(task.publisher_id, task.notice) for task in open_tasks if task.publisher_id is not None}
+                ),
             )
         )
         .order_by(Notice.id)
@@ -167,7 +167,12 @@ def find_untold(
     for notice, slug in notices:
         this = (notice.publisher_id, notice.number)
         known = [task for task in open_tasks if (task.publisher_id, task.notice) == this]
-        yield from find_in_one(partial(_find_in, session, notice, slug, known), note_trouble)
+        ended_at = notice.took_effect_at or notice.withdrawn_at
+        is_old = NoticeState(notice.state) not in PENDING_STATES and ended_at is not None and ended_at <= ended_since
+        known_of_it = {(task.customer, task.seq) for task in known}
+        for untold in find_in_one(partial(_find_in, session, notice, slug, known), note_trouble):
+            if not is_old or (untold.customer, untold.seq) in known_of_it:
+                yield untold
 
 
 def _find_in(session: Session, notice: Notice, slug: str, known: Sequence[OpenTask]) -> Iterator[Untold]:

@@ -273,6 +273,19 @@ def test_a_mailbox_that_nobody_can_write_to_is_no_other_contact(world: World, re
         remove_endpoint(session, world.at, get_publisher(session, "antopsis"), number, ANNA)
 
 
+def test_a_mailbox_that_nobody_writes_to_any_more_can_be_ended(world: World, receiver: HttpReceiver) -> None:
+    world.apply(antopsis(customers=bremen(contacts=DPO)))
+    connect(world, receiver)
+    block(world, DPO)
+    end(world, DPO)
+    with world.reading() as session:
+        publisher = get_publisher(session, "antopsis")
+        address = find_address(session, publisher, world.wiring.keyring, DPO)
+        assert address is not None
+        ended = session.scalars(select(Subscription.ended_at).where(Subscription.address_id == address.id)).all()
+    assert ended == [world.at]
+
+
 def test_an_owner_who_is_not_written_to_is_refused_where_the_customer_has_no_other_mailbox(
     world: World, receiver: HttpReceiver
 ) -> None:

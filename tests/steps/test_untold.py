@@ -8,16 +8,18 @@ import pytest
 from sqlalchemy import select, update
 
 from registry.domain.vocabulary import StatementKind
-from registry.steps.lookup import get_publisher
+from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.record_outcome import OutcomeKind
 from registry.steps.suppressions import add_suppression
 from registry.steps.tasks import TaskKind, close_task_by_hand
 from registry.steps.untold import LOOKED_BACK_FOR
+from registry.steps.withdraw_notice import withdraw_notice
 from registry.tables import Delivery, Letter, Subscription
 from tests.channels.smtp_server import MailServer
 from tests.steps.holding_cast import ITS_FIRST_INSTANT, look, no_mailbox, pending_notice, tasks
 from tests.steps.path_cast import add_customer, decide, follow, sweep, withdraw
 from tests.steps.post_office import DPO, report_to, states_of
+from tests.steps.test_one_by_one import SLUGS, two_notices
 from tests.steps.test_postponing import postpone
 from tests.world import ANNA, BREMEN, World, antopsis, utc
 
@@ -250,3 +252,31 @@ def test_an_old_notice_opens_no_new_task(world: World) -> None:
     world.at += LOOKED_BACK_FOR + timedelta(minutes=1)
     lose(world, "withdrawal")
     assert untold(world) == []
+
+
+def test_a_task_of_one_publisher_has_nobody_look_at_an_old_notice_of_another(
+    world: World, mail_server: MailServer
+) -> None:
+    numbers = two_notices(world)
+    assert len(set(numbers.values())) == 1
+    sweep(world, "send")
+    for slug in SLUGS:
+        with world.writing() as session:
+            publisher = get_publisher(session, slug)
+            notice = get_notice(session, publisher, numbers[slug])
+            withdraw_notice(session, world.at, publisher, notice, ANNA, world.wiring.letterhead, None)
+    sweep(world, "send")
+
+    def lose_withdrawal_of(slug: str) -> None:
+        with world.writing() as session:
+            its = select(Delivery.id).join(Letter, Letter.id == Delivery.letter_id).where(Letter.kind == "withdrawal")
+            of_publisher = its.where(Delivery.publisher_id == get_publisher(session, slug).id)
+            session.execute(update(Delivery).where(Delivery.id.in_(of_publisher)).values(state="bounced"))
+
+    lose_withdrawal_of(SLUGS[0])
+    assert untold(world) == [("withdrawal", "bremen")]
+    world.at += LOOKED_BACK_FOR + timedelta(days=20)
+    lose_withdrawal_of(SLUGS[1])
+    assert untold(world) == [("withdrawal", "bremen")]
+    (task,) = tasks(world, UNTOLD)
+    assert task.subject.startswith(f"{SLUGS[0]}/")
