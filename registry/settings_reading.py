@@ -177,7 +177,10 @@ class Reading:
         return ""
 
     def base_url(self) -> str:
-        """Return the address that links lead to, without a slash at its end."""
+        """Return the address that links lead to, without a slash at its end.
+
+        In ASCII it is small letters and otherwise as given, so that it stays what the installation is bound to.
+        """
         value = self.given.get("BASE_URL", "http://127.0.0.1:8000")
         parts = split_address(value)
         example = "write scheme and host alone, such as https://subprocessors.example.com"
@@ -187,9 +190,11 @@ class Reading:
             self.refuse("BASE_URL", "the registry lives at the root of its host", example)
         elif (host := in_ascii(parts.hostname or "")) is None or not HOST.fullmatch(host):
             self.refuse("BASE_URL", "its host is no name that links can lead to", example)
+        elif parts.netloc.isascii():
+            return f"{parts.scheme}://{parts.netloc.lower()}"
         else:
             port = f":{parts.port}" if parts.port is not None else ""
-            return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
+            return f"{parts.scheme}://{host}{port}"
         return ""
 
     def limiter_url(self) -> str:

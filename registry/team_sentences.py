@@ -35,6 +35,16 @@ TEAM_SENTENCES: Final = {
     "key-taken": "{value} is the key of {name} ({taken_key}) already. Edit that one, or take another, such as {free}.",
     "reserved-key": "{value} is a word that addresses here need. Take another key, such as new-2.",
     "unknown-parent-entry": "{value} is no entry of this list, so it cannot have engaged another.{hint}",
+    # Customers
+    "terms-unreadable": (
+        "The terms of {customer} cannot be read (a damaged row, or one of a newer release), so nobody can say how long "
+        "it must be told ahead. Set them anew: on its page under Customers, or by a registry file (registry apply)."
+    ),
+    "frozen-terms-unreadable": (
+        "The terms of {customer} that notice {number} froze cannot be read (a damaged row, or one of a newer release), "
+        "so nothing can be decided for it. Set them anew, by those that count for it now: registry notice add-customer "
+        "{number} --publisher {publisher} --customer {customer}."
+    ),
     # Notices
     "not-later": (
         "{requested_on} is not later. Customers were told {told_on}, and a date told is never brought forward: the "

@@ -4,6 +4,10 @@ A mail server may say what it has against the client or the sender at any point:
 (`smtpd_delay_reject`), and hosted relays until they have the letter. For none of that may a letter be given up. What is
 known of no row of the table is about the recipient or the letter. The words are those that Postfix, Exim, sendmail,
 qmail, Exchange, Google, Amazon SES and other relays are documented to use, or ship with.
+
+A code in front that names the mailbox or the letter's size outranks all words: a mailbox that is gone may be spoken of in
+any, and a letter that waits for it calls in nobody else. So a 5.1.1 whose own words blame the client is for good; that is
+rare. One that quotes another server's reply, as Postfix does when it verifies an address, is judged by what it quotes.
 """
 
 from __future__ import annotations
@@ -47,15 +51,16 @@ _INSTALLATION: Final[tuple[tuple[str, str, str], ...]] = (
     ),
     (
         "a quota or a pace",
+        # 5.2.121 and 5.2.122 name the recipient, but end by themselves within the hour.
         r"5\.(?:4\.5|1\.90|2\.12[12]|7\.(?:28|23[2-6]|508))",
-        r"\b(?:sending|submission|relay|outbound|outgoing|daily|hourly|monthly)(?: \w+)? (?:limit|quota|rate)s?\b"
-        r"|\bexceeded its (?:daily|hourly) limit|\bexceeded the max (?:emails|defers)|\bat a rate that prevents"
+        r"\b(?:sending|submission|relay|outbound|outgoing|daily|hourly|monthly)(?: (?!size )\w+)?"
+        r" (?:limit|quota|rate)s?\b|\bexceeded its (?:daily|hourly) limit|\bexceeded the max (?:emails|defers)"
         r"|\btoo many (?:connections|sessions)",
     ),
     (
         "the sender's address",
         r"5\.(?:1\.[78]|7\.(?:27|60|50[23]|511|800))",
-        rf"\bsender(?: address| domain)?(?: is| was)? {_REFUSED}(?! (?:by (?:the )?recipient|to send))"
+        rf"\bsender(?: address| domain)?(?: is| was)? {_REFUSED}(?! (?:by|to (?:post|send))\b)"
         r"|\bsender(?: address| domain)? \[[^\]]*\] blocked|\bsender verify failed|\bbadmailfrom"
         r"|\b(?:invalid|banned|unverified|bad outbound) sender|\b(?:sender|from|email) address (?:is )?not verified"
         r"|\bsender (?:identity|signature)|\bdomain of sender address"
@@ -77,15 +82,20 @@ _INSTALLATION: Final[tuple[tuple[str, str, str], ...]] = (
         r"5\.7\.(?:25|501|507|510|513|6[0-4]\d)",
         r"\bclient (?:host|certificate)\b.{0,200}\b(?:rejected|blocked|denied)|\bclient \[[^\]]*\] blocked"
         r"|\b(?:your|this|sending|source|sender|client|sender's) ips?\b|\bips? (?:address|range)\b|\bthe ip you\b"
-        rf"|{_AN_IP} (?:is|was|has been) (?:blocked|banned|rejected)\b|{_WHO_CALLS}[^.;]* {_A_LIST}"
-        rf"|{_AN_IP}[^;]{{0,40}}(?<! not) (?:listed|found) (?:at|by|in|on)\b"
+        rf"|{_AN_IP} (?:is|was|has been) (?:blocked|banned|rejected)\b|{_WHO_CALLS}[^.;]*(?<!recipient's)(?<!user's) {_A_LIST}"
+        rf"|{_AN_IP}[^;]{{0,40}}(?<! not) listed (?:at|by|in|on)\b"
         r"|\bblocked - see\b|\bspamhaus|\bspamcop|\breverse dns|\brdns\b|\bptr (?:record|entry)|\bcannot find your"
         r"|\b(?:ip|sender|domain|mta's|poor|low|bad) reputation|\bpoor reputation|\bspam abuse|\bspam activity"
         r"|\bunusual (?:rate of unsolicited|sending activity)",
     ),
 )
-# What Exchange says of a recipient that takes nothing from strangers, in words that would fit a row above.
-_BLAMES_RECIPIENT: Final = re.compile(r"\A5\.7\.(?:12|124|13[3-6]|50[45])\b|\bresolver\.(?:adr|rst)\b", re.IGNORECASE)
+# Codes that name the mailbox or the letter's size, but for what Exchange says so of this side's mailbox; and what it says
+# of a recipient that takes nothing from strangers. Their words would fit a row above.
+_BLAMES_RECIPIENT: Final = re.compile(
+    r"\A5\.(?:1\.(?:[1236]|10)|2\.[0-4]|3\.4)\b(?!.*\b(?:storedrv\.submission|submission quota)\b)"
+    r"|\A5\.7\.(?:12|124|13[3-6]|50[45])\b|\bresolver\.(?:adr|rst)\b|\bmailbox (?:is )?full\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _BLAMES_INSTALLATION: Final = re.compile(
     "|".join(rf"\A(?:{codes})\b|{words}" for _, codes, words in _INSTALLATION), re.IGNORECASE
 )
@@ -93,6 +103,7 @@ _BLAMES_INSTALLATION: Final = re.compile(
 _ADDRESS: Final = re.compile(r"[^\s<>\[\]@]{1,64}@[^\s<>\[\]@]{1,255}")
 # A long reply is broken anywhere, and each of its lines may begin with the enhanced code.
 _LINE_BREAK: Final = re.compile(r"\s*\n(?:[245]\.\d{1,3}\.\d{1,3}\s+)?\s*")
+_QUOTE: Final = re.compile(r"\bsaid: [245]\d\d[ -]")
 
 
 def blames_installation(code: int, text: str) -> bool:
@@ -104,4 +115,5 @@ def blames_installation(code: int, text: str) -> bool:
         return True
     # Cut first: whoever answers at such length must not keep a worker searching.
     words = _ADDRESS.sub("@", _LINE_BREAK.sub(" ", text[:LONGEST_ANSWER]))
+    words = _QUOTE.split(words)[-1]
     return _BLAMES_RECIPIENT.search(words) is None and _BLAMES_INSTALLATION.search(words) is not None

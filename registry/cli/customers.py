@@ -23,7 +23,7 @@ from registry.steps.artefacts import addresses_of
 from registry.steps.contacts import add_contact, end_contact
 from registry.steps.customers import end_contract, record_customer
 from registry.steps.list_endpoints import show_address
-from registry.steps.lookup import get_customer, get_publisher, read_customer_terms, read_facts
+from registry.steps.lookup import find_customer_terms, get_customer, get_publisher, read_facts
 from registry.tables import Address, Customer, ListPeriod, Notice, Publisher, Subscription
 from registry.tables.engine import reading, writing
 
@@ -77,8 +77,10 @@ def list_customers(run: Invocation, publisher_slug: str) -> None:
             (
                 each["key"],
                 each["name"],
-                f"{each['terms']['days']}/{each['terms']['objection_days']} {each['terms']['counting']}",
-                each["terms"]["time_zone"],
+                f"{own['days']}/{own['objection_days']} {own['counting']}"
+                if (own := each["terms"])
+                else "cannot be read",
+                own["time_zone"] if own else "set its terms anew",
                 "ends " + short_day(each["contract_until"]) if each["contract_until"] else "runs",
                 ", ".join(
                     f"{contact} (stands by)" if contact in each["standing_by"] else contact
@@ -104,13 +106,14 @@ def _customer_document(session: Session, row: Customer, publisher_terms: Terms) 
         .order_by(Subscription.rank, Subscription.id)
     )
     shown = [(show_address(channel, value or ""), is_standby) for channel, value, is_standby in contacts]
+    terms = find_customer_terms(session, row, publisher_terms)
     return {
         "key": row.key,
         "name": row.name,
         "contract_from": row.contract_from,
         "contract_until": row.contract_until,
         "products": row.products,
-        "terms": plain(read_customer_terms(session, row, publisher_terms).model_dump(mode="json")),
+        "terms": plain(terms.model_dump(mode="json")) if terms else None,
         "contacts": [address for address, _ in shown],
         "standing_by": [address for address, is_standby in shown if is_standby],
     }
@@ -248,7 +251,8 @@ def contract_end(run: Invocation, key: str, publisher_slug: str, ends_on: date, 
     with writing(run.wiring.engine) as session:
         publisher = get_publisher(session, publisher_slug, lock=True)
         row = end_contract(session, run.now, publisher, key, ends_on, actor)
-        zone = read_customer_terms(session, row, read_facts(session, publisher).notice).time_zone
+        own_terms = read_facts(session, publisher).notice
+        zone = (find_customer_terms(session, row, own_terms) or own_terms).time_zone
     if run.as_json:
         print_json({"customer": key, "contract_until": row.contract_until})
     else:

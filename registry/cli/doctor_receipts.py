@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from registry.cli.findings import Finding, Grade
 from registry.settings import OUTBOX, RESEND
+from registry.steps.errors import TermsUnreadable
 from registry.steps.lookup import list_running_customers, read_facts
 from registry.tables import Publisher
 from registry.wiring import Wiring
@@ -26,7 +27,14 @@ def examine_receipts(session: Session, now: datetime, wiring: Wiring) -> Iterato
         return
     for publisher in session.scalars(select(Publisher).order_by(Publisher.slug)):
         terms = read_facts(session, publisher).notice
-        running = list_running_customers(session, publisher, terms, now)
+        try:
+            running = list_running_customers(session, publisher, terms, now)
+        except TermsUnreadable as error:
+            says = (
+                f"the terms of {error.params['customer']} at {publisher.slug} cannot be read, and nothing is announced."
+            )
+            yield Finding("Receipts", Grade.WRONG, says, "Set them anew: under Customers, or by `registry apply`.")
+            continue
         whose = [row.key for row, customer in running if customer.terms.clock_starts_on == DELIVERED]
         if not whose and terms.clock_starts_on != DELIVERED:
             continue

@@ -41,8 +41,11 @@ def try_addresses(wiring: Wiring, own: Sequence[OwnSender]) -> Iterator[Finding]
         is_bound = session.scalar(select(Installation.id)) is not None
     if not publishers or not is_bound or wiring.mail_url == OUTBOX:
         return
-    senders = {wiring.letterhead.mail_from: publishers[0].id} | {
-        each.address: each.publisher_id for each in own if each.address is not None
+    with_own = {each.publisher_id: each.address for each in own if each.address is not None}
+    # Of REGISTRY_MAIL_FROM a letter that comes back is the task of one that writes from it; where none does, of any.
+    from_shared = next((each.id for each in publishers if each.id not in with_own), publishers[0].id)
+    senders = {wiring.letterhead.mail_from: from_shared} | {
+        address: publisher_id for publisher_id, address in with_own.items()
     }
     channels = wiring.make_channels()
     try:

@@ -14,6 +14,7 @@ from registry.cli.invocation import Command, Function, Invocation, Refusal, as_o
 from registry.cli.printing import plain, print_json, say_at, say_end, words_of
 from registry.cli.values import INSTANT, LOCAL_DATE
 from registry.domain.notices import first_instant, local_date
+from registry.domain.terms import find_zone
 from registry.i18n import show_day
 from registry.steps.errors import UnknownDelivery
 from registry.steps.lookup import get_notice, get_publisher
@@ -51,7 +52,7 @@ def open_notice(run: Invocation, slug: str, number: str) -> Iterator[tuple[Sessi
 
 def _tell_standing(run: Invocation, standing: NoticeCustomer, customer: str, said: str) -> None:
     if not run.as_json:
-        zone = standing.terms["time_zone"]
+        zone = find_zone(standing.terms, "UTC")
         clock = f" Its clock runs until {say_at(standing.earliest_at, zone)}." if standing.earliest_at else ""
         click.echo(f"{said}{clock}")
         return
@@ -88,7 +89,7 @@ def served(
     actor = run.actor(acting_as)
     with open_notice(run, publisher_slug, number) as (session, publisher, notice):
         standing = get_standing(session, publisher, notice, customer)
-        zone = standing.terms["time_zone"]
+        zone = find_zone(standing.terms, notice.terms["time_zone"])
         told_at = find_told_at(session, notice.id) or run.now
         if not local_date(told_at, zone) <= served_on <= local_date(run.now, zone):
             raise Refusal(
@@ -215,7 +216,8 @@ def object_to(
             received_at=received_at or run.now,
             ground=ground,
         )
-        zone = get_standing(session, publisher, notice, customer).terms["time_zone"]
+        standing = get_standing(session, publisher, notice, customer)
+        zone = find_zone(standing.terms, notice.terms["time_zone"])
     if run.as_json:
         names = ("state", "received_at", "deadline_at", "is_in_time")
         print_json({"customer": customer, **{name: plain(getattr(objection, name)) for name in names}})

@@ -19,6 +19,9 @@ REASONS = {
     HoldReason.CLOCK_RUNNING: "its period runs",
     HoldReason.OBJECTION_OPEN: "it has objected in time, and the objection is open",
     HoldReason.APPROVAL_MISSING: "it has not given the approval that its contract asks for",
+    HoldReason.TERMS_UNREADABLE: (
+        "its terms cannot be read, so nothing can be decided for it: set them anew (registry notice add-customer)"
+    ),
 }
 
 
@@ -115,7 +118,10 @@ def _customer_lines(status: NoticeStatus) -> Iterator[str]:
     yield f"Customers ({len(status.customers)}), each in its own zone"
     for customer in status.customers:
         zone = customer.time_zone
-        yield f"  {customer.name} ({customer.key}): {customer.state}, {count_of(customer.notice_days, 'day')}, {zone}"
+        days = "its terms cannot be read"
+        if customer.notice_days is not None:
+            days = f"{count_of(customer.notice_days, 'day')}, {zone}"
+        yield f"  {customer.name} ({customer.key}): {customer.state}, {days}"
         yield f"      Received            {say_at(customer.received_at, zone)}"
         if customer.received_at:
             if customer.objection_ends_at:

@@ -139,7 +139,10 @@ def correct(
 @as_option
 @pass_invocation
 def add_customer(run: Invocation, number: str, publisher_slug: str, customer: str, acting_as: str | None) -> None:
-    """Add a customer that a pending notice should have concerned, tell its contacts, and let it hold (R17)."""
+    """Add a customer that a pending notice should have concerned, tell its contacts, and let it hold (R17).
+
+    Frozen terms of a customer that cannot be read are set anew, by those that count for it now.
+    """
     actor = run.actor(acting_as)
     with open_notice(run, publisher_slug, number) as (session, publisher, notice):
         standing = add_forgotten_customer(session, run.now, publisher, notice, customer, actor)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from registry.domain.entries import digest_of
 from registry.domain.errors import InvalidInput, Problem
 from registry.domain.publishers import ContactFacts, CustomerFacts
-from registry.domain.terms import Terms, find_shortened, merge_terms
+from registry.domain.terms import Terms, find_merged_terms, find_shortened, merge_terms
 from registry.domain.validation import find_near, read_model
 
 CLEARED: Final = "-"
@@ -222,8 +222,7 @@ def plan_row(
     problems += [state.problem for state in states if state.problem is not None]
     if problems:
         return refused(problems)
-    before = merge_terms(rules.terms, known.overrides) if known else None
-    shortened = find_shortened(after, before) if before else ()
+    shortened = find_shortened(after, find_merged_terms(rules.terms, known.overrides)) if known else ()
     if shortened and rules.shortening_needs_approval:
         columns = [_COLUMNS_BY_TERM.get(term, term) for term in shortened]
         return refused([Problem(columns[0], cells.get(columns[0]), "import-shortens-terms", {"fields": columns})])

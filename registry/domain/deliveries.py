@@ -312,11 +312,14 @@ def receipt_counts(grade: EvidenceGrade, terms: Terms, demo: bool, channel_kind:
     return grade is EvidenceGrade.DELIVERED or terms.clock_starts_on == "accepted"
 
 
-def can_prove_receipt(channel_kind: str, terms: Terms) -> bool:
+def can_prove_receipt(channel_kind: str, terms: Terms | None) -> bool:
     """Return whether a letter by this kind of channel can ever start the clock of a customer with `terms` (R12).
 
-    Mail can be reported as delivered. The answer of a webhook is all that it ever gives, and counts as accepted.
+    Mail can be reported as delivered. The answer of a webhook is all that it ever gives, and counts as accepted. Of a
+    customer whose terms nobody knows, None, it is what some terms would let count.
     """
+    if terms is None:
+        return channel_kind in {"email", "webhook"}
     best = EvidenceGrade.DELIVERED if channel_kind == "email" else EvidenceGrade.ACCEPTED
     return receipt_counts(best, terms, demo=False, channel_kind=channel_kind)
 

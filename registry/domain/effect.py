@@ -17,6 +17,7 @@ class HoldReason(StrEnum):
     CLOCK_RUNNING = "clock_running"
     OBJECTION_OPEN = "objection_open"
     APPROVAL_MISSING = "approval_missing"
+    TERMS_UNREADABLE = "terms_unreadable"
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,13 @@ class CustomerStanding:
 
     `earliest_at` (UTC) is when its clock has run, None while nothing proves receipt; deemed receipt and service by
     other means count as receipt here (R13). `exempt`: a person recorded that it no longer holds (R23). `dropped`: its
-    contract ended. `approved`: it consented, which only specific authorisation asks for.
+    contract ended. `approved`: it consented, which only specific authorisation asks for. Where its `terms` cannot be
+    read, None, nothing can be decided for it, and it holds.
     """
 
     key: str
     name: str
-    terms: Terms
+    terms: Terms | None
     earliest_at: datetime | None
     exempt: bool = False
     dropped: bool = False
@@ -71,14 +73,16 @@ def _holds_of(customer: CustomerStanding, at: datetime) -> list[Hold]:
     def hold(reason: HoldReason, until_at: datetime | None = None) -> Hold:
         return Hold(customer.key, customer.name, reason, until_at)
 
-    holds = []
+    terms, holds = customer.terms, []
+    if terms is None:
+        holds.append(hold(HoldReason.TERMS_UNREADABLE))
     if customer.earliest_at is None:
         holds.append(hold(HoldReason.NOT_RECEIVED))
     elif customer.earliest_at > at:
         holds.append(hold(HoldReason.CLOCK_RUNNING, customer.earliest_at))
-    if customer.open_in_time_objections and customer.terms.objection == "hold":
+    if customer.open_in_time_objections and (terms is None or terms.objection == "hold"):
         holds.append(hold(HoldReason.OBJECTION_OPEN))
-    if customer.terms.authorisation == "specific" and not customer.approved:
+    if terms is not None and terms.authorisation == "specific" and not customer.approved:
         holds.append(hold(HoldReason.APPROVAL_MISSING))
     return holds
 

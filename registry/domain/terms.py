@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Annotated, Literal
 
 import iso3166
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError
 from pydantic_core import PydanticCustomError
 
 from registry.domain.errors import InvalidInput, Problem
@@ -152,6 +152,28 @@ def _without_choice(problem: Problem, prefix: str) -> Problem:
     return problem
 
 
+def find_terms(document: object) -> Terms | None:
+    """Return the terms that are stored as this document, None where it says nothing that this release can read."""
+    try:
+        return Terms.model_validate(document)
+    except ValidationError:
+        return None
+
+
+def find_deemed(document: object) -> Deemed | str:
+    """Return what is stored of deemed receipt, or as it is stored where it cannot be read."""
+    try:
+        return Deemed.model_validate(document)
+    except ValidationError:
+        return str(document)
+
+
+def find_zone(document: object, otherwise: str) -> str:
+    """Return the zone that stored terms name, even where no more of them can be read, or else the zone `otherwise`."""
+    named = document.get("time_zone") if isinstance(document, dict) else None
+    return named if isinstance(named, str) and named in list_time_zones() else otherwise
+
+
 def merge_terms(publisher_terms: Terms, overrides: Mapping[str, object], prefix: str = "notice") -> Terms:
     """Return the terms of a customer whose contract differs from the publisher's in the fields of `overrides` (R8).
 
@@ -160,12 +182,23 @@ def merge_terms(publisher_terms: Terms, overrides: Mapping[str, object], prefix:
     return read_terms({**publisher_terms.model_dump(), **overrides}, prefix)
 
 
-def find_shortened(new: Terms, old: Terms) -> tuple[str, ...]:
+def find_merged_terms(publisher_terms: Terms, overrides: object) -> Terms | None:
+    """Return the terms of a customer by what is stored of them, as `merge_terms`; None where that cannot be read."""
+    try:
+        return merge_terms(publisher_terms, overrides) if isinstance(overrides, dict) else None
+    except InvalidInput:
+        return None
+
+
+def find_shortened(new: Terms, old: Terms | None) -> tuple[str, ...]:
     """Return the fields in which `new` could let a change take effect sooner than `old`, in the order of `Terms` (R8).
 
     Fewer days; calendar for working days; no roll; another set of holidays where they count; weaker evidence of
-    receipt; receipt deemed, or deemed sooner; a hold given up. The zone is not among them: a day stays a day.
+    receipt; receipt deemed, or deemed sooner; a hold given up. The zone is not among them: a day stays a day. Where
+    `old` cannot be read, None, any field may be shorter than it was.
     """
+    if old is None:
+        return tuple(Terms.model_fields)
     holidays_counted = old.counting == "business" or old.roll_to_working_day
     shortened = {
         "days": new.days < old.days,

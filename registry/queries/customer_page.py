@@ -10,7 +10,7 @@ from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
 from registry.domain.publishers import PublisherFacts
-from registry.domain.terms import Terms, merge_terms
+from registry.domain.terms import Terms, find_merged_terms
 from registry.domain.vocabulary import ChannelKind
 from registry.queries.customers import ContactState, contact_state
 from registry.queries.newest_letter import newest_letter
@@ -97,10 +97,14 @@ class StandsIn:
 
 @dataclass(frozen=True)
 class CustomerPage:
-    """All that is known of one customer. `terms` are those that count for the next notice."""
+    """All that is known of one customer. `terms` are those that count for the next notice.
+
+    Where they cannot be read, they are the publisher's.
+    """
 
     row: Customer
     terms: Terms
+    has_readable_terms: bool
     overrides: dict[str, Any]
     version: int
     versions: tuple[TermsVersion, ...]
@@ -126,6 +130,7 @@ def load_customer(session: Session, publisher: Publisher, facts: PublisherFacts,
     row = found[0][0] if found else get_customer(session, publisher, key)
     stored = [terms for _, terms in found if terms is not None]
     overrides = stored[0].document if stored else {}
+    readable = find_merged_terms(facts.notice, overrides)
     products = session.execute(
         select(Product.key, Product.name)
         .where(Product.publisher_id == publisher.id)
@@ -133,7 +138,8 @@ def load_customer(session: Session, publisher: Publisher, facts: PublisherFacts,
     )
     return CustomerPage(
         row=row,
-        terms=merge_terms(facts.notice, overrides),
+        terms=readable or facts.notice,
+        has_readable_terms=readable is not None,
         overrides=overrides,
         version=stored[0].version if stored else 0,
         versions=_versions(stored),

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from registry.domain.notices import local_date
 from registry.domain.publishers import PublisherFacts
-from registry.domain.terms import Terms, merge_terms
+from registry.domain.terms import Terms, find_merged_terms
 from registry.domain.vocabulary import ChannelKind
 from registry.steps.list_endpoints import show_address
 from registry.tables import Address, Customer, CustomerTerms, Endpoint, Publisher, Subscription, Suppression
@@ -67,12 +67,14 @@ class CustomerFilter:
 class ListedCustomer:
     """One customer in the list. `own_terms` are the names of the terms in which it differs from the publisher.
 
-    `contacts` are the states of those that stand. Its dates are those of its zone.
+    `contacts` are the states of those that stand. Its dates are those of its zone. Where its terms cannot be read,
+    `terms` are the publisher's.
     """
 
     key: str
     name: str
     terms: Terms
+    has_readable_terms: bool
     own_terms: tuple[str, ...]
     contract: ContractState
     contract_from: date | None
@@ -178,11 +180,13 @@ def newest_terms_version() -> ColumnElement[Any]:
 def _listed(
     now: datetime, facts: PublisherFacts, row: Customer, document: dict[str, Any], contacts: Sequence[ContactState]
 ) -> ListedCustomer:
-    terms = merge_terms(facts.notice, document)
+    readable = find_merged_terms(facts.notice, document)
+    terms = readable or facts.notice
     return ListedCustomer(
         key=row.key,
         name=row.name,
         terms=terms,
+        has_readable_terms=readable is not None,
         own_terms=tuple(name for name in OWN_TERMS if getattr(terms, name) != getattr(facts.notice, name)),
         contract=contract_state(local_date(now, terms.time_zone), row.contract_from, row.contract_until),
         contract_from=row.contract_from,

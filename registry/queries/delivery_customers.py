@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from registry.domain.terms import Deemed, Terms
+from registry.domain.terms import Deemed, Terms, find_terms, find_zone
 from registry.steps.record_objection import HOLDING
 from registry.tables import Customer, Notice, NoticeCustomer
 
@@ -18,13 +18,17 @@ STANDINGS = ("waiting", "received", "deemed", "served", "exempt", "overridden", 
 
 @dataclass(frozen=True)
 class Standing:
-    """How one customer stands in a notice, with the terms that were frozen for it. Instants are UTC."""
+    """How one customer stands in a notice, with the terms that were frozen for it, None where they cannot be read.
+
+    Instants are UTC, to be said in `zone`.
+    """
 
     customer_id: int
     key: str
     name: str
     state: str
-    terms: Terms
+    terms: Terms | None
+    zone: str
     received_at: datetime | None
     earliest_at: datetime | None
     objection_ends_at: datetime | None
@@ -39,12 +43,14 @@ class Standing:
     @property
     def clause(self) -> str | None:
         """The clause of its contract that deems receipt (R13), None where it has none."""
-        return self.terms.undeliverable.clause if isinstance(self.terms.undeliverable, Deemed) else None
+        undeliverable = self.terms.undeliverable if self.terms else None
+        return undeliverable.clause if isinstance(undeliverable, Deemed) else None
 
     @property
     def needs_own_approval(self) -> bool:
         """Whether its terms ask for its own approval, which is waited for and has not come (R21)."""
-        return self.may_hold and self.terms.authorisation == "specific" and self.approved_at is None
+        asks_for_it = self.terms is not None and self.terms.authorisation == "specific"
+        return self.may_hold and asks_for_it and self.approved_at is None
 
 
 def count_standings(session: Session, notice: Notice) -> dict[str, int]:
@@ -72,13 +78,13 @@ def list_standings(
             or_(Customer.key.icontains(part, autoescape=True), Customer.name.icontains(part, autoescape=True))
         )
     rows = session.execute(query.offset((number - 1) * size).limit(size + 1))
-    return [read_standing(*row) for row in rows]
+    return [read_standing(notice, *row) for row in rows]
 
 
 def find_standing(session: Session, notice: Notice, key: str) -> Standing | None:
     """Return how the customer with this key stands in a notice, or None where the notice does not concern it."""
     row = session.execute(choose_standings(notice).where(Customer.key == key)).one_or_none()
-    return None if row is None else read_standing(*row)
+    return None if row is None else read_standing(notice, *row)
 
 
 def choose_standings(notice: Notice) -> Select[NoticeCustomer, str, str]:
@@ -91,14 +97,15 @@ def choose_standings(notice: Notice) -> Select[NoticeCustomer, str, str]:
     )
 
 
-def read_standing(row: NoticeCustomer, key: str, name: str) -> Standing:
+def read_standing(notice: Notice, row: NoticeCustomer, key: str, name: str) -> Standing:
     """Return a row of `choose_standings` as a value."""
     return Standing(
         row.customer_id,
         key,
         name,
         row.state,
-        Terms.model_validate(row.terms),
+        find_terms(row.terms),
+        find_zone(row.terms, notice.terms["time_zone"]),
         row.received_at,
         row.earliest_at,
         row.objection_ends_at,

@@ -6,13 +6,15 @@ page of customers ask it once. A test compares the two.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Text, and_, case, cast, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.domain.terms import find_terms
 from registry.domain.vocabulary import Weight
 from registry.steps.take_effect import NO_LONGER_HOLDING, count_open_objections
 from registry.tables import Notice, NoticeChange, NoticeCustomer
@@ -20,10 +22,18 @@ from registry.tables import Notice, NoticeChange, NoticeCustomer
 DROPPED = "dropped"
 
 
-def is_holding(now: datetime) -> ColumnElement[bool]:
+def find_unreadable(session: Session, notice_ids: Collection[int]) -> list[str]:
+    """Return the terms that cannot be read among those of customers of these notices, each once, as they are stored."""
+    stored = cast(NoticeCustomer.terms, Text)
+    documents = session.scalars(select(stored).where(NoticeCustomer.notice_id.in_(notice_ids)).distinct())
+    return [document for document in documents if find_terms(json.loads(document)) is None]
+
+
+def is_holding(now: datetime, unreadable: Collection[str]) -> ColumnElement[bool]:
     """Return the condition that a customer (`NoticeCustomer`) holds its notice (`Notice`, joined) at `now` (UTC).
 
-    Before a notice's day it is the outlook for that day as things stand, as in `find_holds`.
+    Before a notice's day it is the outlook for that day as things stand, as in `find_holds`. `unreadable` are terms of
+    `find_unreadable`: who has one of them holds.
     """
     at_now = literal(now, Notice.effective_at.type)
     at = case(
@@ -38,6 +48,7 @@ def is_holding(now: datetime) -> ColumnElement[bool]:
         or_(
             NoticeCustomer.earliest_at.is_(None),
             NoticeCustomer.earliest_at > at,
+            cast(NoticeCustomer.terms, Text).in_(unreadable),
             and_(NoticeCustomer.terms["objection"].as_string() == "hold", count_open_objections() > 0),
             and_(NoticeCustomer.terms["authorisation"].as_string() == "specific", NoticeCustomer.approved_at.is_(None)),
         ),
@@ -49,7 +60,7 @@ def count_holding(session: Session, now: datetime, notice_ids: Collection[int]) 
     rows = session.execute(
         select(NoticeCustomer.notice_id, func.count())
         .join(Notice, Notice.id == NoticeCustomer.notice_id)
-        .where(NoticeCustomer.notice_id.in_(notice_ids), is_holding(now))
+        .where(NoticeCustomer.notice_id.in_(notice_ids), is_holding(now, find_unreadable(session, notice_ids)))
         .group_by(NoticeCustomer.notice_id)
     )
     return {notice_id: count for notice_id, count in rows}  # noqa: C416 - a row is no pair to the type checker

@@ -13,10 +13,10 @@ from registry.domain.changes import EntryChange
 from registry.domain.effect import CustomerStanding, Hold, choose_holds
 from registry.domain.notice_life import NoticeState
 from registry.domain.people import TeamRole
-from registry.domain.terms import Terms
+from registry.domain.terms import find_terms, find_zone
 from registry.domain.vocabulary import Weight, heavier
 from registry.queries.deliveries import is_last_try
-from registry.queries.notice_holds import DROPPED, is_holding
+from registry.queries.notice_holds import DROPPED, find_unreadable, is_holding
 from registry.queries.notices import NOT_REACHED, REACHED, LetterCounts, count_in, count_in_outbox, read_counts
 from registry.steps.notice_progress import ON_ITS_WAY
 from registry.steps.take_effect import NO_LONGER_HOLDING, count_open_objections
@@ -103,14 +103,17 @@ class StatementRow:
 
 @dataclass(frozen=True)
 class CustomerRow:
-    """How one customer stands, and for which reasons it holds the notice or would on its day; instants are UTC."""
+    """How one customer stands, and for which reasons it holds the notice or would on its day; instants are UTC.
+
+    `notice_days` and `counting` are None where its terms cannot be read.
+    """
 
     key: str
     name: str
     state: str
     zone: str
-    notice_days: int
-    counting: str
+    notice_days: int | None
+    counting: str | None
     received_at: datetime | None
     earliest_at: datetime | None
     objection_ends_at: datetime | None
@@ -269,8 +272,8 @@ def list_statements(session: Session, notice: Notice) -> tuple[StatementRow, ...
 
 
 def load_customers(session: Session, now: datetime, notice: Notice, *, offset: int, limit: int) -> Customers:
-    """Return one page of the notice's customers in one query: those that hold it first, then by name."""
-    holds = case((is_holding(now), 1), else_=0)
+    """Return one page of the notice's customers in two queries: those that hold it first, then by name."""
+    holds = case((is_holding(now, find_unreadable(session, [notice.id])), 1), else_=0)
     in_state = [func.sum(case((NoticeCustomer.state == state, 1), else_=0)).over() for state in STANDINGS]
     rows = session.execute(
         select(
@@ -301,7 +304,7 @@ def load_customers(session: Session, now: datetime, notice: Notice, *, offset: i
 def _customer(
     now: datetime, notice: Notice, standing: NoticeCustomer, key: str, name: str, objections: int, *, holds: bool
 ) -> CustomerRow:
-    terms = Terms.model_validate(standing.terms)
+    terms = find_terms(standing.terms)
     facts = CustomerStanding(
         key=key,
         name=name,
@@ -317,9 +320,9 @@ def _customer(
         key=key,
         name=name,
         state=standing.state,
-        zone=terms.time_zone,
-        notice_days=terms.days,
-        counting=terms.counting,
+        zone=find_zone(standing.terms, notice.terms["time_zone"]),
+        notice_days=terms.days if terms else None,
+        counting=terms.counting if terms else None,
         received_at=standing.received_at,
         earliest_at=standing.earliest_at,
         objection_ends_at=standing.objection_ends_at,

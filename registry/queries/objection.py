@@ -14,6 +14,7 @@ from registry.domain.effect import Hold, HoldReason, find_possible_at
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.notices import next_told_date
 from registry.domain.objections import OPEN_OBJECTION_STATES, ObjectionState
+from registry.domain.terms import Terms, find_terms, find_zone
 from registry.steps.attachments import ListedDocument, list_documents
 from registry.steps.objection_period import last_day_of
 from registry.steps.take_effect import TELLS_A_DATE, find_holds
@@ -97,7 +98,7 @@ class ObjectionSheet:
     last_on: date | None
     zone: str
     resolved_at: datetime | None
-    terms: dict[str, Any]
+    terms: Terms | None
     standing: str | None
     documents: tuple[ListedDocument, ...]
     thread: tuple[ThreadNote, ...]
@@ -137,6 +138,7 @@ def load_objection(session: Session, now: datetime, publisher: Publisher, number
         return None
     objection, notice, customer, standing, contact, ended_at, open_count = row
     terms = standing.terms if standing else notice.terms
+    zone = find_zone(terms, notice.terms["time_zone"])
     statements = session.execute(
         select(Statement.kind, Statement.effective_on, Statement.changes)
         .where(Statement.notice_id == notice.id)
@@ -166,10 +168,10 @@ def load_objection(session: Session, now: datetime, publisher: Publisher, number
         ground=objection.ground,
         cure=objection.cure,
         received_at=objection.received_at,
-        last_on=last_day_of(objection.deadline_at, terms["time_zone"]),
-        zone=terms["time_zone"],
+        last_on=last_day_of(objection.deadline_at, zone),
+        zone=zone,
         resolved_at=objection.resolved_at,
-        terms=terms,
+        terms=find_terms(terms),
         standing=standing.state if standing else None,
         documents=tuple(documents.get(str(objection.id), ())),
         thread=_load_thread(session, objection),

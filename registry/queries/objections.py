@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.objections import OPEN_OBJECTION_STATES, ObjectionState
+from registry.domain.terms import find_terms, find_zone
 from registry.domain.vocabulary import Weight
 from registry.steps.objection_period import last_day_of
 from registry.steps.take_effect import NO_LONGER_HOLDING
@@ -146,7 +147,8 @@ def _narrow(wanted: ObjectionFilter) -> list[ColumnElement[bool]]:
 
 
 def _listed(row: Any) -> ListedObjection:
-    terms = row.terms or row.own_terms
+    terms = row.terms if row.standing is not None else row.own_terms
+    zone = find_zone(terms, row.own_terms["time_zone"])
     is_open = ObjectionState(row.state) in OPEN_OBJECTION_STATES
     holds = (
         is_open
@@ -156,7 +158,7 @@ def _listed(row: Any) -> ListedObjection:
         and bool(row.binds)
         and row.standing is not None
         and row.standing not in (*NO_LONGER_HOLDING, "dropped")
-        and terms["objection"] == "hold"
+        and ((own := find_terms(terms)) is None or own.objection == "hold")
     )
     return ListedObjection(
         id=row.id,
@@ -166,8 +168,8 @@ def _listed(row: Any) -> ListedObjection:
         notice_state=row.notice_state,
         effective_on=row.effective_on,
         received_at=row.received_at,
-        last_on=last_day_of(row.deadline_at, terms["time_zone"]),
-        zone=terms["time_zone"],
+        last_on=last_day_of(row.deadline_at, zone),
+        zone=zone,
         is_in_time=row.is_in_time,
         state=row.state,
         is_open=is_open,

@@ -6,12 +6,15 @@ button: a letter can be forwarded, and whoever has it has received it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from registry.domain.terms import find_zone
 from registry.domain.vocabulary import Audience, ChannelKind, ServiceLetterKind
 from registry.letters.values import AcknowledgedFacts
 from registry.steps.audience_errors import UnknownToken
@@ -79,7 +82,7 @@ def open_acknowledgement(session: Session, keyring: Keyring, publisher: Publishe
         session.get_one(Customer, contact.customer_id),
         contact,
         delivery,
-        (standing.terms if standing else notice.terms)["time_zone"],
+        find_zone(standing.terms if standing else None, notice.terms["time_zone"]),
         said,
     )
 
@@ -122,7 +125,9 @@ def acknowledge(
         statement=link.statement.seq,
         delivery=link.delivery.id,
     )
-    note_receipt(session, now, link.delivery)
+    # Where the customer's terms cannot be read, it stands on record, and counts once they are set anew.
+    with suppress(ValidationError):
+        note_receipt(session, now, link.delivery)
     _answer(session, now, letterhead, link)
     return open_acknowledgement(session, keyring, publisher, token)
 

@@ -12,7 +12,7 @@ from registry.domain.notice_life import FINAL_STATES, PENDING_STATES
 from registry.domain.objections import OPEN_OBJECTION_STATES
 from registry.domain.retention import UNDER_WAY, AddressUse, find_contract_end
 from registry.domain.vocabulary import Audience
-from registry.steps.lookup import read_customer_terms, read_facts
+from registry.steps.lookup import find_customer_terms, read_facts
 from registry.tables import Customer, Delivery, Notice, NoticeCustomer, Objection, Publisher, Statement, Subscription
 
 
@@ -79,7 +79,7 @@ def _find_contract_ends(session: Session, publisher: Publisher, customers: set[i
     ends = {}
     for customer in ending:
         if customer.contract_until is not None:
-            zone = read_customer_terms(session, customer, terms).time_zone
+            zone = (find_customer_terms(session, customer, terms) or terms).time_zone
             ends[customer.id] = find_contract_end(customer.contract_until, zone)
     return ends
 

@@ -25,17 +25,18 @@ from registry.domain.deliveries import (
     can_prove_receipt,
 )
 from registry.domain.notice_life import PENDING_STATES, NoticeState
-from registry.domain.terms import Terms
+from registry.domain.terms import Terms, find_terms
 from registry.domain.vocabulary import ChannelKind
 from registry.steps.contacts import add_contact, has_left
 from registry.steps.end_subscription import EndedBecause
-from registry.steps.lookup import lock_notice, lock_publisher, read_customer_terms, read_facts
+from registry.steps.lookup import find_customer_terms, lock_notice, lock_publisher, read_facts
 from registry.steps.make_statement import deliver_notice_to, list_told_to_joiners
 from registry.steps.one_by_one import NoteTrouble, one_by_one
 from registry.steps.receipts import starts_clocks
 from registry.steps.record import WORKER, record_event
 from registry.steps.settle_delivery import move_delivery
 from registry.tables import (
+    Acknowledgement,
     Address,
     Attempt,
     Customer,
@@ -66,12 +67,7 @@ NOT_REACHED: Final = (
     DeliveryState.CANCELLED,
     DeliveryState.SKIPPED,
 )
-IN_GOOD_HANDS: Final = (
-    DeliveryState.PENDING,
-    DeliveryState.LEASED,
-    DeliveryState.ACCEPTED,
-    DeliveryState.DELIVERED,
-)
+IN_GOOD_HANDS: Final = (DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.ACCEPTED, DeliveryState.DELIVERED)
 FEW: Final = 500
 BEARS_A_DUTY: Final = (ChannelKind.EMAIL.value, ChannelKind.WEBHOOK.value)
 
@@ -91,8 +87,8 @@ class _Letter:
     def stands_by(self) -> bool:
         return self.delivery.skip_reason == SkipReason.STANDBY.value
 
-    def is_hopeless(self, terms: Terms, now: datetime) -> bool:
-        """Whether the customer will not be reached by it, or not in time, or not by what follows."""
+    def is_hopeless(self, terms: Terms | None, now: datetime) -> bool:
+        """Whether the customer, its terms None where they cannot be read, will not be reached by it, or not in time."""
         state = DeliveryState(self.delivery.state)
         if state in NOT_REACHED or not can_prove_receipt(self.delivery.channel, terms):
             return True
@@ -125,7 +121,7 @@ def call_in(session: Session, now: datetime, *, note_trouble: NoteTrouble | None
     def call(notice_id: int) -> None:
         publisher, notice = lock_notice(session, notice_id)
         if NoticeState(notice.state) is not NoticeState.WITHDRAWN:
-            called.append(_call_in_for(session, now, publisher, notice))
+            called.append(_call_in_for(session, now, publisher, notice, note_trouble))
 
     one_by_one(session, notices, call, note_trouble)
     return sum(called)
@@ -151,20 +147,29 @@ def _publishers_with_next_contacts() -> Select[int]:
     return select(found.c.publisher_id)
 
 
-def _call_in_for(session: Session, now: datetime, publisher: Publisher, notice: Notice) -> int:
+def _call_in_for(
+    session: Session, now: datetime, publisher: Publisher, notice: Notice, note_trouble: NoteTrouble | None
+) -> int:
     clock = session.scalar(starts_clocks(notice.id))
     told = list_told_to_joiners(session, notice)
     since = next((index for index, statement in enumerate(told) if statement.id == clock), len(told))
     if NoticeState(notice.state) is NoticeState.IN_EFFECT:
         told = told[: since + 1]
     return sum(
-        _call_in_by(session, now, publisher, notice, statement, is_clock=statement.id == clock)
+        _call_in_by(session, now, publisher, notice, statement, note_trouble, is_clock=statement.id == clock)
         for statement in told[since:]
     )
 
 
 def _call_in_by(
-    session: Session, now: datetime, publisher: Publisher, notice: Notice, statement: Statement, *, is_clock: bool
+    session: Session,
+    now: datetime,
+    publisher: Publisher,
+    notice: Notice,
+    statement: Statement,
+    note_trouble: NoteTrouble | None,
+    *,
+    is_clock: bool,
 ) -> int:
     """Call in the next contact of every customer whom none of the letters of one statement reaches."""
     query = _select_customers(session, notice, statement, is_clock=is_clock)
@@ -173,27 +178,27 @@ def _call_in_by(
         return 0
     # Few are named, so that it is not asked once more who they are.
     looked_at = found if len(found) <= FEW else query
-    frozen = {
-        each.customer_id: each
-        for each in session.scalars(
-            select(NoticeCustomer).where(
-                NoticeCustomer.notice_id == notice.id, NoticeCustomer.customer_id.in_(looked_at)
-            )
-        )
-    }
-    called = 0
+    of_notice = select(NoticeCustomer).where(NoticeCustomer.notice_id == notice.id)
+    rows = session.scalars(of_notice.where(NoticeCustomer.customer_id.in_(looked_at)))
+    frozen = {each.customer_id: each for each in rows}
+    untold: dict[int, Sequence[_Letter]] = {}
     # Read whole: who is called in below is not to be looked at again.
     for customer_id, letters in list(_load_letters(session, statement, looked_at)):
         terms = _find_terms(session, publisher, frozen.get(customer_id), customer_id)
-        if not all(letter.stands_by or letter.is_hopeless(terms, now) for letter in letters):
-            continue
-        next_one = next((letter for letter in letters if letter.stands_by and not letter.is_gone), None)
+        if all(letter.stands_by or letter.is_hopeless(terms, now) for letter in letters):
+            untold[customer_id] = letters
+    called: list[bool] = []
+
+    def call(customer_id: int) -> None:
+        next_one = next((each for each in untold[customer_id] if each.stands_by and not each.is_gone), None)
         if next_one is not None:
             contact: Subscription | None = session.get_one(Subscription, next_one.delivery.subscription_id)
         else:
             contact = _let_owner_stand_by(session, now, notice, statement, customer_id)
-        called += contact is not None and _call(session, now, notice, contact) > 0
-    return called
+        called.append(contact is not None and _call(session, now, notice, contact) > 0)
+
+    one_by_one(session, untold, call, note_trouble)
+    return sum(called)
 
 
 def _select_customers(session: Session, notice: Notice, statement: Statement, *, is_clock: bool) -> Select[int | None]:
@@ -228,21 +233,20 @@ def _select_customers(session: Session, notice: Notice, statement: Statement, *,
 
 
 def _select_told(statement: Statement) -> Select[int | None]:
-    """Select the customers of which a contact that can be written to was told by a statement, or is about to be.
-
-    A list that a database makes once, and not a question that it asks for every customer.
-    """
+    """Select the customers of which a contact that can be written to has a statement, or is about to."""
+    # A list that a database makes once, and no question asked for every customer.
     return (
         select(Subscription.customer_id)
         .join(Delivery, Delivery.subscription_id == Subscription.id)
         .join(Address, Address.id == Subscription.address_id)
         .outerjoin(Suppression, suppresses())
+        .outerjoin(Acknowledgement, Acknowledgement.delivery_id == Delivery.id)
         .where(
             Subscription.publisher_id == statement.publisher_id,
             Subscription.customer_id.is_not(None),
             Subscription.ended_at.is_(None),
             Delivery.statement_id == statement.id,
-            Delivery.state.in_([state.value for state in IN_GOOD_HANDS]),
+            or_(Delivery.state.in_([state.value for state in IN_GOOD_HANDS]), Acknowledgement.id.is_not(None)),
             Delivery.channel.in_(BEARS_A_DUTY),
             Address.value.is_not(None),
             Suppression.id.is_(None),
@@ -327,13 +331,13 @@ def _is_shared(session: Session, by_web: Subscription) -> bool:
     return bool(session.scalar(select(other)))
 
 
-def _find_terms(session: Session, publisher: Publisher, standing: NoticeCustomer | None, customer_id: int) -> Terms:
-    """Return the terms of a customer that still is to be reached."""
-    if standing is not None:
-        return Terms.model_validate(standing.terms)
+def _find_terms(session: Session, publisher: Publisher, row: NoticeCustomer | None, customer_id: int) -> Terms | None:
+    """Return the terms of a customer that still is to be reached, None where they cannot be read."""
+    if row is not None:
+        return find_terms(row.terms)
     # One that came after the announcement is told like the others, and holds nothing (R17).
     customer = session.get_one(Customer, customer_id)
-    return read_customer_terms(session, customer, read_facts(session, publisher).notice)
+    return find_customer_terms(session, customer, read_facts(session, publisher).notice)
 
 
 def _load_letters(

@@ -19,7 +19,7 @@ from registry.steps.addresses import find_address
 from registry.steps.contacts import add_contact, find_contact, has_left
 from registry.steps.errors import ApprovalNeeded
 from registry.steps.keyring import Keyring, make_keyring
-from registry.steps.lookup import get_customer, read_customer_terms, read_facts
+from registry.steps.lookup import find_customer_terms, get_customer, read_facts
 from registry.steps.record import Actor, record_event
 from registry.tables import Customer, CustomerTerms, Product, Publisher, Subscription
 
@@ -161,7 +161,7 @@ def _find_shortened(session: Session, publisher: Publisher, facts: PublisherFact
     customer = _find(session, publisher, key)
     if customer is None:
         return []
-    old = read_customer_terms(session, customer, facts.notice)
+    old = find_customer_terms(session, customer, facts.notice)
     return [f"customers.{key}.notice.{name}" for name in find_shortened(terms, old)]
 
 

@@ -29,6 +29,18 @@ class UnknownCustomer(RegistryError):
     code = "unknown-customer"
 
 
+class TermsUnreadable(RegistryError):
+    """The terms on record of a customer cannot be read, and the act asks for them. Params: customer, publisher."""
+
+    code = "terms-unreadable"
+
+
+class FrozenTermsUnreadable(RegistryError):
+    """The terms that a notice froze for a customer cannot be read. Params: customer, publisher, number."""
+
+    code = "frozen-terms-unreadable"
+
+
 class UnknownDelivery(RegistryError):
     """No delivery has this Message-ID. Params: message_id."""
 

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from registry.domain.entries import EntryContent
 from registry.domain.notices import CustomerTerms, local_date
 from registry.domain.publishers import PublisherFacts
-from registry.domain.terms import Terms, merge_terms
+from registry.domain.terms import Terms, find_merged_terms
 from registry.domain.validation import find_near
-from registry.steps.errors import UnknownCustomer, UnknownEntry, UnknownNotice, UnknownPublisher
+from registry.steps.errors import TermsUnreadable, UnknownCustomer, UnknownEntry, UnknownNotice, UnknownPublisher
 from registry.steps.working_days import working_days_for
 from registry.tables import (
     Customer,
@@ -178,15 +178,15 @@ def read_content(version: EntryVersion | None) -> EntryContent | None:
     return EntryContent.model_validate(version.document)
 
 
-def read_customer_terms(session: Session, customer: Customer, publisher_terms: Terms) -> Terms:
-    """Return the customer's newest terms, filled up with the publisher's (R8)."""
+def find_customer_terms(session: Session, customer: Customer, publisher_terms: Terms) -> Terms | None:
+    """Return the customer's newest terms, filled up with the publisher's (R8); None where they cannot be read."""
     stored = session.scalar(
         select(StoredCustomerTerms)
         .where(StoredCustomerTerms.customer_id == customer.id)
         .order_by(StoredCustomerTerms.version.desc())
         .limit(1)
     )
-    return merge_terms(publisher_terms, stored.document if stored else {})
+    return find_merged_terms(publisher_terms, stored.document if stored else {})
 
 
 def list_running_customers(
@@ -194,7 +194,8 @@ def list_running_customers(
 ) -> list[tuple[Customer, CustomerTerms]]:
     """Return the customers whose contract runs at `now`, each with the terms that count for it (R17).
 
-    The first and the last day of a contract are dates of the customer's own zone, and both count.
+    The first and the last day of a contract are dates of the customer's own zone, and both count. Raises
+    `TermsUnreadable` for the first customer whose terms cannot be read: nobody is left out who may have to be told.
     """
     newest = (
         select(func.max(StoredCustomerTerms.version))
@@ -211,7 +212,9 @@ def list_running_customers(
     )
     running = []
     for customer, document in rows:
-        terms = merge_terms(publisher_terms, document or {})
+        terms = find_merged_terms(publisher_terms, document or {})
+        if terms is None:
+            raise TermsUnreadable(customer=customer.key, publisher=publisher.slug)
         today = local_date(now, terms.time_zone)
         if runs_on(today, customer.contract_from, customer.contract_until):
             value = CustomerTerms(customer.key, customer.name, terms, working_days_for(terms, today))

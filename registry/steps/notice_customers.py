@@ -11,7 +11,7 @@ from registry.domain.deliveries import DeliveryState, SkipReason
 from registry.domain.errors import IllegalTransition
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.notices import local_date, plan_deemed_receipt_at
-from registry.domain.terms import Terms
+from registry.domain.terms import find_terms
 from registry.steps.errors import UnknownCustomer
 from registry.steps.lookup import get_customer, list_running_customers, lock_publisher, read_facts
 from registry.steps.make_statement import TOLD_TO_JOINERS, deliver_notice_to
@@ -28,7 +28,10 @@ FINAL_WITHOUT_RECEIPT = (
 
 
 def drop_ended_contracts(session: Session, now: datetime, publisher: Publisher, notice: Notice) -> None:
-    """A customer whose contract ended drops out, recorded (R17). The last day is one of the customer's own zone."""
+    """A customer whose contract ended drops out, recorded (R17). The last day is one of the customer's own zone.
+
+    One whose terms cannot be read stays and holds: nobody can say in which zone its last day ended.
+    """
     rows = session.execute(
         select(NoticeCustomer, Customer)
         .join(Customer, Customer.id == NoticeCustomer.customer_id)
@@ -41,8 +44,10 @@ def drop_ended_contracts(session: Session, now: datetime, publisher: Publisher, 
         .with_for_update(of=NoticeCustomer, key_share=True)
     ).all()
     for standing, customer in rows:
-        zone = Terms.model_validate(standing.terms).time_zone
-        if customer.contract_until is not None and customer.contract_until < local_date(now, zone):
+        terms = find_terms(standing.terms)
+        if terms is None or customer.contract_until is None:
+            continue
+        if customer.contract_until < local_date(now, terms.time_zone):
             standing.state = "dropped"
             standing.basis = f"contract ended on {customer.contract_until.isoformat()}"
             record_event(
@@ -64,8 +69,8 @@ def deem_receipts(session: Session, now: datetime, notice: Notice) -> None:
         .with_for_update(key_share=True)
     ).all()
     for standing in waiting:
-        terms = Terms.model_validate(standing.terms)
-        if terms.undeliverable == "hold":
+        terms = find_terms(standing.terms)
+        if terms is None or terms.undeliverable == "hold":
             continue
         # Only a try that began counts as one: a letter that could not be made, or a row let go, proves nothing tried.
         really = and_(Attempt.delivery_id == Delivery.id, Attempt.send_started_at.is_not(None))
@@ -105,15 +110,17 @@ def add_forgotten_customer(
     """Add a customer that a pending notice should have concerned, and tell its contacts (R17).
 
     It holds the notice from now on, with the terms that count for it now; a letter that reached it already counts. One
-    that stands in the notice stays as it is, and one that dropped out is back. Raises `IllegalTransition` for a notice
-    that is not pending, and `UnknownCustomer` also where the customer's contract does not run.
+    that stands in the notice stays as it is, but for terms that cannot be read: they are set anew, by those that count
+    for it now, and its clock runs by them from the receipt on record. One that dropped out is back. Raises
+    `IllegalTransition` for a notice that is not pending, and `UnknownCustomer` also where the contract does not run.
     """
     lock_publisher(session, publisher, notice)
     if NoticeState(notice.state) not in PENDING_STATES:
         raise IllegalTransition(machine="notice", state=notice.state, event="add_customer")
     customer = get_customer(session, publisher, customer_key)
     standing = session.get(NoticeCustomer, (notice.id, customer.id))
-    if standing is not None and standing.state != "dropped":
+    is_readable = standing is not None and find_terms(standing.terms) is not None
+    if standing is not None and standing.state != "dropped" and is_readable:
         return standing
     running = list_running_customers(session, publisher, read_facts(session, publisher).notice, now)
     terms = next((value.terms for row, value in running if row.id == customer.id), None)
@@ -128,7 +135,11 @@ def add_forgotten_customer(
             state="waiting",
         )
         session.add(standing)
-    standing.state, standing.basis = "waiting", None
+    elif not is_readable:
+        standing.terms = terms.model_dump(mode="json")
+        start_clock(standing, standing.received_at, state=standing.state)
+    if standing.state == "dropped":
+        standing.state, standing.basis = "waiting", None
     session.flush()
     record_event(
         session,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from registry.domain.changes import EntryChange
 from registry.domain.effect import Hold
 from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.domain.terms import find_terms, find_zone
 from registry.steps.approvals import COMMAND_LINE
 from registry.steps.lookup import read_facts
 from registry.steps.revise_draft import list_changes
@@ -78,7 +79,7 @@ class CustomerStatus:
     name: str
     state: str
     time_zone: str
-    notice_days: int
+    notice_days: int | None
     received_at: datetime | None
     earliest_at: datetime | None
     objection_ends_at: datetime | None
@@ -175,8 +176,8 @@ def _customers(session: Session, notice: Notice) -> tuple[CustomerStatus, ...]:
             key=key,
             name=name,
             state=row.state,
-            time_zone=row.terms["time_zone"],
-            notice_days=row.terms["days"],
+            time_zone=find_zone(row.terms, notice.terms["time_zone"]),
+            notice_days=terms.days if (terms := find_terms(row.terms)) else None,
             received_at=row.received_at,
             earliest_at=row.earliest_at,
             objection_ends_at=row.objection_ends_at,

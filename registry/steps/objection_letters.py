@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from registry.domain.objections import NoteKind
+from registry.domain.terms import find_zone
 from registry.domain.vocabulary import Audience, ChannelKind, ServiceLetterKind
 from registry.language import find_language
 from registry.letters.values import ObjectionFacts
@@ -155,7 +156,7 @@ def _say(
     notice_url: str,
 ) -> ObjectionFacts:
     standing = session.get(NoticeCustomer, (notice.id, objection.customer_id))
-    zone = (standing.terms if standing else notice.terms)["time_zone"]
+    zone = find_zone(standing.terms if standing else None, notice.terms["time_zone"])
     names = {row.change["key"]: row.change["name"] for row in list_changes(session, notice)}
     return ObjectionFacts(
         act=act,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from registry.domain.notices import SHORTEST_TIME, local_date
 from registry.domain.objections import is_in_time
+from registry.domain.terms import find_zone
 from registry.tables import Customer, Delivery, Notice, NoticeCustomer, Statement, Subscription
 
 
@@ -58,7 +59,8 @@ def find_period(session: Session, notice: Notice, customer: Customer) -> Objecti
         .where(Statement.notice_id == notice.id, Subscription.customer_id == customer.id)
     )
     if standing is not None:
-        return ObjectionPeriod(printed_at, standing.objection_ends_at, standing.terms["time_zone"])
+        zone = find_zone(standing.terms, notice.terms["time_zone"])
+        return ObjectionPeriod(printed_at, standing.objection_ends_at, zone)
     if printed_at is None:
         return None
     return ObjectionPeriod(printed_at, printed_at, notice.terms["time_zone"])

@@ -1,4 +1,4 @@
-"""A sweep over notices, one by one: one that fails keeps no other waiting, and its error is not lost."""
+"""A sweep over notices or customers, one by one: one that fails keeps no other waiting, and its error is not lost."""
 
 from __future__ import annotations
 

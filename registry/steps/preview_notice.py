@@ -22,12 +22,12 @@ from sqlalchemy.orm import Session
 from registry.domain.notice_life import NoticeState
 from registry.domain.notices import first_instant, local_date
 from registry.domain.publishers import PublisherFacts
-from registry.domain.terms import Terms, merge_terms
+from registry.domain.terms import Terms, find_merged_terms, find_terms
 from registry.domain.vocabulary import Audience, ChannelKind, StatementKind
 from registry.language import find_language
 from registry.letters.slots import LINKS, Slot, slots_of
 from registry.letters.values import FrozenLetter, Sender
-from registry.steps.errors import UnknownCustomer
+from registry.steps.errors import FrozenTermsUnreadable, TermsUnreadable, UnknownCustomer
 from registry.steps.freeze_letters import freeze_letter, own_language
 from registry.steps.keyring import Keyring
 from registry.steps.letterhead import Letterhead
@@ -116,7 +116,8 @@ def load_reader(
 ) -> Reader:
     """Return a customer as the reader of a notice's letters, in one query, with its contacts in their order.
 
-    Without `contact_id`, or where it is none of its contacts, the first is chosen. Raises `UnknownCustomer`.
+    Without `contact_id`, or where it is none of its contacts, the first is chosen. Raises `UnknownCustomer`, and
+    `TermsUnreadable` or `FrozenTermsUnreadable` where no letter to it can be made.
     """
     newest = (
         select(func.max(CustomerTerms.version))
@@ -150,7 +151,11 @@ def load_reader(
     if not rows:
         raise UnknownCustomer(key=customer_key, publisher=publisher.slug, near=[])
     customer, document, standing, *_ = rows[0]
-    terms = Terms.model_validate(standing.terms) if standing else merge_terms(facts.notice, document or {})
+    terms = find_terms(standing.terms) if standing else find_merged_terms(facts.notice, document or {})
+    if terms is None:
+        if standing is None:
+            raise TermsUnreadable(customer=customer_key, publisher=publisher.slug)
+        raise FrozenTermsUnreadable(customer=customer_key, publisher=publisher.slug, number=notice.number)
     is_running = runs_on(local_date(now, terms.time_zone), customer.contract_from, customer.contract_until)
     if standing is None and notice.announced_at is not None:
         # Who came later is told, and counts by the notice's own terms (R17).

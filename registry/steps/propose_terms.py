@@ -20,11 +20,12 @@ from sqlalchemy.orm import Session
 from registry.domain.entries import digest_of
 from registry.domain.errors import RegistryError
 from registry.domain.publishers import CustomerFacts, PublisherFacts
-from registry.domain.terms import Terms, find_shortened, merge_terms
+from registry.domain.terms import Terms, find_merged_terms, find_shortened, merge_terms
 from registry.domain.text import Line
 from registry.domain.validation import Document, read_model
 from registry.steps.approvals import count_approvals, give_approval
 from registry.steps.customers import record_customer, record_customers
+from registry.steps.errors import ApprovalNeeded
 from registry.steps.lookup import get_customer, read_facts
 from registry.steps.record import Actor, record_event
 from registry.tables import Customer, CustomerTerms, Event, Publisher
@@ -76,17 +77,21 @@ def edit_customer(
     """Bring a customer's facts to what is wanted; terms that get shorter wait where the publisher requires approvals.
 
     Longer terms, and all terms where no approvals are required, count from now on for later notices. `reason` stands
-    with a proposal for whoever approves it; it must hold no personal data. Raises `InvalidInput` with every problem.
+    with a proposal for whoever approves it; it must hold no personal data. Raises `InvalidInput` with every problem,
+    and `ApprovalNeeded` where the terms before cannot be read: two people set them anew by a registry file.
     """
     said = read_model(_Reasoned, {"reason": (reason or "").strip() or None})
     facts = read_facts(session, publisher)
     customer = get_customer(session, publisher, wanted.key)
     newest = _newest(session, customer)
     old = newest.document if newest else {}
-    before, after = merge_terms(facts.notice, old), wanted.terms_under(facts.notice)
+    before, after = find_merged_terms(facts.notice, old), wanted.terms_under(facts.notice)
     shortened = find_shortened(after, before)
     if not shortened or not facts.approvals_required:
         return CustomerEdited(record_customer(session, now, publisher, wanted, actor), None)
+    if before is None:
+        # There is nothing that could stand meanwhile.
+        raise ApprovalNeeded(publisher=publisher.slug, what="notice")
     own_zone = {"time_zone": wanted.time_zone} if wanted.time_zone else {}
     stated = {**own_zone, **wanted.notice}
     document = {name: value for name, value in after.model_dump(mode="json").items() if name in stated}
@@ -133,7 +138,7 @@ def find_proposal(
         return None
     row = newest or _newest(session, customer)
     document: dict[str, Any] = event.payload["document"]
-    before = merge_terms(facts.notice, row.document if row else {})
+    before = find_merged_terms(facts.notice, row.document if row else {})
     digest: str = event.payload["digest"]
     return TermsProposal(
         digest=digest,
@@ -143,7 +148,7 @@ def find_proposal(
         proposed_by=event.payload["by"],
         proposed_at=event.at,
         reason=event.payload["reason"],
-        still_fits=digest == _digest(customer, row.version if row else 0, before, document),
+        still_fits=before is not None and digest == _digest(customer, row.version if row else 0, before, document),
     )
 
 

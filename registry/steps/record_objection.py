@@ -17,7 +17,8 @@ from registry.domain.objections import (
     ObjectionState,
     next_objection_state,
 )
-from registry.steps.errors import ReasonMissing, UnknownCustomer, UnknownObjection
+from registry.domain.terms import find_terms
+from registry.steps.errors import FrozenTermsUnreadable, ReasonMissing, UnknownCustomer, UnknownObjection
 from registry.steps.lookup import get_customer, lock_publisher
 from registry.steps.objection_period import find_period
 from registry.steps.receipts import find_told_at, start_clock
@@ -194,11 +195,14 @@ def record_service(
 
     Where an earlier receipt counts already, its clock runs on, for the earliest one counts (R12). A customer that does
     not hold the notice any more goes on not holding it. Raises `InvalidInput` naming `served_at` for an instant that is
-    still to come, or before what was served was made, and `IllegalTransition` for a notice that is not pending.
+    still to come, or before what was served was made, `FrozenTermsUnreadable` where nobody can say how long its clock
+    runs, and `IllegalTransition` for a notice that is not pending.
     """
     lock_publisher(session, publisher, notice)
     standing = get_standing(session, publisher, notice, customer_key)
     refuse_unless_pending(notice, "serve")
+    if find_terms(standing.terms) is None:
+        raise FrozenTermsUnreadable(customer=customer_key, publisher=publisher.slug, number=notice.number)
     _need(document, "document")
     if served_at > now:
         raise InvalidInput([Problem("served_at", served_at.isoformat(), "served-in-the-future")])

@@ -21,7 +21,7 @@ from registry.domain.effect import CustomerStanding, Hold, choose_holds, find_po
 from registry.domain.notice_life import PENDING_STATES, NoticeEvent, NoticeState, next_notice_state
 from registry.domain.notices import first_instant, is_postponement_due, next_told_date
 from registry.domain.objections import OPEN_OBJECTION_STATES
-from registry.domain.terms import Terms
+from registry.domain.terms import find_terms
 from registry.domain.vocabulary import StatementKind, Weight
 from registry.steps.editorial import settle_waiting_edits
 from registry.steps.letterhead import Letterhead
@@ -137,7 +137,7 @@ def find_holds(session: Session, now: datetime, notice: Notice) -> tuple[Hold, .
         CustomerStanding(
             key=key,
             name=name,
-            terms=Terms.model_validate(row.terms),
+            terms=find_terms(row.terms),
             earliest_at=row.earliest_at,
             exempt=row.state in NO_LONGER_HOLDING,
             dropped=row.state == "dropped",

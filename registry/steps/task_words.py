@@ -211,8 +211,8 @@ _REMEDIES: Final[dict[str, Callable[[str, Facts], str]]] = {
     TaskKind.CUSTOMER_NOT_REACHED: _mend_unreached,
     TaskKind.CUSTOMER_NOT_TOLD: _mend_untold,
     TaskKind.TERMS_UNREADABLE: lambda publisher, facts: (
-        "Whoever runs the database puts that row of notice_customers right, by what the customer's terms are (registry "
-        f"customer list --publisher {publisher} --json)."
+        "Set them anew, by the terms that count for it now (registry customer list), with registry notice add-customer "
+        f"{facts.get('notice')} --publisher {publisher} --customer {facts.get('customer')}."
     ),
     TaskKind.NEEDS_ATTENTION: _mend_attention,
     TaskKind.NOTICE_OVERDUE: lambda publisher, facts: (

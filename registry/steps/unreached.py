@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from pydantic import ValidationError
 from sqlalchemy import ColumnElement, and_, case, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState, EvidenceGrade, receipt_counts
 from registry.domain.notice_life import PENDING_STATES
 from registry.domain.notices import latest_receipt_at, local_date
-from registry.domain.terms import Terms
+from registry.domain.terms import Terms, find_terms
 from registry.domain.vocabulary import Weight
 from registry.steps.one_by_one import NoteTrouble, find_in_one
 from registry.steps.receipts import OUTBOX, starts_clocks
@@ -108,7 +107,7 @@ def find_unreached_in(session: Session, now: datetime, notice: Notice, slug: str
     effective_at = notice.effective_at if date_waits else None
     was_just_told = notice.announced_at is None or now - notice.announced_at < SENT_WITHIN
     for customer_id, key, document in waiting:
-        terms = read_terms(document)
+        terms = find_terms(document)
         if terms is None:
             continue
         theirs = letters.get(customer_id, {})
@@ -140,7 +139,7 @@ def find_latest_receipt(session: Session, notice: Notice, customer_id: int) -> d
             NoticeCustomer.notice_id == notice.id, NoticeCustomer.customer_id == customer_id
         )
     )
-    terms = read_terms(document) if document is not None else None
+    terms = find_terms(document) if document is not None else None
     if terms is None or notice.state not in PENDING_STATES or not _date_waits(session, notice):
         return None
     return _latest_receipt_at(notice, notice.effective_at, terms)
@@ -161,17 +160,9 @@ def find_unreadable_terms(session: Session) -> Iterator[UnreadableTerms]:
     for publisher_id, slug, number, key, document in rows:
         said = repr(document)
         if said not in readable:
-            readable[said] = read_terms(document) is not None
+            readable[said] = find_terms(document) is not None
         if not readable[said]:
             yield UnreadableTerms(publisher_id, slug, number, key)
-
-
-def read_terms(document: dict[str, Any]) -> Terms | None:
-    """Return the terms that are stored as this document, None where it says nothing that can be read."""
-    try:
-        return Terms.model_validate(document)
-    except ValidationError:
-        return None
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,15 @@ def test_an_open_objection_in_time_holds_where_terms_say_hold() -> None:
     assert reasons(replace(CLEAR, open_in_time_objections=2, terms=RECORD_ONLY)) == []
 
 
+def test_a_customer_whose_terms_cannot_be_read_holds_whatever_else_is_so() -> None:
+    unreadable = replace(CLEAR, terms=None)
+    assert reasons(unreadable) == ["example-customer: terms_unreadable"]
+    # Whether its objection holds nobody knows either.
+    both = ["example-customer: terms_unreadable", "example-customer: objection_open"]
+    assert reasons(replace(unreadable, open_in_time_objections=1)) == both
+    assert reasons(replace(unreadable, exempt=True)) == []
+
+
 def test_specific_authorisation_holds_until_the_customer_has_approved() -> None:
     assert reasons(replace(CLEAR, terms=SPECIFIC)) == ["example-customer: approval_missing"]
     assert reasons(replace(CLEAR, terms=SPECIFIC, approved=True)) == []

@@ -6,15 +6,18 @@ from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import event, select
+from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState
 from registry.domain.vocabulary import ChannelKind
+from registry.steps import call_in as step
+from registry.steps.acknowledge import acknowledge
 from registry.steps.call_in import call_in
 from registry.steps.contacts import add_contact
 from registry.steps.endpoint_results import end_endpoint
 from registry.steps.lookup import get_customer, get_notice, get_publisher
 from registry.steps.record_objection import record_service
-from registry.tables import Address, Customer, Delivery, Subscription
+from registry.tables import Address, Customer, Delivery, Notice, Subscription
 from tests.channels.http_receiver import HttpReceiver
 from tests.channels.smtp_server import MailServer
 from tests.steps.path_cast import object_to
@@ -29,6 +32,7 @@ from tests.steps.post_office import (
     states_of,
 )
 from tests.steps.web_cast import OWNER, add, bremen, connect, probe
+from tests.unreadable_terms import spoil_frozen_terms
 from tests.world import ANNA, World, antopsis, letters_to, text_of, utc
 
 DPO, SECOND, THIRD = "dpo@bremen.example", "legal@bremen.example", "board@bremen.example"
@@ -228,6 +232,57 @@ def test_one_customers_trouble_calls_in_nobody_elses_contact(world: World, mail_
     assert states_of(world) == {DPO: "failed", "dpo@jena.example": "accepted", "cfo@jena.example": "skipped"}
 
 
+def test_terms_that_cannot_be_read_keep_nobody_from_being_called_in(world: World, mail_server: MailServer) -> None:
+    mail_server.script(DPO, 550, NO_SUCH_USER)
+    mail_server.script("dpo@jena.example", 550, NO_SUCH_USER)
+    other = "  - key: jena\n    name: Jena AG\n    contacts: [dpo@jena.example]\n"
+    world.apply(antopsis(customers=ONE + other))
+    stand_by(world, SECOND)
+    with world.writing() as session:
+        jena = get_customer(session, get_publisher(session, "antopsis"), "jena")
+        add_contact(session, world.at, jena, "cfo@jena.example", ANNA, is_standby=True)
+    world.announce(antopsis(helsinki=True, customers=ONE + other))
+    spoil_frozen_terms(world.wiring.engine, "bremen")
+    # Its own letter cannot be made: no deadline can be told under terms that nobody can read.
+    send(world)
+    assert called(world) == 2
+    assert states_of(world) == {
+        DPO: "needs_attention",
+        SECOND: "pending",
+        "dpo@jena.example": "failed",
+        "cfo@jena.example": "pending",
+    }
+
+
+def test_one_customers_trouble_is_noted_and_the_others_are_called_in(
+    world: World, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail_server.script("dpo@jena.example", 550, NO_SUCH_USER)
+    mail_server.script(DPO, 550, NO_SUCH_USER)
+    other = "  - key: jena\n    name: Jena AG\n    contacts: [dpo@jena.example]\n"
+    world.apply(antopsis(customers=ONE + other))
+    stand_by(world, SECOND)
+    with world.writing() as session:
+        jena = get_customer(session, get_publisher(session, "antopsis"), "jena")
+        add_contact(session, world.at, jena, "cfo@jena.example", ANNA, is_standby=True)
+    world.announce(antopsis(helsinki=True, customers=ONE + other))
+    send(world)
+    call = step._call
+
+    def fail_for_bremen(session: Session, now: datetime, notice: Notice, contact: Subscription) -> int:
+        if session.get_one(Customer, contact.customer_id).key == "bremen":
+            raise ValueError("bremen")
+        return call(session, now, notice, contact)
+
+    monkeypatch.setattr(step, "_call", fail_for_bremen)
+    troubles: list[Exception] = []
+    with world.writing() as session:
+        assert call_in(session, world.at, note_trouble=troubles.append) == 1
+    assert [str(each) for each in troubles] == ["bremen"]
+    assert states_of(world)["cfo@jena.example"] == "pending"
+    assert states_of(world)[SECOND] == "skipped"
+
+
 def test_a_follower_at_the_address_of_a_contact_that_stands_by_is_told_as_a_follower(world: World) -> None:
     world.apply(antopsis(customers=ONE))
     stand_by(world, SECOND)
@@ -321,3 +376,19 @@ def test_looking_takes_as_many_questions_for_forty_customers_as_for_one(world: W
     finally:
         event.remove(world.wiring.engine, "before_cursor_execute", note)
     assert len(asked) < 15, asked
+
+
+@pytest.mark.parametrize("state", ["needs_attention", "ambiguous", "bounced"])
+def test_whoever_acknowledged_has_the_letter_whatever_is_said_of_it(
+    world: World, mail_server: MailServer, state: str
+) -> None:
+    announce(world, SECOND)
+    send(world)
+    delivery = delivery_to(world, DPO)
+    with world.writing() as session:
+        publisher, keyring = get_publisher(session, "antopsis"), world.wiring.keyring
+        token = keyring.sign("acknowledge", delivery.id)
+        acknowledge(session, world.at, world.wiring.letterhead, keyring, publisher, token)
+    change(world, delivery, state=state)
+    world.at += timedelta(hours=30)
+    assert called(world) == 0

@@ -15,7 +15,7 @@ from registry.steps.add_customers import add_customers
 from registry.steps.contacts import add_contact, end_contact
 from registry.steps.customer_import import ImportHasRefusedRows, ImportOutdated, apply_import, plan_import
 from registry.steps.customers import record_customers
-from registry.steps.lookup import get_customer, read_customer_terms, read_facts
+from registry.steps.lookup import find_customer_terms, get_customer, read_facts
 from registry.tables import Address, Customer, CustomerTerms, Delivery, Event, Subscription
 from tests.steps.audience_cast import EDITOR, MONDAY, House, customer_facts, later, open_house
 from tests.web.team.counting import queries
@@ -81,7 +81,8 @@ def test_a_table_adds_changes_and_leaves_alone(database_url: str) -> None:
         assert (acme.name, acme.contract_until) == ("Acme Holding", date(2026, 12, 31))
         assert (gamma.contract_until, gamma.products) == (date(2027, 1, 31), ["clips"])
         own = read_facts(house.session, house.publisher).notice
-        assert [read_customer_terms(house.session, each, own).days for each in (acme, gamma)] == [60, 40]
+        terms = [find_customer_terms(house.session, each, own) for each in (acme, gamma)]
+        assert [each and each.days for each in terms] == [60, 40]
         assert set(contacts_of(house, "acme")) == {OFFICER, DEPUTY}
         assert contacts_of(house, "gamma") == ["office@gamma.example", "two@gamma.example"]
         assert contacts_of(house, "elsewhere") == ["p@elsewhere.example"]
@@ -111,7 +112,8 @@ def test_a_blank_cell_leaves_and_a_dash_takes_back(database_url: str) -> None:
         acme = get_customer(house.session, house.publisher, "acme")
         assert (acme.contract_until, acme.products) == (None, [])
         own = read_facts(house.session, house.publisher).notice
-        terms = read_customer_terms(house.session, acme, own)
+        terms = find_customer_terms(house.session, acme, own)
+        assert terms is not None
         assert (terms.days, terms.objection_days) == (own.days, 50)
 
 

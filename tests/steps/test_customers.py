@@ -14,7 +14,7 @@ from registry.steps.confirm import confirm
 from registry.steps.contacts import add_contact, end_contact, request_contact_change
 from registry.steps.customers import end_contract, record_customer, record_customers
 from registry.steps.errors import ApprovalNeeded, UnknownCustomer
-from registry.steps.lookup import list_running_customers, read_customer_terms, read_facts
+from registry.steps.lookup import find_customer_terms, list_running_customers, read_facts
 from registry.tables import Customer, CustomerTerms, Delivery, Subscription
 from tests.steps.audience_cast import EDITOR, LETTERHEAD, MONDAY, House, customer_facts, later, open_house
 
@@ -63,7 +63,8 @@ def test_a_file_brings_customers_with_their_terms_and_contacts(database_url: str
         assert counts == NOTHING_CHANGED | {"customers_added": 1, "terms_changed": 1, "contacts_added": 2}
         customer = get(house)
         assert (customer.name, customer.products, customer.contract_from) == ("Acme GmbH", ["clips"], date(2026, 1, 1))
-        terms = read_customer_terms(house.session, customer, read_facts(house.session, house.publisher).notice)
+        terms = find_customer_terms(house.session, customer, read_facts(house.session, house.publisher).notice)
+        assert terms is not None
         assert (terms.days, terms.objection_days, terms.time_zone) == (45, 30, "Asia/Ho_Chi_Minh")
         contacts = house.session.scalars(select(Subscription).order_by(Subscription.rank)).all()
         assert [(each.audience, each.rank, each.name, each.language) for each in contacts] == [
@@ -112,7 +113,8 @@ def test_terms_get_a_new_version_only_when_they_differ(database_url: str) -> Non
             {"days": 60, "undeliverable": {"deemed_after_days": 5, "clause": "§ 9"}},
             {},
         ]
-        terms = read_customer_terms(house.session, get(house), read_facts(house.session, house.publisher).notice)
+        terms = find_customer_terms(house.session, get(house), read_facts(house.session, house.publisher).notice)
+        assert terms is not None
         assert terms.days == 30
 
 

@@ -12,6 +12,8 @@ from registry.readers.registry_file import RegistryFile
 from registry.steps.keyring import load_keyring, rotate_link_key
 from registry.steps.receipts import note_receipt
 from registry.tables import Acknowledgement, Attempt, Customer, Delivery, Event, NoticeCustomer
+from tests.steps.path_cast import add_forgotten
+from tests.unreadable_terms import spoil_frozen_terms
 from tests.web.site import Site, path_of, words_of
 from tests.web.test_letter_links import sign
 from tests.world import ANNA, BREMEN, antopsis, link_in, text_of, utc
@@ -84,6 +86,15 @@ def test_it_proves_receipt_whatever_evidence_the_terms_ask_for(site: Site, custo
     assert (row.state, row.received_at) == ("received", site.world.at)
     assert Terms.model_validate(row.terms).clock_starts_on == ("delivered" if customers is STRICT else "accepted")
     assert row.objection_ends_at == utc("2026-10-30 23:00")
+
+
+def test_it_counts_once_terms_that_could_not_be_read_are_set_anew(site: Site) -> None:
+    number, link = announced(site, STRICT)
+    spoil_frozen_terms(site.world.wiring.engine, "bremen")
+    assert "This letter is acknowledged" in site.post(link).text
+    assert standing(site).state == "waiting"
+    add_forgotten(site.world, number, "bremen")
+    assert (standing(site).state, standing(site).received_at) == ("received", site.world.at)
 
 
 def test_a_later_bounce_takes_back_no_acknowledgement(site: Site) -> None:

@@ -17,7 +17,7 @@ from registry.steps.audience_errors import UnknownContact
 from registry.steps.contacts import add_contact
 from registry.steps.errors import UnknownCustomer
 from registry.steps.keyring import load_keyring
-from registry.steps.lookup import get_customer, read_customer_terms
+from registry.steps.lookup import find_customer_terms, get_customer
 from registry.tables import Address, Customer, Publisher
 from registry.web.team.access import Desk, screen
 from registry.web.team.customers import get_page, show_customer
@@ -39,7 +39,7 @@ def add_customer_contact(desk: Desk, key: str) -> Any:
                 desk.actor,
                 name=request.form.get("name"),
                 language=request.form.get("language", "").strip()
-                or read_customer_terms(session, row, facts.notice).language,
+                or (find_customer_terms(session, row, facts.notice) or facts.notice).language,
                 is_standby=bool(request.form.get("is_standby")),
             )
             address = session.get_one(Address, added.subscription.address_id)

@@ -21,7 +21,7 @@ from registry.i18n import show_day
 from registry.queries.customer_page import CustomerPage
 from registry.steps import propose_terms
 from registry.steps.customers import end_contract, record_customer
-from registry.steps.lookup import read_customer_terms
+from registry.steps.lookup import find_customer_terms
 from registry.steps.propose_terms import approve_proposal, drop_proposal
 from registry.tables import Customer, Product, Publisher
 from registry.web.team.access import Desk, screen
@@ -115,7 +115,8 @@ def end_customer_contract(desk: Desk, key: str) -> Any:
                 if on.contract_until is None:
                     raise InvalidInput([Problem("contract_until", None, "missing")])
                 row = end_contract(session, desk.now, publisher, key, on.contract_until, desk.actor)
-                zone = read_customer_terms(session, row, desk.facts(session, publisher).notice).time_zone
+                own_terms = desk.facts(session, publisher).notice
+                zone = (find_customer_terms(session, row, own_terms) or own_terms).time_zone
             return go("customer", said=f"The contract ends with {show_day(on.contract_until, zone)}.", key=key)
         except RegistryError as error:
             errors, status = errors_of(error), status_of(error)
@@ -213,11 +214,11 @@ def _key_given() -> str:
 def _values_of(found: CustomerPage) -> dict[str, Any]:
     row, own = found.row, found.overrides
     values: dict[str, Any] = {name: own.get(name) for name in TERMS}
-    values |= {name: {True: "yes", False: "no", None: None}[own.get(name)] for name in TICKED}
+    values |= {name: {"True": "yes", "False": "no"}.get(str(own.get(name))) for name in TICKED}
     if isinstance(own.get("undeliverable"), dict):
         values["undeliverable"] = "deemed"
-        values[DEEMED_DAYS] = own["undeliverable"]["deemed_after_days"]
-        values[DEEMED_CLAUSE] = own["undeliverable"]["clause"]
+        values[DEEMED_DAYS] = own["undeliverable"].get("deemed_after_days")
+        values[DEEMED_CLAUSE] = own["undeliverable"].get("clause")
     dates = {name: getattr(row, name) for name in ("contract_from", "contract_until")}
     return values | dates | {"name": row.name, "products": row.products}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from registry.domain.terms import Deemed, Terms
+from registry.domain.terms import Deemed, Terms, find_deemed
 from registry.queries.customer_page import TermsVersion
 from registry.queries.customers import OWN_TERMS, ListedCustomer
 
@@ -127,7 +127,7 @@ def say_stored(name: str, value: Any) -> str:
     """Say what stored terms hold of a term; what they do not hold is the publisher's."""
     if value is None:
         return "as the publisher’s"
-    return say_term(name, Deemed.model_validate(value) if isinstance(value, dict) else value)
+    return say_term(name, find_deemed(value) if isinstance(value, dict) else value)
 
 
 def say_term(name: str, value: object) -> str:
@@ -145,12 +145,16 @@ def say_term(name: str, value: object) -> str:
 
 def say_notice_days(row: ListedCustomer) -> str:
     """Say how long a customer is told ahead, such as "45 working days"."""
+    if not row.has_readable_terms:
+        return "unknown"
     kind = "working day" if row.terms.counting == "business" else "day"
     return f"{row.terms.days} {kind}{'' if row.terms.days == 1 else 's'}"
 
 
 def say_whose(row: ListedCustomer) -> str:
     """Say whose terms count for a customer: the publisher's, or its own and in what."""
+    if not row.has_readable_terms:
+        return "terms that cannot be read: set them anew"
     if not row.own_terms:
         return "the publisher’s"
     names = [TERMS[name].label.lower() for name in OWN_TERMS if name in row.own_terms]

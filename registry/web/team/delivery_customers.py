@@ -88,7 +88,7 @@ def serve_customer(desk: Desk, number: str, key: str) -> Any:
         with _collecting(problems):
             way = _read_way()
         with _collecting(problems):
-            served_at = _read_served_at(found.terms.time_zone, desk.now)
+            served_at = _read_served_at(found.zone, desk.now)
         with _collecting(problems):
             reference = _read_line("reference", is_needed=False)
         with _collecting(problems):
@@ -166,7 +166,7 @@ def _show(
     return show(
         "team/deliveries/standing.html",
         status=status_of(error) if error is not None else 200,
-        errors=_errors_of(error, found.terms.time_zone) if error is not None else {},
+        errors=_errors_of(error, found.zone) if error is not None else {},
         values=request.form.to_dict() if error is not None else {},
         opened=opened,
         notice=notice,
@@ -178,7 +178,7 @@ def _show(
         taken=TAKEN,
         accept=",".join(ENDINGS),
         is_pending=is_pending(notice),
-        today=desk.now.astimezone(ZoneInfo(found.terms.time_zone)).date().isoformat(),
+        today=desk.now.astimezone(ZoneInfo(found.zone)).date().isoformat(),
         **describe_rows(desk),
     )
 

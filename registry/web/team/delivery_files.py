@@ -195,20 +195,20 @@ def _deliveries(*, has_addresses: bool) -> Rows:
 def _standings(session: Session, notice: Notice, _: str) -> Iterator[Cells]:
     query = choose_standings(notice).execution_options(yield_per=ROWS_AT_ONCE)
     for row in session.execute(query):
-        each = read_standing(*row)
-        own = each.terms.time_zone
+        each = read_standing(notice, *row)
+        own, terms = each.zone, each.terms
         yield (
             each.key,
             each.name,
             each.state,
             each.basis,
             own,
-            each.terms.days,
-            each.terms.objection_days,
+            terms.days if terms else None,
+            terms.objection_days if terms else None,
             *_instant(each.received_at, own),
             *_instant(each.earliest_at, own),
             *_instant(each.objection_ends_at, own),
-            "yes" if each.terms.authorisation == "specific" else "no",
+            terms and ("yes" if terms.authorisation == "specific" else "no"),
             *_instant(each.approved_at, own),
         )
 

@@ -61,6 +61,9 @@ _HOLDS: Final = {
     HoldReason.CLOCK_RUNNING: "its notice period is still running",
     HoldReason.OBJECTION_OPEN: "its objection is open",
     HoldReason.APPROVAL_MISSING: "its contract asks for its approval, which is missing",
+    HoldReason.TERMS_UNREADABLE: (
+        "its terms cannot be read, so nothing can be decided for it: set them anew (registry notice add-customer)"
+    ),
 }
 
 

@@ -94,6 +94,7 @@ _REASONS: Final = {
     HoldReason.CLOCK_RUNNING: "its notice period is running",
     HoldReason.OBJECTION_OPEN: "has objected",
     HoldReason.APPROVAL_MISSING: "has not approved yet",
+    HoldReason.TERMS_UNREADABLE: "has terms that cannot be read",
 }
 
 
@@ -127,7 +128,7 @@ def _why_not(sheet: ObjectionSheet) -> str:
         return "a person recorded that this customer no longer holds it"
     if sheet.standing == "dropped":
         return "the customer's contract has ended"
-    if sheet.terms["objection"] != "hold":
+    if sheet.terms is not None and sheet.terms.objection == "record":
         return "this customer's terms say that objections are recorded and do not hold"
     return "the notice has no change that binds"
 

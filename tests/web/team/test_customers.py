@@ -10,9 +10,10 @@ from sqlalchemy import select
 
 from registry.steps.contacts import add_contact
 from registry.steps.keyring import load_keyring
-from registry.steps.lookup import get_customer, get_publisher, read_customer_terms, read_facts
+from registry.steps.lookup import find_customer_terms, get_customer, get_publisher, read_facts
 from registry.steps.suppressions import add_suppression
 from registry.tables import Address, Customer, CustomerTerms, Event, Subscription
+from tests.unreadable_terms import spoil_terms
 from tests.web.colleagues import ARNO, EDDA, OLA, VERA, ZOE, Team
 from tests.web.site import quick_tick, words_of
 from tests.web.team.counting import queries
@@ -43,7 +44,7 @@ def terms_of(team: Team, key: str = "bremen") -> Any:
     with team.site.world.reading() as session:
         publisher = get_publisher(session, "antopsis")
         customer = get_customer(session, publisher, key)
-        return read_customer_terms(session, customer, read_facts(session, publisher).notice)
+        return find_customer_terms(session, customer, read_facts(session, publisher).notice)
 
 
 def contacts_of(team: Team, key: str = "bremen") -> list[tuple[str | None, int, bool]]:
@@ -191,6 +192,21 @@ def test_terms_of_its_own_count_from_now_on_and_stand_in_its_history(team: Team)
     assert "Days of notice: as the publisher’s → 60 days" in seen
     assert save(team).status_code == 303
     assert terms_of(team).days == 30
+
+
+def test_terms_that_cannot_be_read_are_set_anew_by_its_form_or_by_two_people(team: Team) -> None:
+    save(team, days="60")
+    require_approvals(team)
+    save(team, days="20")
+    spoil_terms(team.site.world.wiring.engine, "bremen")
+    assert "can only be dropped" in team.sign_in(ARNO).get(BREMEN).text
+    # Nobody can say whether the terms get shorter, so that it takes a second person, as where they do.
+    refused = save(team, days="90")
+    assert "requires a second person for this" in refused.text
+    assert terms_of(team) is None
+    require_approvals(team, 0)
+    assert save(team, days="90").status_code == 303
+    assert terms_of(team).days == 90
 
 
 def test_a_form_that_was_opened_before_anothers_save_overwrites_nothing(light_team: Team) -> None:

@@ -11,7 +11,18 @@ from registry.steps.record import Actor
 from registry.steps.revise_draft import find_authors
 from registry.steps.take_effect import find_holds
 from registry.tables import Customer, NoticeCustomer
-from tests.steps.path_cast import HETZNER, STRIPE, TWO_PLACES, add_customer, decide, edit, object_to, resolve
+from tests.steps.path_cast import (
+    HETZNER,
+    STRIPE,
+    TWO_PLACES,
+    add_customer,
+    add_forgotten,
+    decide,
+    edit,
+    object_to,
+    resolve,
+)
+from tests.unreadable_terms import NEWER, spoil_frozen_terms
 from tests.web.colleagues import ARNO, EDDA, VERA, ZOE, Team
 from tests.web.site import links_of, quick_tick, words_of
 from tests.web.team.counting import queries
@@ -181,6 +192,10 @@ def test_the_database_finds_the_same_holds_as_the_rule(team: Team) -> None:
     agree(world, number, {"bremen", "hanoi", "oslo", "porto"})
     for key in ("bremen", "oslo", "porto"):
         decide(world, number, key, "served", "By courier.")
+    agree(world, number, {"hanoi", "oslo"})
+    spoil_frozen_terms(world.wiring.engine, "porto", NEWER)
+    agree(world, number, {"hanoi", "oslo", "porto"})
+    add_forgotten(world, number, "porto")
     agree(world, number, {"hanoi", "oslo"})
     for key in ("bremen", "porto"):
         object_to(world, number, key)
