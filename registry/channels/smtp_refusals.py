@@ -5,9 +5,10 @@ A mail server may say what it has against the client or the sender at any point:
 known of no row of the table is about the recipient or the letter. The words are those that Postfix, Exim, sendmail,
 qmail, Exchange, Google, Amazon SES and other relays are documented to use, or ship with.
 
-A code in front that names the mailbox or the letter's size outranks all words: a mailbox that is gone may be spoken of in
-any, and a letter that waits for it calls in nobody else. So a 5.1.1 whose own words blame the client is for good; that is
-rare. One that quotes another server's reply, as Postfix does when it verifies an address, is judged by what it quotes.
+A code in front that names the mailbox or the letter's size outranks all words: a mailbox that is gone may be spoken of
+in any, and a letter that waits for it calls in nobody else. So a 5.1.1 whose own words blame the client is for good:
+that letter is lost, and such replies are rare. One that quotes another server's reply, as Postfix does when it verifies
+an address, is judged by what it quotes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _REFUSED: Final = (
 )
 _AN_IP: Final = r"(?:\bips?\b|\[[0-9a-f.:]{2,45}\]|\b\d{1,3}(?:\.\d{1,3}){3}\b)"
 _WHO_CALLS: Final = rf"(?:\bclient|\bhosts?|\bservers?|\bnetwork|\bmta|\bsender|{_AN_IP})"
-_A_LIST: Final = r"(?:block|black|deny)[ -]?list(?:ed)?\b"
+_A_LIST: Final = r"(?<!recipient's )(?<!user's )(?:block|black|deny)[ -]?list(?:ed)?\b"
 
 # Each row: what it is about, codes (RFC 3463 and those that RFCs and Exchange added), and words, whatever the code is.
 _INSTALLATION: Final[tuple[tuple[str, str, str], ...]] = (
@@ -63,7 +64,7 @@ _INSTALLATION: Final[tuple[tuple[str, str, str], ...]] = (
         rf"\bsender(?: address| domain)?(?: is| was)? {_REFUSED}(?! (?:by|to (?:post|send))\b)"
         r"|\bsender(?: address| domain)? \[[^\]]*\] blocked|\bsender verify failed|\bbadmailfrom"
         r"|\b(?:invalid|banned|unverified|bad outbound) sender|\b(?:sender|from|email) address (?:is )?not verified"
-        r"|\bsender (?:identity|signature)|\bdomain of sender address"
+        r"|\bsender (?:identity|signature)|\bdomain of sender address|sendasdenied"
         r"|\bnot (?:allowed|permitted|authori[sz]ed) to send (?:from|as|on behalf|e?-?mails? from|messages from)",
     ),
     (
@@ -82,19 +83,19 @@ _INSTALLATION: Final[tuple[tuple[str, str, str], ...]] = (
         r"5\.7\.(?:25|501|507|510|513|6[0-4]\d)",
         r"\bclient (?:host|certificate)\b.{0,200}\b(?:rejected|blocked|denied)|\bclient \[[^\]]*\] blocked"
         r"|\b(?:your|this|sending|source|sender|client|sender's) ips?\b|\bips? (?:address|range)\b|\bthe ip you\b"
-        rf"|{_AN_IP} (?:is|was|has been) (?:blocked|banned|rejected)\b|{_WHO_CALLS}[^.;]*(?<!recipient's)(?<!user's) {_A_LIST}"
+        rf"|{_AN_IP} (?:is|was|has been) (?:blocked|banned|rejected)\b|{_WHO_CALLS}[^.;]* {_A_LIST}"
         rf"|{_AN_IP}[^;]{{0,40}}(?<! not) listed (?:at|by|in|on)\b"
         r"|\bblocked - see\b|\bspamhaus|\bspamcop|\breverse dns|\brdns\b|\bptr (?:record|entry)|\bcannot find your"
         r"|\b(?:ip|sender|domain|mta's|poor|low|bad) reputation|\bpoor reputation|\bspam abuse|\bspam activity"
         r"|\bunusual (?:rate of unsolicited|sending activity)",
     ),
 )
-# Codes that name the mailbox or the letter's size, but for what Exchange says so of this side's mailbox; and what it says
-# of a recipient that takes nothing from strangers. Their words would fit a row above.
+# Codes that name the mailbox or the letter's size (but for Exchange, when this side's quota is used up), and what
+# Exchange says of a recipient that takes nothing from strangers, in words that would fit a row above.
 _BLAMES_RECIPIENT: Final = re.compile(
-    r"\A5\.(?:1\.(?:[1236]|10)|2\.[0-4]|3\.4)\b(?!.*\b(?:storedrv\.submission|submission quota)\b)"
+    r"\A5\.(?:1\.(?:[1236]|10)|2\.[1-4]|3\.4)\b(?! submission quota\b)"
     r"|\A5\.7\.(?:12|124|13[3-6]|50[45])\b|\bresolver\.(?:adr|rst)\b|\bmailbox (?:is )?full\b",
-    re.IGNORECASE | re.DOTALL,
+    re.IGNORECASE,
 )
 _BLAMES_INSTALLATION: Final = re.compile(
     "|".join(rf"\A(?:{codes})\b|{words}" for _, codes, words in _INSTALLATION), re.IGNORECASE

@@ -7,7 +7,7 @@ one correction mends the lot. What changed against the published list is not dec
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from registry.domain.entries import EntryContent, EntryInternals, Key
@@ -52,19 +52,26 @@ class FileShape(Document):
 
 @dataclasses.dataclass(frozen=True)
 class RegistryFile:
-    """What a registry file says. `customers` None means that it says nothing of customers."""
+    """What a registry file says. `customers` None means that it says nothing of customers.
+
+    `if_new` are problems of the publisher's own addresses, with their lines. An earlier release may have taken such an
+    address, so only one that is not on record is refused. `name` is the file's, for what is found after reading.
+    """
 
     publisher: PublisherFacts
     products: tuple[ProductFacts, ...]
     entries: tuple[FileEntry, ...]
     customers: tuple[CustomerFacts, ...] | None
+    if_new: tuple[Problem, ...] = ()
+    name: str | None = None
 
 
 def read_registry_file(data: bytes, name: str) -> RegistryFile:
     """Read the bytes of a registry file called `name`.
 
     Raises `InvalidInput` (param `file` = `name`) with every problem found, in the order of the file; each has its
-    dotted field and, where it has one, its line.
+    dotted field and, where it has one, its line. Only the publisher's own addresses are left to those who know which
+    ones are on record.
     """
     values = read_yaml(data, name)
     given = values.value
@@ -80,6 +87,7 @@ def read_registry_file(data: bytes, name: str) -> RegistryFile:
     problems += values.problems
     if shape is None or problems:
         raise _refusal(problems, values, name)
+    own_addresses = find_impossible_addresses(shape.publisher.contact, shape.publisher.sender)
     return RegistryFile(
         publisher=shape.publisher,
         products=shape.products,
@@ -87,17 +95,25 @@ def read_registry_file(data: bytes, name: str) -> RegistryFile:
         customers=(
             tuple(map(_with_checked_addresses, shape.customers)) if "customers" in shape.model_fields_set else None
         ),
+        if_new=tuple(_in_order(own_addresses, values)),
+        name=name,
     )
 
 
 def _refusal(problems: list[Problem], values: YamlValues, name: str) -> InvalidInput:
+    return InvalidInput(_in_order(problems, values), file=name)
+
+
+def _in_order(problems: Iterable[Problem], values: YamlValues) -> list[Problem]:
+    """Give each problem its line, and sort them as they stand in the file."""
+
     def place(problem: Problem) -> Problem:
         line = values.line_of(problem.field) if problem.line is None else problem.line
         first = problem.params.get("first")
         first_line = {"first_line": values.line_of(first)} if isinstance(first, str) else {}
         return dataclasses.replace(problem, line=line, params=problem.params | first_line)
 
-    return InvalidInput(sorted(map(place, problems), key=lambda problem: problem.line or 0), file=name)
+    return sorted(map(place, problems), key=lambda problem: problem.line or 0)
 
 
 def _with_checked_addresses(customer: CustomerFacts) -> CustomerFacts:
@@ -227,9 +243,6 @@ def _find_broken_terms(given: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def _find_addresses_not_to_write_to(given: Mapping[str, object]) -> Iterator[Problem]:
-    publisher = given.get("publisher")
-    if isinstance(publisher, dict):
-        yield from find_impossible_addresses(publisher.get("contact"), publisher.get("sender"))
     for path, address in _addresses(given):
         try:
             read_email_address(address, path)

@@ -27,6 +27,7 @@ from registry.steps.lookup import (
     load_versions,
     lock_publisher,
     read_content,
+    read_facts,
 )
 from registry.steps.plan_dates import find_earliest
 from registry.steps.record import Actor, record_event
@@ -106,9 +107,13 @@ class Applied:
 
 
 def plan_file(session: Session, now: datetime, file: RegistryFile) -> Plan:
-    """Compare `file` with what is published, and say when it could lawfully take effect. Changes nothing."""
+    """Compare `file` with what is published, and say when it could lawfully take effect. Changes nothing.
+
+    Raises `InvalidInput` for an address of the publisher that is new and that no letter could name.
+    """
     slug = file.publisher.slug
     publisher = session.scalar(select(Publisher).where(Publisher.slug == slug))
+    _refuse_impossible_addresses(session, publisher, file)
     if publisher is None or publisher.revision == 0:
         additions = tuple(
             PlannedChange(change, is_drafted=False, stands_in=None)
@@ -134,11 +139,13 @@ def apply_file(session: Session, now: datetime, file: RegistryFile, actor: Actor
     """Bring edits, products, terms and customers to what `file` wants; applying it twice changes nothing.
 
     The first load of a publisher states its list as it is, without a notice (R5). `only` names the publisher that the
-    caller means; a file for another is refused with `UnknownPublisher`.
+    caller means; a file for another is refused with `UnknownPublisher`. Raises `InvalidInput` for an address of the
+    publisher that is new and that no letter could name, and for a host name that another publisher has.
     """
     if only is not None and file.publisher.slug != only:
         raise UnknownPublisher(slug=file.publisher.slug, near=[only], known=[only])
     publisher = session.scalar(select(Publisher).where(Publisher.slug == file.publisher.slug))
+    _refuse_impossible_addresses(session, publisher, file)
     refuse_host_of_another(session, file)
     if publisher is None:
         publisher = create_publisher(session, now, file, actor)
@@ -164,6 +171,17 @@ def apply_file(session: Session, now: datetime, file: RegistryFile, actor: Actor
         customers = {name: count for name, count in counts.items() if isinstance(count, int)}
         left_as_they_are = {name: keys for name, keys in counts.items() if isinstance(keys, tuple) and keys}
     return replace(applied, publisher_changes=tuple(differing), customers=customers, left_as_they_are=left_as_they_are)
+
+
+def _refuse_impossible_addresses(session: Session, publisher: Publisher | None, file: RegistryFile) -> None:
+    """Refuse what is new alone: what an earlier release took must not keep the rest of the file from being applied."""
+    if not file.if_new:
+        return
+    known = read_facts(session, publisher) if publisher is not None else None
+    on_record = {"publisher.contact": known.contact, "publisher.sender": known.sender} if known is not None else {}
+    problems = [problem for problem in file.if_new if problem.value != on_record.get(problem.field)]
+    if problems:
+        raise InvalidInput(problems, file=file.name)
 
 
 def _found(session: Session, now: datetime, publisher: Publisher, file: RegistryFile, actor: Actor) -> Applied:

@@ -57,7 +57,7 @@ OURS = [
     "550 5.2.2 Submission quota exceeded",
     "550 5.2.121 Recipient's per hour message receive limit from specific sender exceeded",
     "550 5.2.122 The recipient has exceeded their limit for the number of messages they can receive per hour",
-    "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException; not allowed to send as this sender",
+    "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Cannot submit message",
     "554 5.2.252 SendAsDenied; registry@antopsis.example not allowed to send as notices@antopsis.example",
     "550 5.7.232 Your message can't be sent because your trial tenant has exceeded its daily limit",
     "550 5.7.501 Service unavailable. Spam abuse detected from IP range",

@@ -259,25 +259,44 @@ def test_no_sender_is_tried_where_nothing_may_be_sent(
     assert mail.messages == []
 
 
+def send_back(terminal: Terminal, mail: MailServer, recipient: str) -> None:
+    """Report that the letter to `recipient` could not be handed on."""
+    (lost,) = [taken for taken in mail.messages if taken.rcpt_tos == (recipient,)]
+    report = (
+        "From: mailer-daemon@example.com\nTo: bounces@example.com\nMIME-Version: 1.0\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n'
+        "--b\nContent-Type: text/plain\n\nNo such user.\n"
+        "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mail.example.com\n\n"
+        f"Final-Recipient: rfc822; {recipient}\nAction: failed\nStatus: 5.1.1\n\n--b--\n"
+    )
+    terminal.run("bounce", "take", "--recipient", lost.mail_from, given=report)
+
+
 def test_a_test_of_a_sender_that_comes_back_later_is_a_task_that_says_so(
     sqlite_terminal: Terminal, mail: MailServer, names: DnsServer
 ) -> None:
     live(sqlite_terminal, mail)
     mail.messages.clear()
     findings(sqlite_terminal, exit_code=0)
-    (lost,) = [taken for taken in mail.messages if taken.rcpt_tos == ("notices+updates@example.com",)]
-    report = (
-        "From: mailer-daemon@example.com\nTo: bounces@example.com\nMIME-Version: 1.0\n"
-        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n'
-        "--b\nContent-Type: text/plain\n\nNo such user.\n"
-        "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mail.example.com\n\n"
-        "Final-Recipient: rfc822; notices+updates@example.com\nAction: failed\nStatus: 5.1.1\n\n--b--\n"
-    )
-    sqlite_terminal.run("bounce", "take", "--recipient", lost.mail_from, given=report)
+    send_back(sqlite_terminal, mail, "notices+updates@example.com")
     (task,) = sqlite_terminal.ask("task", "list")
     assert task["kind"] == "address_fails"
     shown = sqlite_terminal.run("task", "list").stdout
     assert "An address that letters of antopsis come from takes no mail" in " ".join(shown.split())
+
+
+def test_a_test_of_the_shared_sender_is_the_task_of_a_publisher_that_writes_from_it(
+    sqlite_terminal: Terminal, mail: MailServer, names: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = LIST.replace("slug: antopsis", "slug: zebra")
+    with_own_sender(monkeypatch, "notices@own.example")
+    live(sqlite_terminal, mail, REGISTRY_SENDER_DOMAINS="own.example")
+    sqlite_terminal.apply(without)
+    mail.messages.clear()
+    findings(sqlite_terminal)
+    send_back(sqlite_terminal, mail, "notices+updates@example.com")
+    shown = sqlite_terminal.run("task", "list").stdout
+    assert "An address that letters of zebra come from takes no mail" in " ".join(shown.split())
 
 
 def test_the_records_of_every_domain_that_is_sent_from_are_looked_at(

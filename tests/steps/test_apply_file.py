@@ -9,6 +9,7 @@ import pytest
 
 from registry.domain.errors import InvalidInput
 from registry.domain.vocabulary import Weight
+from registry.i18n import explain
 from registry.readers.registry_file import RegistryFile, read_registry_file
 from registry.steps.apply_file import Plan, apply_file, plan_file
 from registry.steps.errors import UnknownPublisher
@@ -293,6 +294,59 @@ entries: []
     assert [problem.field for problem in refusal.value.problems] == ["publisher.host"]
     with world.reading() as session:
         assert session.query(Publisher).count() == 1
+
+
+def with_addresses(contact: str, sender: str, more_entries: str = "") -> RegistryFile:
+    text = f"""registry: 1
+publisher:
+  slug: nextapi
+  name: NextAPI
+  contact: {contact}
+  sender: {sender}
+  time_zone: UTC
+  notice: {{days: 30}}
+entries:
+  - {STRIPE}
+{more_entries}"""
+    return read_registry_file(text.encode(), "nextapi.yaml")
+
+
+IMPOSSIBLE = ["notices@nextapi.local", "m\u00fcller@nextapi.example", f"{'n' * 57}@nextapi.example"]
+
+
+@pytest.mark.parametrize("sender", IMPOSSIBLE)
+def test_an_address_that_no_letter_could_name_is_refused_where_it_is_new(world: World, sender: str) -> None:
+    def refusal(file: RegistryFile) -> str:
+        before = dump(world)
+        for step in (plan, World.apply):
+            with pytest.raises(InvalidInput) as refused:
+                step(world, file)
+        assert dump(world) == before
+        return explain(refused.value)
+
+    first = refusal(with_addresses("privacy@nextapi.example", sender))
+    assert first.startswith("nextapi.yaml:6: publisher.sender: ")
+    world.apply(with_addresses("privacy@nextapi.example", "notices@nextapi.example"))
+    assert refusal(with_addresses("privacy@nextapi.example", sender)) == first
+    lines = refusal(with_addresses("privacy@nextapi.local", sender)).splitlines()
+    assert [line.partition(": ")[0] for line in lines] == ["nextapi.yaml:5", "nextapi.yaml:6"]
+
+
+@pytest.mark.parametrize("sender", IMPOSSIBLE)
+def test_an_address_that_an_earlier_release_took_does_not_keep_the_rest_from_being_applied(
+    world: World, sender: str
+) -> None:
+    world.apply(with_addresses("privacy@nextapi.example", "notices@nextapi.example"))
+    with world.writing() as session:
+        publisher = get_publisher(session, "nextapi")
+        publisher.facts = publisher.facts | {"contact": "privacy@nextapi.local", "sender": sender}
+    file = with_addresses("privacy@nextapi.local", sender, f"  - {CLERK}\n")
+    assert [item.change.key for item in plan(world, file).changes] == ["clerk"]
+    applied = world.apply(file)
+    assert ([edit.key for edit in applied.edits], applied.publisher_changes) == (["clerk"], ())
+    with pytest.raises(InvalidInput) as refused:
+        world.apply(with_addresses("privacy@nextapi.local", "other@nextapi.local"))
+    assert [problem.field for problem in refused.value.problems] == ["publisher.sender"]
 
 
 def test_customers_are_left_alone_where_the_file_does_not_speak_of_them(world: World) -> None:
