@@ -41,7 +41,7 @@ from registry.channels.base import Channel
 from registry.domain.vocabulary import ChannelKind
 from registry.log_lines import describe_error, log_to
 from registry.steps.installation import dispatch_pause
-from registry.steps.pacing import free_connections
+from registry.steps.pacing import free_connections, renewed_by_heartbeat
 from registry.steps.sweep_slots import forget_other_sweeps, note_failure, note_success, take_this_slot
 from registry.steps.sweeps import Sweeping, list_sweeps
 from registry.steps.watch import HEARTBEAT_LATE_AFTER
@@ -211,6 +211,7 @@ def only_worker(database: Path) -> Iterator[None]:
         yield
 
 
+@renewed_by_heartbeat()
 def run_worker(
     wiring: Wiring,
     stop: StopRequest,
@@ -292,7 +293,7 @@ def _clear_up(wiring: Wiring) -> None:
     with writing(wiring.engine) as session:
         forget_other_sweeps(session, SCHEDULE)
         if wiring.uses_sqlite:
-            free_connections(session)
+            free_connections(session, clock.now())
 
 
 def _for_all(wiring: Wiring, name: str, every: timedelta, sweep: Callable[[], object]) -> Callable[[], object]:

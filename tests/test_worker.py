@@ -24,7 +24,14 @@ from registry import worker as worker_module
 from registry.channels.base import Ambiguous, Answer, Envelope
 from registry.clock import now
 from registry.steps import alert_operators
-from registry.steps.pacing import give_back_connections, take_connections
+from registry.steps.claim_deliveries import LEASE
+from registry.steps.pacing import (
+    CONNECTION_LEASE,
+    connection_lease,
+    give_back_connections,
+    renewed_by_heartbeat,
+    take_connections,
+)
 from registry.steps.sweep_slots import is_any_failing, take_this_slot
 from registry.steps.sweeps import Sweeping, list_sweeps
 from registry.steps.tasks import open_task
@@ -473,10 +480,12 @@ def test_one_worker_of_an_embedded_database_has_all_connections_at_its_start(
     sqlite_url: str, tmp_path: Path, log: StringIO
 ) -> None:
     with closing(World(settings_for(sqlite_url, tmp_path / "instance"), now())) as world:
-        with world.writing() as session:
+        with renewed_by_heartbeat(), world.writing() as session:
             assert take_connections(session, world.at, "smtp:relay", "killed", 2, 2) == 2
         with Running(world):
             wait_for(lambda: "worker-started" in log.getvalue(), "worker")
+            assert connection_lease() == CONNECTION_LEASE
+        assert connection_lease() == LEASE
         with world.reading() as session:
             assert session.scalars(select(ProviderConnection.token)).all() == [None, None]
         with world.writing() as session:

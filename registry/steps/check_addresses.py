@@ -26,6 +26,7 @@ from registry.domain.notices import local_date
 from registry.domain.outcomes import LOST, OutcomeKind
 from registry.domain.vocabulary import Audience, ChannelKind
 from registry.letters.address_check import compose_address_check
+from registry.letters.mime import ascii_address
 from registry.letters.return_path import make_return_path
 from registry.readers.email_addresses import read_email_address
 from registry.steps.claim_deliveries import may_write_to
@@ -35,7 +36,7 @@ from registry.steps.keyring import Keyring, load_keyring
 from registry.steps.lanes import ManyConnections, Paced
 from registry.steps.letterhead import Letterhead
 from registry.steps.lookup import lock_publisher, read_facts
-from registry.steps.pacing import give_back_connections, take_connections
+from registry.steps.pacing import give_back, take_connections
 from registry.steps.record import WORKER, Actor, record_event
 from registry.steps.settle_delivery import ACCEPTED, AMBIGUOUS, PERMANENT, TEMPORARY
 from registry.steps.tasks import TaskKind, open_task
@@ -94,9 +95,9 @@ def check_addresses(
     counts: dict[str, int] = {}
     with reading(engine) as session:
         publishers = session.scalars(select(Publisher.id).where(Publisher.revision > 0).order_by(Publisher.id)).all()
-    with _beside(engine, clock, dispatch) as beside:
+    with _beside(engine, clock, dispatch) as (beside, has_connection):
         for publisher_id in publishers:
-            if should_stop() or beside is None:
+            if should_stop() or not has_connection():
                 break
             done = check_publisher(engine, clock, beside, publisher_id)
             if done is not None:
@@ -107,27 +108,33 @@ def check_addresses(
 
 
 @contextmanager
-def _beside(engine: Engine, clock: Callable[[], datetime], dispatch: Dispatch) -> Iterator[Dispatch | None]:
-    """Have mail go over a connection beside those of sending; None where all that there may be are held."""
+def _beside(
+    engine: Engine, clock: Callable[[], datetime], dispatch: Dispatch
+) -> Iterator[tuple[Dispatch, Callable[[], bool]]]:
+    """Have mail go over a connection beside those of sending, opened with its first letter.
+
+    Before each letter it is asked whether there may be one: not where all that all workers may hold are held. To ask
+    again renews it, for a process without a heartbeat.
+    """
     mail = dispatch.channels.get(ChannelKind.EMAIL.value)
     if not isinstance(mail, ManyConnections):
-        yield dispatch
+        yield dispatch, lambda: True
         return
+    account, in_all = (mail.account, mail.connections_in_all) if isinstance(mail, Paced) else ("", None)
+    token = secrets.token_hex(16)
+
+    def has_connection() -> bool:
+        if in_all is None:
+            return True
+        with writing(engine) as session:
+            return take_connections(session, clock(), account, token, 1, in_all) > 0
+
     with ExitStack() as each:
-        if isinstance(mail, Paced) and mail.connections_in_all is not None:
-            token = secrets.token_hex(16)
-            with writing(engine) as session:
-                if not take_connections(session, clock(), mail.account, token, 1, mail.connections_in_all):
-                    yield None
-                    return
-            each.callback(_give_back, engine, token)
+        if in_all is not None:
+            # Noted before it is taken: a commit whose answer is lost may stand.
+            each.callback(give_back, engine, token)
         beside = each.enter_context(closing(mail.sibling()))
-        yield replace(dispatch, channels={**dispatch.channels, ChannelKind.EMAIL.value: beside})
-
-
-def _give_back(engine: Engine, token: str) -> None:
-    with writing(engine) as session:
-        give_back_connections(session, token)
+        yield replace(dispatch, channels={**dispatch.channels, ChannelKind.EMAIL.value: beside}), has_connection
 
 
 def check_publisher(
@@ -249,7 +256,7 @@ def _begin(
     zone = facts.time_zone
     if not even_today and last_at is not None and local_date(last_at, zone) >= local_date(now, zone):
         return None
-    if not may_write_to(facts.contact, dispatch.mail_only_to):
+    if not may_write_to(ascii_address(facts.contact), dispatch.mail_only_to):
         return None
     letterhead = dispatch.letterhead
     check = AddressCheck(

@@ -7,16 +7,20 @@ reservation moves that on. A provider that asks for less is obeyed by every work
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Engine, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Rate
-from registry.steps.claim_deliveries import lease_clock
+from registry.steps.claim_deliveries import LEASE, lease_clock
 from registry.steps.insert_once import insert_once
+from registry.steps.persist import persist
 from registry.steps.record import WORKER, record_event
 from registry.tables import ProviderConnection, ProviderPacing
 
@@ -29,11 +33,13 @@ SLOWER_BY: Final = 1.05
 """How much slower to ask than a provider allows: requests arrive less evenly than they left."""
 CONNECTION_LEASE: Final = timedelta(minutes=2)
 """So long the connections of a worker that was killed are kept from the others. Its heartbeat renews them every ten
-seconds, whatever they are busy with, and may be late by as much before the worker counts as gone."""
+seconds, whatever they are busy with, and may be late by as much before the worker counts as gone. A process without a
+heartbeat (`registry tick`) takes them for LEASE, which is longer than any letter is on the wire."""
 
 _AT_ONCE: Final = timedelta(0)
+_has_heartbeat: Final = threading.Event()
 _held: Final[set[str]] = set()
-"""The tokens that this process holds connections by."""
+"""The tokens that this process holds connections by, or may: a commit whose answer was lost may stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,61 +125,101 @@ def _lock(session: Session, now: datetime, account: str) -> ProviderPacing:
     return session.scalars(locked.execution_options(populate_existing=True)).one()
 
 
+@contextmanager
+def renewed_by_heartbeat() -> Iterator[None]:
+    """While this lasts the process has a heartbeat, which calls `renew_connections` far oftener than CONNECTION_LEASE.
+
+    It is for the whole process, whichever thread takes the connections.
+    """
+    _has_heartbeat.set()
+    try:
+        yield
+    finally:
+        _has_heartbeat.clear()
+
+
+def connection_lease() -> timedelta:
+    """Return for how long this process takes connections: one that does not renew them must not lose them meanwhile."""
+    return CONNECTION_LEASE if _has_heartbeat.is_set() else LEASE
+
+
 def take_connections(session: Session, now: datetime, account: str, token: str, wanted: int, in_all: int) -> int:
     """Take up to `wanted` of the connections that all workers together may hold; return how many `token` holds now.
 
-    They are the worker's until it gives them back, or for CONNECTION_LEASE; `renew_connections` renews them, and taking
-    none more does.
+    They are the worker's until it gives them back, or for `connection_lease`; `renew_connections` renews them, and
+    taking none more does. Whatever becomes of the transaction, they are to be given back.
     """
+    _held.add(token)
     clock = lease_clock(session, now)
     known = set(session.scalars(select(ProviderConnection.n).where(ProviderConnection.account == account)))
     for n in sorted(set(range(1, in_all + 1)) - known):
         insert_once(session, ProviderConnection, {"account": account, "n": n})
-    rows = session.scalars(
-        select(ProviderConnection)
-        .where(
-            ProviderConnection.account == account,
-            ProviderConnection.n <= in_all,
-            or_(
-                ProviderConnection.token.is_(None),
-                ProviderConnection.token == token,
-                ProviderConnection.lease_until < clock,
-            ),
+    # Its own are waited for: where the heartbeat renews them just now, they are held all the same.
+    ours = _lock_connections(session, {token})
+    if len(ours) < wanted:
+        free = session.scalars(
+            select(ProviderConnection)
+            .where(
+                ProviderConnection.account == account,
+                ProviderConnection.n <= in_all,
+                or_(
+                    ProviderConnection.token.is_(None),
+                    and_(ProviderConnection.token != token, ProviderConnection.lease_until < clock),
+                ),
+            )
+            .order_by(ProviderConnection.n)
+            .limit(wanted - len(ours))
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
         )
-        .order_by((ProviderConnection.token == token).desc(), ProviderConnection.n)
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    ).all()
-    held = [row for row in rows if row.token == token]
-    free = [row for row in rows if row.token != token]
-    ours = [*held, *free[: max(0, wanted - len(held))]]
+        ours += free
     for row in ours:
-        row.token, row.lease_until = token, clock + CONNECTION_LEASE
+        row.token, row.lease_until = token, clock + connection_lease()
     session.flush()
-    if ours:
-        _held.add(token)
     return len(ours)
 
 
 def renew_connections(session: Session, now: datetime) -> None:
     """Renew all connections that this process holds, by whichever token."""
-    held = sorted(_held)
+    # A copy, since another thread may take some meanwhile.
+    held = _lock_connections(session, frozenset(_held)) if _held else []
     if held:
-        until = lease_clock(session, now) + CONNECTION_LEASE
-        session.execute(
-            update(ProviderConnection).where(ProviderConnection.token.in_(held)).values(lease_until=until),
-            execution_options={"synchronize_session": False},
-        )
+        until = lease_clock(session, now) + connection_lease()
+        for row in held:
+            row.lease_until = until
+        session.flush()
 
 
-def free_connections(session: Session) -> None:
-    """Free every connection, whoever holds it: for the one worker of an embedded database, at its start."""
-    session.execute(update(ProviderConnection).values(token=None, lease_until=None))
+def free_connections(session: Session, now: datetime) -> None:
+    """Free what a worker that was killed left behind: for the one worker of an embedded database, at its start.
+
+    A tick may run beside it. What that holds ends later than anything a worker takes, and is left alone.
+    """
+    ends = ProviderConnection.lease_until
+    # Beyond LEASE nothing ends unless the clock was set back.
+    is_no_ticks = or_(ends <= now + CONNECTION_LEASE, ends > now + LEASE)
+    session.execute(update(ProviderConnection).where(is_no_ticks).values(token=None, lease_until=None))
 
 
 def give_back_connections(session: Session, token: str) -> None:
     """Give back all connections that `token` holds. Where that fails they are renewed no more."""
     _held.discard(token)
-    session.execute(
-        update(ProviderConnection).where(ProviderConnection.token == token).values(token=None, lease_until=None)
-    )
+    for row in _lock_connections(session, {token}):
+        row.token = row.lease_until = None
+    session.flush()
+
+
+def give_back(engine: Engine, token: str) -> None:
+    """Give back all connections that `token` holds, in a transaction of its own.
+
+    Raises what the database does where that stays away: they are renewed no more then, and free once their lease ends.
+    """
+    _held.discard(token)
+    persist(engine, lambda session: give_back_connections(session, token))
+
+
+def _lock_connections(session: Session, tokens: Collection[str]) -> list[ProviderConnection]:
+    """Lock what these tokens hold, always in one order: a heartbeat and whoever takes or gives back may meet."""
+    held = select(ProviderConnection).where(ProviderConnection.token.in_(tokens))
+    held = held.order_by(ProviderConnection.account, ProviderConnection.n).with_for_update()
+    return list(session.scalars(held.execution_options(populate_existing=True)))

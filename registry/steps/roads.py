@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from registry.channels.base import Channel, Rate
 from registry.steps.claim_deliveries import Lease
 from registry.steps.lanes import Answered, Lane, ManyConnections, Paced, TakesBatches
-from registry.steps.pacing import CONNECTION_LEASE, SLOWER_BY, give_back_connections, reserve, take_connections
+from registry.steps.pacing import CONNECTION_LEASE, SLOWER_BY, give_back, reserve, take_connections
 from registry.steps.persist import persist
 from registry.steps.prepare_letters import Prepared
 from registry.tables.engine import writing
@@ -66,6 +66,7 @@ class Road:
         self._found_at = self._took_at = 0.0
         self._refused_at: datetime | None = None
         self._token = secrets.token_hex(16)
+        self._may_hold = False
         self._renew_at = 0.0
         self._more_at = 0.0
 
@@ -207,13 +208,15 @@ class Road:
         if in_all is not None and wanted:
             at = time.monotonic()
             if at > self._renew_at or (wanted > len(self.lanes) and at >= self._more_at):
+                # Noted first: a commit whose answer is lost may stand.
+                self._may_hold = True
                 with writing(engine) as session:
                     held = take_connections(session, now, self.account, self._token, wanted, in_all)
                 self._renew_at = at + CONNECTION_LEASE.total_seconds() / 4
                 if held < wanted:
                     # The others have the rest. To ask before each letter would cost more than the letter.
                     self._more_at = at + LOOK_AGAIN_AFTER.total_seconds()
-                wanted = held
+                wanted = min(held, self.most_lanes)
             else:
                 wanted = len(self.lanes)
         while len(self.lanes) < wanted:
@@ -225,13 +228,9 @@ class Road:
     def close(self, engine: Engine) -> None:
         """End the lanes, close the connections beside the channel's own, and give back the shared ones."""
         with ExitStack() as each:
-            if self._renew_at:
-                each.callback(self._give_back, engine)
+            if self._may_hold:
+                each.callback(give_back, engine, self._token)
             for lane in self.lanes:
                 if lane.channel is not self.channel:
                     each.callback(lane.channel.close)
                 each.callback(lane.end)
-
-    def _give_back(self, engine: Engine) -> None:
-        with writing(engine) as session:
-            give_back_connections(session, self._token)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from registry.channels.base import Envelope
 from registry.channels.outbox import OutboxChannel
 from registry.readers.bounce_message import LONGEST_MESSAGE
+from registry.steps import check_addresses as module
 from registry.steps.check_addresses import (
     CheckedAddress,
     check_addresses,
@@ -27,7 +31,8 @@ from registry.steps.pacing import give_back_connections, take_connections
 from registry.steps.receive_mail import Happened
 from registry.steps.sweeps import list_sweeps
 from registry.steps.tasks import TaskKind
-from registry.tables import AddressCheck, Delivery
+from registry.tables import AddressCheck, Delivery, ProviderConnection
+from registry.tables.engine import writing
 from tests.channels.scripted_server import CUT, HANG, Behaviour, ScriptedServer
 from tests.channels.smtp_server import MailServer
 from tests.steps.bounce_cast import (
@@ -310,6 +315,39 @@ def test_it_keeps_to_the_connections_that_all_workers_may_hold(world: World, mai
         assert take_connections(session, world.at, account, "somebody", 1, 1) == 1, "it was given back"
 
 
+def test_a_connection_whose_commit_lost_its_answer_is_given_back(
+    world: World, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def once(engine: Engine) -> Iterator[Session]:
+        monkeypatch.setattr(module, "writing", writing)
+        with writing(engine) as session:
+            yield session
+        raise OperationalError("COMMIT", {}, Exception("server closed the connection unexpectedly"))
+
+    use_server(world, f"{mail_server.url}&in-all=1")
+    monkeypatch.setattr(module, "writing", once)
+    with pytest.raises(OperationalError):
+        check(world)
+    assert check(world) == {"accepted": 1}
+
+
+def test_a_long_round_renews_its_connection_with_each_letter(world: World, mail_server: MailServer) -> None:
+    add_publishers(world, "bertha", "clara")
+    use_server(world, f"{mail_server.url}&in-all=1")
+    leases: list[datetime] = []
+
+    def look(envelope: Envelope) -> None:
+        with world.reading() as session:
+            leases.append(session.scalars(select(ProviderConnection.lease_until)).one() or world.at)
+        world.at += timedelta(minutes=1)
+
+    during_a_test(world, look, look, look)
+    assert check(world) == {"accepted": 3}
+    assert leases == sorted(set(leases))
+    assert len(leases) == 3
+
+
 def test_a_test_that_comes_back_is_a_task_and_names_no_delivery(world: World, mail_server: MailServer) -> None:
     announce_to(world)
     send(world)
@@ -378,6 +416,14 @@ def test_nothing_is_sent_to_whom_this_installation_may_not_write(world: World, m
     assert check(world, "@staging.example") == {}
     assert (checks(world), mail_server.messages) == ([], [])
     assert check(world, "@antopsis.example") == {"accepted": 1}
+
+
+def test_an_international_contact_is_compared_as_it_is_written_to(world: World, mail_server: MailServer) -> None:
+    file = antopsis()
+    world.apply(replace(file, publisher=file.publisher.model_copy(update={"contact": "hilfe@bücher.example"})))
+    assert check(world, "@staging.example") == {}
+    assert check(world, "@xn--bcher-kva.example") == {"accepted": 1}
+    assert checks(world)[0].address == "hilfe@bücher.example"
 
 
 def test_an_address_that_nobody_can_write_to_is_a_task_and_keeps_no_other_publisher_waiting(

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from registry.channels.base import Accepted, Ambiguous, Answer, Envelope, Rate, TemporaryFailure
 from registry.channels.recording import RecordingChannel
-from registry.steps import pacing
-from registry.steps.claim_deliveries import lease_clock
+from registry.steps import pacing, roads
+from registry.steps.claim_deliveries import LEASE, lease_clock
 from registry.steps.dispatch import Dispatch
 from registry.steps.pacing import (
     AHEAD,
@@ -25,8 +29,11 @@ from registry.steps.pacing import (
     Reservation,
     block,
     free_connections,
+    give_back,
     give_back_connections,
     heed,
+    renew_connections,
+    renewed_by_heartbeat,
     reserve,
     take_connections,
 )
@@ -336,14 +343,31 @@ def test_workers_together_hold_no_more_connections_than_the_account_allows(world
     assert take(world, "third", 8) == 3
 
 
-def test_a_connection_whose_worker_died_is_free_after_its_lease(world: World) -> None:
+@pytest.fixture
+def nothing_held(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """A worker's process that holds no connection yet, whatever the tests before this one did."""
+    held: set[str] = set()
+    monkeypatch.setattr(pacing, "_held", held)
+    with renewed_by_heartbeat():
+        yield held
+
+
+def test_a_connection_whose_worker_died_is_free_after_its_lease(world: World, nothing_held: set[str]) -> None:
     assert take(world, "dead", 4) == 4
     assert take(world, "heir", 4) == 0
     pass_time(world, CONNECTION_LEASE + SECOND)
     assert take(world, "heir", 4) == 4
 
 
-def test_taking_again_renews_what_is_held(world: World) -> None:
+def test_a_process_without_a_heartbeat_keeps_a_connection_as_long_as_a_letter(world: World) -> None:
+    assert take(world, "tick", 4) == 4
+    pass_time(world, LEASE - SECOND * 5)
+    assert take(world, "next tick", 4) == 0
+    pass_time(world, SECOND * 10)
+    assert take(world, "next tick", 4) == 4
+
+
+def test_taking_again_renews_what_is_held(world: World, nothing_held: set[str]) -> None:
     take(world, "worker", 2)
     pass_time(world, CONNECTION_LEASE / 2)
     take(world, "worker", 2)
@@ -353,14 +377,6 @@ def test_taking_again_renews_what_is_held(world: World) -> None:
         rows = session.scalars(select(ProviderConnection).where(ProviderConnection.token == "worker")).all()
         clock = lease_clock(session, world.at)
     assert all(row.lease_until is not None and row.lease_until > clock for row in rows)
-
-
-@pytest.fixture
-def nothing_held(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """A process that holds no connection yet, whatever the tests before this one did."""
-    held: set[str] = set()
-    monkeypatch.setattr(pacing, "_held", held)
-    return held
 
 
 def test_a_heartbeat_renews_what_its_process_holds_however_long_one_letter_takes(
@@ -400,8 +416,72 @@ def test_what_could_not_be_given_back_is_renewed_no_more(world: World, nothing_h
 def test_the_one_worker_of_an_embedded_database_frees_all_at_its_start(world: World, nothing_held: set[str]) -> None:
     take(world, "killed", 4)
     with world.writing() as session:
-        free_connections(session)
+        free_connections(session, world.at)
     assert take(world, "heir", 4) == 4
+
+
+def test_the_one_worker_of_an_embedded_database_takes_nothing_from_a_tick_at_its_start(sqlite_world: World) -> None:
+    take(sqlite_world, "tick", 2)
+    pass_time(sqlite_world, LEASE / 2)
+    with renewed_by_heartbeat():
+        take(sqlite_world, "killed", 2)
+        with sqlite_world.writing() as session:
+            free_connections(session, sqlite_world.at)
+        assert take(sqlite_world, "heir", 4) == 2
+
+
+def test_a_clock_that_was_set_back_keeps_a_worker_from_nothing_at_its_start(sqlite_world: World) -> None:
+    take(sqlite_world, "killed", 4)
+    pass_time(sqlite_world, -timedelta(hours=1))
+    with sqlite_world.writing() as session:
+        free_connections(session, sqlite_world.at)
+    assert take(sqlite_world, "heir", 4) == 4
+
+
+def test_a_connection_is_held_all_the_same_while_its_own_heartbeat_renews_it(
+    world: World, nothing_held: set[str]
+) -> None:
+    assert take(world, "worker", 1, in_all=2) == 1
+    with ThreadPoolExecutor(1) as pool:
+        with world.writing() as session:
+            renew_connections(session, world.at)
+            taken = pool.submit(take, world, "worker", 1, 2)
+            time.sleep(0.3)
+        assert taken.result(timeout=30) == 1
+    assert take(world, "another", 2, in_all=2) == 1
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(renew_connections, id="renew"),
+        pytest.param(lambda session, now: take_connections(session, now, ACCOUNT, "worker", 2, 4), id="take"),
+        pytest.param(lambda session, now: give_back_connections(session, "worker"), id="give-back"),
+    ],
+)
+def test_connections_are_locked_in_one_order_so_that_two_threads_never_wait_for_each_other(
+    world: World, nothing_held: set[str], act: Callable[[Session, datetime], object]
+) -> None:
+    def lock(session: Session, n: int) -> ProviderConnection:
+        locked = select(ProviderConnection).where(ProviderConnection.n == n).with_for_update(nowait=True)
+        return session.scalars(locked).one()
+
+    def work() -> None:
+        with writing(world.wiring.engine) as session:
+            act(session, world.at)
+
+    take(world, "worker", 2)
+    with world.writing() as session:
+        # On PostgreSQL it now lies behind the second one.
+        lock(session, 1).lease_until = world.at + timedelta(days=1)
+    with ThreadPoolExecutor(1) as pool:
+        with world.writing() as session:
+            lock(session, 1)
+            waiting = pool.submit(work)
+            time.sleep(0.3)
+            assert not waiting.done()
+            lock(session, 2)
+        waiting.result(timeout=30)
 
 
 def test_an_account_that_allows_fewer_than_before_takes_none_away_and_gives_none_beyond(world: World) -> None:
@@ -437,6 +517,73 @@ class LimitedRecording(PacedRecording):
 def count_attempts(world: World) -> int:
     with world.reading() as session:
         return session.scalars(select(func.count()).select_from(Attempt)).one()
+
+
+def lose_the_answer_to_one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next connections be taken by a commit that stands, while nobody hears that it does."""
+
+    @contextmanager
+    def once(engine: Engine) -> Iterator[Session]:
+        monkeypatch.setattr(roads, "writing", writing)
+        with writing(engine) as session:
+            yield session
+        raise OperationalError("COMMIT", {}, Exception("server closed the connection unexpectedly"))
+
+    monkeypatch.setattr(roads, "writing", once)
+
+
+def test_connections_whose_commit_lost_its_answer_are_given_back(
+    world: World, nothing_held: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce_to(world, *READERS[:3], customers="")
+    use_channel(world, LimitedRecording())
+    lose_the_answer_to_one_commit(monkeypatch)
+    with pytest.raises(OperationalError):
+        send(world)
+    assert nothing_held == set()
+    assert send(world) == {"accepted": 3}
+
+
+def test_what_a_database_that_is_away_cannot_take_back_is_renewed_no_more(
+    world: World, nothing_held: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def away(engine: Engine) -> Iterator[Session]:
+        raise OperationalError("BEGIN", {}, Exception("connection refused"))
+        yield
+
+    take(world, "worker", 4)
+    with monkeypatch.context() as gone:
+        gone.setattr("registry.steps.persist.writing", away)
+        gone.setattr("registry.steps.persist.PAUSES_FOR_THE_DATABASE", (0.0,))
+        with pytest.raises(OperationalError):
+            give_back(world.wiring.engine, "worker")
+    sweep(world, "heartbeat")
+    pass_time(world, CONNECTION_LEASE + SECOND)
+    assert take(world, "heir", 4) == 4
+
+
+class Slow(LimitedRecording):
+    """Its first letter is on the wire for twelve minutes. Meanwhile somebody else asks for the connection."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+        self.taken: list[int] = []
+
+    def send(self, envelope: Envelope) -> Answer:
+        if not self.taken:
+            pass_time(self._world, timedelta(minutes=12))
+            self.taken.append(take(self._world, "next tick", 1, in_all=1))
+        return super().send(envelope)
+
+
+def test_a_tick_keeps_its_connection_while_a_letter_is_on_the_wire(world: World) -> None:
+    announce_to(world, *READERS[:3], customers="")
+    slow = Slow(world)
+    use_channel(world, slow)
+    assert send(world) == {"accepted": 3}
+    assert slow.taken == [0]
 
 
 def test_a_worker_without_a_connection_claims_nothing_and_sends_once_it_has_one(world: World) -> None:
