@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 
 from registry.readers.registry_file import RegistryFile
 from tests import databases
+from tests.browser.console import faults_in
 from tests.conftest import CHROMIUM
 from tests.web import public_life
 from tests.web.conftest import serving
@@ -170,6 +171,6 @@ def page(contexts: Contexts, served: Served) -> Iterator[Page]:
         yield page
         cookies = page.context.cookies()
     # A form that comes back with what is wrong in it comes with 400, of which Chromium makes a note.
-    assert [text for text in said if "status of 400" not in text] == []
+    assert faults_in(said, "status of 400") == []
     assert asked == {urlsplit(served.base).netloc}
     assert cookies == []

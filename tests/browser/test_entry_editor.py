@@ -14,6 +14,7 @@ from sqlalchemy import select
 from registry.tables import EntryDraft
 from tests.browser.axe import light_and_dark, violations
 from tests.browser.conftest import Contexts
+from tests.browser.console import faults_in
 from tests.browser.workbench import Workbench, at_work_again, sign_in
 from tests.databases import ReusedDatabase
 from tests.web.colleagues import ARNO, EDDA, Somebody
@@ -39,7 +40,7 @@ def desk(contexts: Contexts, workbench: Workbench) -> Iterator[Page]:
         page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: said.append(str(error)))
         yield page
-    assert [text for text in said if "status of 4" not in text] == []
+    assert faults_in(said, "status of 4") == []
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 from tests import databases
 from tests.browser.axe import light_and_dark
 from tests.browser.conftest import DESKTOP, Contexts, answering
+from tests.browser.console import faults_in
 from tests.processes import wait_for
 from tests.web.colleagues import ARNO, EDDA, OLA, VERA, Somebody, Team
 from tests.web.conftest import serving
@@ -73,7 +74,7 @@ def page(contexts: Contexts, workbench: Workbench) -> Iterator[Page]:
         page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
         yield page
         cookies = {(cookie.get("name"), cookie.get("path")) for cookie in page.context.cookies()}
-    assert [text for text in said if "status of 400" not in text] == []
+    assert faults_in(said, "status of 400") == []
     assert asked == {urlsplit(workbench.base).netloc}
     assert cookies <= {("registry_team", "/team")}
 

@@ -14,6 +14,7 @@ from playwright.sync_api import Page
 from registry.readers.registry_file import RegistryFile
 from tests.browser.axe import light_and_dark, violations
 from tests.browser.conftest import Contexts, answering
+from tests.browser.console import faults_in
 from tests.databases import ReusedDatabase
 from tests.web.colleagues import Somebody, Team
 from tests.web.conftest import serving, serving_again
@@ -74,7 +75,7 @@ class Seat:
 
     def overheard(self) -> list[str]:
         """Return what the console said since this was last called, but Chromium's notes of answers from 400 to 409."""
-        told = [text for text in self.said if "the server responded with a status of 40" not in text]
+        told = faults_in(self.said, "the server responded with a status of 40")
         self.said.clear()
         return told
 
