@@ -20,7 +20,7 @@ from typing import Final
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from registry.channels.base import Accepted, Ambiguous, Answer, Envelope, PermanentFailure, TemporaryFailure
+from registry.channels.base import Envelope, PermanentFailure, TemporaryFailure
 from registry.domain.errors import RegistryError
 from registry.domain.notices import local_date
 from registry.domain.outcomes import LOST, OutcomeKind
@@ -38,7 +38,7 @@ from registry.steps.letterhead import Letterhead
 from registry.steps.lookup import lock_publisher, read_facts
 from registry.steps.pacing import give_back, take_connections
 from registry.steps.record import WORKER, Actor, record_event
-from registry.steps.settle_delivery import ACCEPTED, AMBIGUOUS, PERMANENT, TEMPORARY
+from registry.steps.settle_delivery import AMBIGUOUS, TEMPORARY, class_of
 from registry.steps.tasks import TaskKind, open_task
 from registry.tables import AddressCheck, Publisher
 from registry.tables.engine import reading, writing
@@ -51,13 +51,6 @@ REFUSED_DAYS: Final = 3
 """On so many days running an address may be refused for now, until somebody is told."""
 MOST_ANSWERS: Final = 100
 """Answers looked through for that. It is one a day, and one more each time that the doctor asks."""
-
-_CLASSES: Final[dict[type[Answer], str]] = {
-    Accepted: ACCEPTED,
-    TemporaryFailure: TEMPORARY,
-    PermanentFailure: PERMANENT,
-    Ambiguous: AMBIGUOUS,
-}
 
 
 @dataclass(frozen=True)
@@ -159,7 +152,7 @@ def check_publisher(
         return begun
     check_id, slug, envelope = begun
     answer = channel.send(envelope)
-    answer_class = _CLASSES[type(answer)]
+    answer_class = class_of(answer)
     with writing(engine) as session:
         answered_at = clock()
         check = session.get_one(AddressCheck, check_id)

@@ -19,7 +19,7 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from registry.channels.base import Accepted, Ambiguous, Answer, Envelope, PermanentFailure, TemporaryFailure
+from registry.channels.base import Answer, Envelope
 from registry.domain.vocabulary import ChannelKind
 from registry.letters.return_path import make_return_path
 from registry.letters.sender_check import compose_sender_check
@@ -28,7 +28,7 @@ from registry.steps.dispatch import Dispatch
 from registry.steps.installation import dispatch_pause
 from registry.steps.keyring import load_keyring
 from registry.steps.letterhead import Letterhead, address_to_followers
-from registry.steps.settle_delivery import ACCEPTED, AMBIGUOUS, PERMANENT, TEMPORARY
+from registry.steps.settle_delivery import class_of
 from registry.tables import AddressCheck
 from registry.tables.engine import writing
 
@@ -67,7 +67,7 @@ def try_sender(
         answer = channel.send(envelope)
         with writing(engine) as session:
             check = session.get_one(AddressCheck, check_id)
-            check.answer_class, check.code, check.answer = _class_of(answer), answer.code, answer.answer
+            check.answer_class, check.code, check.answer = class_of(answer), answer.code, answer.answer
         yield TriedSender(from_address, recipient, answer)
 
 
@@ -88,18 +88,6 @@ def _begin(
     message = compose_sender_check(from_address, recipient, check.message_id, now, f"=_{secrets.token_hex(16)}")
     return_path = _return_path(session, now, dispatch.letterhead, check.id) or from_address
     return check.id, Envelope(recipient, return_path, message, check.message_id)
-
-
-def _class_of(answer: Answer) -> str:
-    match answer:
-        case Accepted():
-            return ACCEPTED
-        case PermanentFailure():
-            return PERMANENT
-        case Ambiguous():
-            return AMBIGUOUS
-        case TemporaryFailure():
-            return TEMPORARY
 
 
 def _return_path(session: Session, now: datetime, letterhead: Letterhead, check_id: int) -> str | None:

@@ -154,7 +154,7 @@ def record_answer(attempt: Attempt, answer: Answer, answered_at: datetime) -> No
     attempt.finished_at = answered_at
     attempt.code = answer.code
     attempt.answer = answer.answer
-    attempt.answer_class = _class_of(answer)
+    attempt.answer_class = class_of(answer)
     attempt.provider_ref = answer.provider_ref if isinstance(answer, Accepted) else None
 
 
@@ -244,7 +244,8 @@ def _began_at(started: list[Attempt], otherwise: datetime) -> datetime:
     return next((each.send_started_at for each in started if each.send_started_at is not None), otherwise)
 
 
-def _class_of(answer: Answer) -> str:
+def class_of(answer: Answer) -> str:
+    """Return the class that an answer is kept under."""
     match answer:
         case Accepted():
             return ACCEPTED
