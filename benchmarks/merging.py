@@ -94,6 +94,7 @@ def recipients(letter: FrozenLetter, audience: Audience, round_number: int) -> I
             else wording.say_why_follower("Antopsis", confirmed_on),
             "manage_url": f"https://registry.example/antopsis/manage/k1.{number}.{digest[24:]}",
             "object_url": f"https://registry.example/antopsis/object/k1.{number}.{digest[:40]}",
+            "acknowledge_url": f"https://registry.example/antopsis/acknowledge/k1.{number}.{digest[:40]}",
             "unsubscribe_url": leave,
             "confirm_url": f"https://registry.example/antopsis/confirm/{digest}",
             "delivery_reference": f"registry.example/{number}",
