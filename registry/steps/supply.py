@@ -46,6 +46,9 @@ class Supply:
             leases = claim_deliveries(
                 session, now, road.channel, self.dispatch.mail_only_to, wanted, after_publisher=road.last_publisher
             )
+            if leases:
+                # After the claim: a key that was added meanwhile may be the one that an address was restored under.
+                self.dispatch = replace(self.dispatch, keyring=load_keyring(session, now))
         if not leases:
             road.rest()
             return
@@ -53,9 +56,6 @@ class Supply:
             self._left -= len(leases)
         road.last_publisher = leases[-1].publisher_id
         road.claimed.extend(leases)
-        with writing(self._engine) as session:
-            # After the claim: a key that was added meanwhile may be the one that an address was restored under.
-            self.dispatch = replace(self.dispatch, keyring=load_keyring(session, self._clock()))
 
     def begin_ahead(self, road: Road) -> None:
         """Read what the next ones are made of that were claimed, so that `work_ahead` can make them.
