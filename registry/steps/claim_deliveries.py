@@ -8,7 +8,7 @@ nobody else's.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -78,8 +78,17 @@ _DUE = (
     .limit(bindparam("wanted", type_=Integer))
     .with_for_update(skip_locked=True, key_share=True)
 )
+_NOTICES = (
+    select(Statement.id, Notice.number)
+    .join(Notice, Notice.id == Statement.notice_id)
+    .where(Statement.id.in_(bindparam("ids", expanding=True)))
+)
 _DUE_TO_CONTACTS = _DUE.where(IS_TO_A_CONTACT)
 _DUE_OF_PUBLISHER = _DUE.where(Delivery.publisher_id == bindparam("publisher"))
+
+
+def go_straight_on() -> None:
+    """Do nothing between two statements."""
 
 
 def is_in(state: str) -> TextClause:
@@ -109,17 +118,24 @@ def claim_deliveries(
     channel: Channel,
     mail_only_to: tuple[str, ...],
     wanted: int,
+    *,
     after_publisher: int = 0,
+    between: Callable[[], object] = go_straight_on,
 ) -> list[Lease]:
     """Lease up to `wanted` letters that `channel` carries and that are due at `now` (UTC), in the order to send them.
 
     Each gets its attempt's row. `after_publisher` is whose turn it was last. Claims nothing while dispatch is paused
     (R32). What `mail_only_to` keeps back goes on waiting, with a note that says so, and nothing else about it changes.
+
+    `between` is called between two statements, for whoever must not wait for all of them. The rows are locked then: it
+    must change no delivery.
     """
     if dispatch_pause(session) is not None:
         return []
+    between()
     looked_at = wanted
     while due := _find_next(session, now, channel.kind, looked_at, after_publisher):
+        between()
         kept_back = _find_kept_back(session, due, mail_only_to)
         if kept_back:
             session.execute(
@@ -129,14 +145,25 @@ def claim_deliveries(
                 .execution_options(synchronize_session=False)
             )
         kept_back |= _end_forgotten(session, now, channel, due)
-        if leases := lease_rows(session, now, channel, [each for each in due if each not in kept_back][:wanted]):
+        if leases := lease_rows(
+            session, now, channel, [each for each in due if each not in kept_back][:wanted], between
+        ):
             return leases
         looked_at = min(2 * looked_at, MOST_LOOKED_AT)
     return []
 
 
-def lease_rows(session: Session, now: datetime, channel: Channel, ids: Sequence[int]) -> list[Lease]:
-    """Lease these rows, which are locked and may be claimed, with an attempt's row for each; the order is kept."""
+def lease_rows(
+    session: Session,
+    now: datetime,
+    channel: Channel,
+    ids: Sequence[int],
+    between: Callable[[], object] = go_straight_on,
+) -> list[Lease]:
+    """Lease these rows, which are locked and may be claimed, with an attempt's row for each; the order is kept.
+
+    `between` as for `claim_deliveries`.
+    """
     token = secrets.token_hex(16)
     lease, make_attempts = _leasing(session.get_bind().dialect.name)
     given = {"ids": list(ids), "held_by": token, "until": lease_clock(session, now) + LEASE}
@@ -145,8 +172,10 @@ def lease_rows(session: Session, now: datetime, channel: Channel, ids: Sequence[
     rows = connection.execute(lease, given).all()
     if not rows:
         return []
+    between()
     notices = _find_notices(session, {row.statement_id for row in rows})
     connection.execute(make_attempts, {"ids": given["ids"], "held_by": token, "by": channel.name, "at": now})
+    between()
     leases = {
         delivery_id: Lease(delivery_id, publisher_id, n, token, channel.kind, notices.get(statement_id))
         for delivery_id, publisher_id, n, statement_id in rows
@@ -186,8 +215,8 @@ def _leasing(dialect_name: str) -> tuple[Executable, Executable]:
 
 def _find_notices(session: Session, statement_ids: set[int | None]) -> dict[int | None, str]:
     """Return the numbers of the notices that these statements are about."""
-    query = select(Statement.id, Notice.number).join(Notice, Notice.id == Statement.notice_id)
-    return {row.id: row.number for row in session.execute(query.where(Statement.id.in_(statement_ids - {None})))}
+    found = session.connection().execute(_NOTICES, {"ids": list(statement_ids - {None})})
+    return {row.id: row.number for row in found}
 
 
 def _find_next(session: Session, now: datetime, kind: str, wanted: int, after_publisher: int) -> Sequence[int]:

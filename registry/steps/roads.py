@@ -8,15 +8,16 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from queue import SimpleQueue
 from typing import Final
 
 from sqlalchemy import Engine
 
-from registry.channels.base import Channel, Rate
+from registry.channels.base import Ambiguous, Channel, Rate, TemporaryFailure
 from registry.steps.claim_deliveries import Lease
 from registry.steps.lanes import Answered, Lane, ManyConnections, Paced, TakesBatches
-from registry.steps.pacing import CONNECTION_LEASE, SLOWER_BY, give_back, reserve, take_connections
+from registry.steps.pacing import CONNECTION_LEASE, SLOWER_BY, block, give_back, heed, reserve, take_connections
 from registry.steps.persist import persist
 from registry.steps.prepare_letters import Prepared
 from registry.tables.engine import writing
@@ -25,9 +26,11 @@ BATCH: Final = 200
 """Letters that are claimed together. Those of a worker that died wait for half an hour, and so it is not more."""
 SLICE: Final = 40
 """Letters that are made ready together where several lanes are under way: meanwhile none of them is given another."""
+LEAST_BATCH: Final = 2
 LETTERS_A_LANE: Final = 10
 """A further connection to one provider is opened for so many letters that wait, or for a whole batch: a handful is not
 worth one."""
+TOO_MANY_REQUESTS: Final = HTTPStatus.TOO_MANY_REQUESTS.value
 LOOK_AGAIN_AFTER: Final = timedelta(seconds=5)
 """How long a road that had nothing due is left alone, while others are busy."""
 
@@ -184,11 +187,41 @@ class Road:
         """When the next request may begin. After one that began late, the provider must not see two close together."""
         return max(self.places[0], self._took_at + self._interval.total_seconds() / SLOWER_BY)
 
+    def heed(self, engine: Engine, now: datetime, answered: Answered) -> None:
+        """Keep to the pace that came along with the answers, and leave alone an account that asked for it (R31)."""
+        if not self.is_paced:
+            # Each address is somebody else's: one that asks for patience is given it by its own retry.
+            return
+        last = answered.answers[-1]
+        if len(answered.answers) == 1 and last.rate is None and last.code != TOO_MANY_REQUESTS:
+            return
+        rate = last.rate
+        refused = next((answer for answer in answered.answers if answer.code == TOO_MANY_REQUESTS), None)
+        if rate is not None and rate != self.rate:
+            self.rate = rate
+            if persist(engine, lambda session: heed(session, now, self.account, rate, uncounted=len(self.lanes))):
+                # They were reserved at another pace, or at none.
+                self.places.clear()
+        if refused is not None and isinstance(refused, TemporaryFailure | Ambiguous):
+            wait = refused.retry_after
+            persist(engine, lambda session: block(session, now, self.account, wait))
+            self.places.clear()
+
     def take_place(self) -> None:
         """Use the next place."""
         if self.places:
             self.places.popleft()
             self._took_at = self._found_at
+
+    def take_prepared(self) -> list[tuple[Lease, Prepared]]:
+        """Take the letters of the next batch from those that wait: nothing where one goes by itself."""
+        most, waiting = self.largest_batch, self.waiting
+        if most < LEAST_BATCH or len(waiting) < LEAST_BATCH or waiting[0][1] is None or waiting[1][1] is None:
+            return []
+        taken: list[tuple[Lease, Prepared]] = []
+        while waiting and len(taken) < most and (prepared := waiting[0][1]) is not None:
+            taken.append((waiting.popleft()[0], prepared))
+        return taken
 
     def open_lanes(
         self,

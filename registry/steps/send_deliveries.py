@@ -17,19 +17,17 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
-from http import HTTPStatus
 from queue import Empty, SimpleQueue
 from typing import Final, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from registry.channels.base import Accepted, Ambiguous, Answer, TemporaryFailure
+from registry.channels.base import Accepted, Answer
 from registry.steps.claim_deliveries import Lease, find_held, get_attempt, release_leases
 from registry.steps.delivery_log import DeliveryLog
 from registry.steps.dispatch import Dispatch
 from registry.steps.lanes import Answered, Lane, Parcel, ReadyLetter
-from registry.steps.pacing import block, heed
 from registry.steps.persist import PAUSES_FOR_THE_DATABASE, persist
 from registry.steps.plain_letters import PlainLetters
 from registry.steps.prepare_letters import Prepared
@@ -49,8 +47,6 @@ from registry.tables.engine import writing
 
 __all__ = ["BATCH", "PAUSES_FOR_THE_DATABASE", "Dispatch", "move_delivery", "send_deliveries"]
 
-TOO_MANY_REQUESTS: Final = HTTPStatus.TOO_MANY_REQUESTS.value
-LEAST_BATCH: Final = 2
 LONGEST_NAP: Final = 0.25
 """Seconds to sleep at most while letters wait for their place, so that a stop is heard."""
 Result = TypeVar("Result")
@@ -196,7 +192,46 @@ class Run:
         if road.largest_batch > 1 and self._repeat_batch(road):
             return
         self.log.tell()
-        self._supply.claim(road)
+        self._supply.claim(road, lambda: self._take_turns_meanwhile(road))
+
+    def _take_turns_meanwhile(self, road: Road) -> None:
+        """Between two statements of a claim: give lanes whose letter was taken the next one, where that is plain.
+
+        A claim takes about as long as a letter, and all lanes would come to wait for it. Nothing but rows of attempts
+        may be touched here: the claim's own transaction is open, and whoever wants a row that it has waits for ever.
+        """
+        while not self._answers.empty() and road.waiting and road.places:
+            answered, (lease, prepared) = self._answers.get(), road.waiting[0]
+            if prepared is None or not self._is_all_plain(road, answered):
+                self._answers.put(answered)
+                return
+            turn = self._plain.take_turn(answered, lease, prepared)
+            if not turn.is_kept:
+                # What is on record is found out after the claim. A letter that has begun and did not go begins again.
+                self._answers.put(answered)
+                return
+            self._on_the_wire -= 1
+            if not turn.has_begun:
+                road.waiting[0] = (lease, None)
+                road.idle.append(answered.lane)
+                return
+            road.waiting.popleft()
+            self._put_on_the_wire(road, answered.lane, Parcel((ReadyLetter(lease, prepared.envelope, is_plain=True),)))
+
+    def _is_all_plain(self, road: Road, answered: Answered) -> bool:
+        """Whether nothing follows from an answer but the next letter, and this may go out now."""
+        return (
+            _is_plain(answered)
+            and answered.answers[0].rate is None
+            and answered.lane in road.lanes
+            and not self._should_stop()
+            and road.find_place(self._engine, self._clock())
+        )
+
+    def _put_on_the_wire(self, road: Road, lane: Lane, parcel: Parcel) -> None:
+        road.take_place()
+        lane.hand_over(parcel)
+        self._on_the_wire += 1
 
     def _open_first_lane(self, road: Road) -> bool:
         """Return whether the road has a connection to send by: the other workers may hold all that there are."""
@@ -216,9 +251,7 @@ class Run:
             return False
         road.open_lanes(self._engine, self._clock(), self._answers, self._clock, at_least=1)
         self._give_threads()
-        road.take_place()
-        self._on_the_wire += 1
-        road.idle.pop().hand_over(parcel)
+        self._put_on_the_wire(road, road.idle.pop(), parcel)
         return True
 
     def _release(self, road: Road) -> None:
@@ -245,12 +278,12 @@ class Run:
         """Settle what the lane carried and put the next parcel that may go out on the wire."""
         stops = self._should_stop() or (answered is not None and answered.defect is not None)
         if answered is not None:
-            self._heed(road, answered)
+            road.heed(self._engine, self._clock(), answered)
         if answered is not None and answered.parcel.batch_key is not None:
             self._settle(answered)
             answered = None
         while not stops and road.waiting and road.find_place(self._engine, self._clock()):
-            batch = self._take_prepared(road)
+            batch = road.take_prepared()
             if batch:
                 if answered is not None:
                     self.settle_and_start(answered, None)
@@ -259,23 +292,11 @@ class Run:
                 ready = self.settle_and_start(answered, road.waiting.popleft())
                 parcel, answered = Parcel((ready,)) if ready is not None else None, None
             if parcel is not None:
-                road.take_place()
-                lane.hand_over(parcel)
-                self._on_the_wire += 1
+                self._put_on_the_wire(road, lane, parcel)
                 return
         if answered is not None:
             self.settle_and_start(answered, None)
         road.idle.append(lane)
-
-    def _take_prepared(self, road: Road) -> list[tuple[Lease, Prepared]]:
-        """Take the letters of the next batch from those that wait: nothing where one goes by itself."""
-        most, waiting = road.largest_batch, road.waiting
-        if most < LEAST_BATCH or len(waiting) < LEAST_BATCH or waiting[0][1] is None or waiting[1][1] is None:
-            return []
-        taken: list[tuple[Lease, Prepared]] = []
-        while waiting and len(taken) < most and (prepared := waiting[0][1]) is not None:
-            taken.append((waiting.popleft()[0], prepared))
-        return taken
 
     def _begin_batch(self, road: Road, letters: list[tuple[Lease, Prepared]]) -> Parcel | None:
         parcel = self._persist(lambda session: begin_batch(session, self._clock(), road.account, letters))
@@ -312,27 +333,6 @@ class Run:
         for letter, answer in letters:
             if state := states.get(letter.lease.delivery_id):
                 self.log.note(letter.lease, state, answer.code)
-
-    def _heed(self, road: Road, answered: Answered) -> None:
-        """Keep to the pace that came along with the answers, and leave alone an account that asked for it (R31)."""
-        if not road.is_paced:
-            # Each address is somebody else's: one that asks for patience is given it by its own retry.
-            return
-        last = answered.answers[-1]
-        if len(answered.answers) == 1 and last.rate is None and last.code != TOO_MANY_REQUESTS:
-            return
-        rate = last.rate
-        refused = next((answer for answer in answered.answers if answer.code == TOO_MANY_REQUESTS), None)
-        if rate is not None and rate != road.rate:
-            road.rate = rate
-            lanes = len(road.lanes)
-            if self._persist(lambda session: heed(session, self._clock(), road.account, rate, uncounted=lanes)):
-                # They were reserved at another pace, or at none.
-                road.places.clear()
-        if refused is not None and isinstance(refused, TemporaryFailure | Ambiguous):
-            wait = refused.retry_after
-            self._persist(lambda session: block(session, self._clock(), road.account, wait))
-            road.places.clear()
 
     def settle_and_start(self, answered: Answered | None, following: Waiting | None) -> ReadyLetter | None:
         """Settle one letter and commit that the next one begins (R29); return the next if it may go out.

@@ -14,7 +14,7 @@ from itertools import islice
 
 from sqlalchemy import Engine
 
-from registry.steps.claim_deliveries import claim_deliveries
+from registry.steps.claim_deliveries import claim_deliveries, go_straight_on
 from registry.steps.dispatch import Dispatch
 from registry.steps.keyring import load_keyring
 from registry.steps.prepare_letters import Making
@@ -38,13 +38,22 @@ class Supply:
         """Return whether a claim for this road could find something now."""
         return self._left != 0 and time.monotonic() >= road.look_at
 
-    def claim(self, road: Road) -> None:
-        """Claim for a road that has no letter left to make ready; leave it alone for a while where nothing is due."""
+    def claim(self, road: Road, between: Callable[[], object]) -> None:
+        """Claim for a road that has no letter left to make ready; leave it alone for a while where nothing is due.
+
+        `between` is called between two statements (`claim_deliveries`), but not on SQLite, whose one writer this is.
+        """
         wanted = road.claimed_at_once if self._left is None else min(road.claimed_at_once, self._left)
         with writing(self._engine) as session:
             now = self._clock()
             leases = claim_deliveries(
-                session, now, road.channel, self.dispatch.mail_only_to, wanted, after_publisher=road.last_publisher
+                session,
+                now,
+                road.channel,
+                self.dispatch.mail_only_to,
+                wanted,
+                after_publisher=road.last_publisher,
+                between=go_straight_on if self._engine.dialect.name == "sqlite" else between,
             )
             if leases:
                 # After the claim: a key that was added meanwhile may be the one that an address was restored under.
