@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+
+import requests
 
 Found = TypeVar("Found")
 
@@ -54,6 +57,21 @@ def children_of(process: subprocess.Popen[bytes]) -> dict[str, int]:
         if b"registry.cli" in words:
             found.setdefault(words[words.index(b"registry.cli") + 1].decode(), child)
     return found
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def answer_of(url: str) -> requests.Response | None:
+    """Return what a server answers, None while there is none."""
+    try:
+        return requests.get(url, timeout=2)
+    except requests.ConnectionError:
+        return None
 
 
 def wait_for(look: Callable[[], Found | None], what: str, seconds: float = 30) -> Found:

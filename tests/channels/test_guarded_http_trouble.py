@@ -40,6 +40,7 @@ from tests.channels.http_receiver import (
     Reply,
     StopAfter,
 )
+from tests.processes import free_port
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SHORT = HttpTimeouts(connect=1, whole=1)
@@ -63,12 +64,6 @@ def open_http() -> Iterator[HttpMaker]:
 def receiver() -> Iterator[HttpReceiver]:
     with HttpReceiver() as running:
         yield running
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def test_where_nobody_listens_nothing_was_sent(open_http: HttpMaker) -> None:

@@ -15,6 +15,8 @@ from sqlalchemy import Engine
 
 from registry.cli import main
 from registry.tables.engine import make_engine
+from tests.channels.dns_server import DnsServer
+from tests.channels.smtp_server import MailServer
 
 LIST = """
 registry: 1
@@ -125,3 +127,22 @@ def engine(terminal: Terminal) -> Iterator[Engine]:
     made = make_engine(terminal.environ["REGISTRY_DATABASE_URL"])
     yield made
     made.dispose()
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[DnsServer]:
+    """A name server that knows a domain with everything in place."""
+    with DnsServer() as server:
+        monkeypatch.setattr("registry.channels.mail_dns.Resolver", server.resolver)
+        server.put("example.com", "TXT", '"v=spf1 include:relay.example -all"')
+        server.put("example.com", "MX", "10 mail.example.com.")
+        server.put("_dmarc.example.com", "TXT", '"v=DMARC1; p=reject"')
+        server.put("relay1._domainkey.example.com", "TXT", '"v=DKIM1; k=rsa; p=MIGf"')
+        yield server
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    """A mail server."""
+    with MailServer() as server:
+        yield server

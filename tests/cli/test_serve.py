@@ -17,26 +17,13 @@ from sqlalchemy import make_url
 
 from registry.worker import only_worker
 from tests.cli.conftest import Terminal, environ_for
-from tests.processes import children_of, running, wait_for
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+from tests.processes import answer_of, children_of, free_port, running, wait_for
 
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
-
-
-def answer_of(url: str) -> requests.Response | None:
-    try:
-        return requests.get(url, timeout=2)
-    except requests.ConnectionError:
-        return None
 
 
 @pytest.mark.timeout(60)

@@ -22,8 +22,8 @@ from tests.faults.conftest import Figures
 from tests.faults.post import Post, readers
 from tests.faults.table import Fault
 from tests.steps.post_office import announce_to, delivery_to, send, states_of, use_channel
+from tests.web.callbacks import ANY_JSON, CALLBACKS, HARD, PATH
 from tests.web.site import Site
-from tests.web.test_callbacks import ANY_JSON, CALLBACKS, HARD, PATH
 from tests.world import BREMEN, World, settings_for, utc
 
 KINDS: list[tuple[str, dict[str, Any]]] = [

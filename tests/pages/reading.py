@@ -9,6 +9,9 @@ from typing import Any
 from lxml import html
 
 from registry.pages.render import PageRenderer
+from registry.pages.selection import ListQuery
+from registry.pages.values import PublicList
+from tests.pages.factories import ADDRESSES
 
 ROOT = Path(__file__).resolve().parents[2]
 STYLESHEET_URL = "/static/registry.css?v=1"
@@ -56,6 +59,11 @@ class Page:
     def further(self, key: str) -> str:
         """Return what stands below an entry's cells."""
         return self.text(f"//tbody[@id='entry-{key}']/tr[@class='further']")
+
+
+def page_of(public: PublicList, query: ListQuery | None = None) -> Page:
+    """Return a list as everybody finds it, searched or filtered or not."""
+    return Page(renderer().list_page(public, ADDRESSES, query))
 
 
 def _text(element: Any) -> str:

@@ -1,16 +1,13 @@
-"""What a privacy officer finds on the list."""
+"""What a privacy officer finds on the list: upcoming changes, entries, and what was; today and on a past day."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from itertools import pairwise
 
 import pytest
 
-from registry.language import speaking
-from registry.pages.selection import ListQuery
-from registry.pages.values import PublicList, RemovedEntry
+from registry.pages.values import RemovedEntry
 from tests.pages.factories import (
     ADDRESSES,
     BUNNY_NOTICE,
@@ -22,16 +19,7 @@ from tests.pages.factories import (
     empty_list,
     public_list,
 )
-from tests.pages.reading import STYLESHEET_URL, Page, renderer
-
-
-def page_of(public: PublicList, query: ListQuery | None = None) -> Page:
-    return Page(renderer().list_page(public, ADDRESSES, query))
-
-
-@pytest.fixture(scope="module")
-def page() -> Page:
-    return page_of(public_list())
+from tests.pages.reading import Page, page_of, renderer
 
 
 def test_an_upcoming_change_tells_its_date_in_words_in_iso_and_with_its_zone(page: Page) -> None:
@@ -201,67 +189,6 @@ def test_the_last_removed_entry_stands_first() -> None:
     assert links == [ADDRESSES.at("entries/newer"), ADDRESSES.at("entries/older")]
 
 
-def test_feeds_calendar_and_files_are_discoverable_and_linked(page: Page) -> None:
-    alternates = dict(
-        zip(
-            page.attributes("//link[@rel='alternate'][@type]", "href"),
-            page.attributes("//link[@rel='alternate'][@type]", "type"),
-            strict=True,
-        )
-    )
-    assert alternates == {
-        "https://lists.example/antopsis/feed.atom": "application/atom+xml",
-        "https://lists.example/antopsis/feed.rss": "application/rss+xml",
-        "https://lists.example/antopsis/feed.json": "application/feed+json",
-        "https://lists.example/antopsis/calendar.ics": "text/calendar",
-        "https://lists.example/antopsis/subprocessors.json": "application/json",
-        "https://lists.example/antopsis/subprocessors.csv": "text/csv",
-    }
-    linked = page.attributes("//section[@aria-labelledby='follow']//a", "href")
-    assert set(alternates) <= set(linked)
-    assert "https://lists.example/antopsis/subscribe" in linked
-    assert "https://lists.example/antopsis/compare" in linked
-    assert "https://lists.example/antopsis/embed/how" in linked
-
-
-def test_every_language_is_offered_by_its_own_name_and_to_programs(page: Page) -> None:
-    chooser = "//nav[@class='languages']//a"
-    assert page.texts(chooser) == ["English", "Deutsch", "Tiếng Việt", "中文"]
-    assert page.attributes(chooser, "lang") == page.attributes(chooser, "hreflang") == ["en", "de", "vi", "zh"]
-    assert page.attributes(f"{chooser}[@aria-current]", "lang") == ["en"]
-    alternates = "//link[@rel='alternate'][@hreflang]"
-    assert page.attributes(alternates, "hreflang") == ["en", "de", "vi", "zh", "x-default"]
-    assert page.attributes(alternates, "href")[1] == "https://lists.example/antopsis/?lang=de"
-    assert page.attributes(alternates, "href")[-1] == "https://lists.example/antopsis/"
-
-
-def test_a_page_in_another_language_keeps_it_in_its_links_and_its_permanent_addresses_do_not() -> None:
-    with speaking("de"):
-        page = Page(renderer().list_page(public_list(), replace(ADDRESSES, lang="de"), ListQuery(region=("DE",))))
-    assert page.attributes("/html", "lang") == ["de"]
-    own = [url for url in page.attributes("//main//a", "href") if url.startswith("https://lists.example")]
-    assert own
-    assert [url for url in own if "lang=de" not in url] == []
-    addresses = page.texts("//code[@class='address']")
-    assert len(addresses) == 2
-    assert [url for url in addresses if "lang" in url] == []
-    assert page.attributes("//form[@role='search']/input[@name='lang']", "value") == ["de"]
-    assert page.attributes("//link[@rel='canonical']", "href") == ["https://lists.example/antopsis/?lang=de"]
-
-
-def test_a_page_says_to_other_services_what_it_is(page: Page) -> None:
-    said = dict(
-        zip(
-            page.attributes("//meta[@property]", "property"),
-            page.attributes("//meta[@property]", "content"),
-            strict=True,
-        )
-    )
-    assert said["og:title"] == "Antopsis subprocessors"
-    assert said["og:description"].startswith("Who Antopsis shares personal data with")
-    assert said["og:url"] == "https://lists.example/antopsis/"
-
-
 def test_a_past_day_is_announced_as_such_with_a_way_back_and_its_own_files() -> None:
     page = page_of(public_list(as_of=date(2026, 11, 10)))
     banner = page.text("//div[@class='as-of']")
@@ -314,97 +241,6 @@ def test_a_list_without_anything_says_so_and_offers_no_search() -> None:
     page = page_of(empty_list())
     assert page.texts("//p[@class='nothing']") == ["No change is announced.", "Nothing is on the list yet."]
     assert page.texts("//form[@role='search']") == []
-
-
-def test_a_search_that_finds_nothing_says_so_teaches_how_to_ask_and_leads_back() -> None:
-    page = page_of(public_list(), ListQuery(q="no such thing", region=("VN",)))
-    nothing = page.text("//div[@class='nothing']")
-    assert nothing.startswith("Nothing on the list fits.")
-    assert "An entry is found if it holds every word." in nothing
-    assert "not where a company has its seat" in nothing
-    assert page.attributes("//div[@class='nothing']//a", "href") == ["https://lists.example/antopsis/#list"]
-    assert page.text("//p[@role='status']") == "0 entries of 8 found."
-
-
-def test_a_search_narrows_the_entries_and_never_the_upcoming_changes() -> None:
-    page = page_of(public_list(), ListQuery(q="falkenstein"))
-    assert page.texts("//a[@class='name']") == ["Hetzner"]
-    assert len(page.texts("//article[@class='notice']")) == 2
-    assert page.attributes("//input[@type='search']", "value") == ["falkenstein"]
-
-
-def test_what_is_filtered_is_said_and_can_be_taken_out_one_by_one() -> None:
-    query = ListQuery(q="stripe", region=("US", "IE"), role=("subprocessor",))
-    page = page_of(public_list(), query)
-    assert page.texts("//ul[@class='chips']//span") == [
-        "Words: “stripe”",
-        "Region: Ireland",
-        "Region: United States",
-        "Role: Subprocessor",
-    ]
-    without = page.attributes("//ul[@class='chips']/li[span]/a", "href")
-    assert without[0] == "https://lists.example/antopsis/?region=IE&region=US&role=subprocessor#list"
-    assert without[1] == "https://lists.example/antopsis/?q=stripe&region=US&role=subprocessor#list"
-    labels = page.attributes("//ul[@class='chips']/li[span]/a", "aria-label")
-    assert labels[1] == "Without Region: Ireland"
-    several = page.root.xpath("//select[@name='region'][@multiple]/option[@selected]")
-    assert [option.get("value") for option in several] == ["IE", "US"]
-
-
-def test_a_filtered_list_is_taken_along_as_files_feeds_and_calendar() -> None:
-    page = page_of(public_list(), ListQuery(purpose=("Payments",)))
-    links = page.attributes("//div[@class='outcome']/ul[@class='run']//a", "href")
-    assert links == [
-        f"https://lists.example/antopsis/{path}?purpose=Payments"
-        for path in (
-            *("subscribe", "subprocessors.json", "subprocessors.csv"),
-            *("feed.atom", "feed.rss", "feed.json", "calendar.ics"),
-        )
-    ]
-    assert page.text("//div[@class='outcome']//code") == "https://lists.example/antopsis/?purpose=Payments"
-    assert page.attributes("//meta[@name='robots']", "content") == ["noindex"]
-    assert page.attributes("//link[@rel='canonical']", "href") == ["https://lists.example/antopsis/"]
-
-
-def test_a_filter_offers_what_the_list_holds_and_only_where_there_is_a_choice(page: Page) -> None:
-    offered = page.attributes("//form[@role='search']//select", "name")
-    assert offered == ["product", "region", "purpose", "data", "role", "mechanism"]
-    regions = page.texts("//select[@name='region']/option")
-    assert regions[:3] == ["all", "European Economic Area", "Outside the European Economic Area"]
-    assert regions[-1] == "not stated"
-    only = public_list(entries=public_list().entries[:1])
-    assert "purpose" not in page_of(only).attributes("//form[@role='search']//select", "name")
-
-
-def test_headings_go_down_one_level_at_a_time(page: Page) -> None:
-    levels = [int(element.tag[1]) for element in page.root.xpath("//h1|//h2|//h3|//h4|//h5|//h6")]
-    assert levels.count(1) == 1
-    assert levels[0] == 1
-    assert all(later <= earlier + 1 for earlier, later in pairwise(levels))
-
-
-def test_the_page_has_landmarks_a_skip_link_and_labels_for_every_field(page: Page) -> None:
-    assert [len(page.root.xpath(f"/html/body/{tag}")) for tag in ("header", "main", "footer")] == [1, 1, 1]
-    assert page.attributes("//a[@class='skip']", "href") == ["#main"]
-    fields = page.root.xpath("//input[not(@type='hidden')]|//select")
-    labelled = set(page.attributes("//label", "for"))
-    assert fields
-    assert {field.get("id") for field in fields} <= labelled
-    assert page.attributes("/html", "lang") == ["en"]
-
-
-def test_every_table_heading_has_a_scope_and_every_id_stands_once(page: Page) -> None:
-    assert page.root.xpath("//th[not(@scope)]") == []
-    ids = page.attributes("//*[@id]", "id")
-    assert len(ids) == len(set(ids))
-
-
-def test_the_page_asks_nobody_else_for_anything_and_needs_no_script_or_inline_style(page: Page) -> None:
-    loaded = page.attributes("//link[@rel='stylesheet']", "href") + page.attributes("//*[@src]", "src")
-    assert loaded == [STYLESHEET_URL, STYLESHEET_URL.replace("registry", "pictures")]
-    assert page.root.xpath("//script|//style|//iframe|//*[@style]") == []
-    handlers = [name for element in page.root.iter() for name in element.attrib if name.startswith("on")]
-    assert handlers == []
 
 
 def test_notices_of_every_state_are_told_apart() -> None:

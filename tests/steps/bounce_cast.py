@@ -14,10 +14,16 @@ from registry.steps.keyring import load_keyring
 from registry.steps.receive_mail import Received, receive_mail
 from registry.tables import Outcome, StoredMail, Suppression, Task
 from tests.channels.smtp_server import MailServer, ReceivedMessage
+from tests.steps.post_office import announce_to, send
 from tests.world import World, settings_for, utc
 
 SAMPLES = Path(__file__).resolve().parents[1] / "readers" / "bounces"
 BOUNCES = "bounces@registry.example"
+ADA = "ada@reader.example"
+SUPPORT = "support@antopsis.example"
+"""The address that Antopsis is written to at."""
+LATEST_RECEIPT = utc("2026-10-01 21:59:59.999999")
+"""The last instant at which Bremen's receipt allows the date that it was told."""
 
 _RETURN_PATH = re.compile(rb"bounces\+k1\.\d+\.[0-9a-f]{20}@registry\.example")
 _MESSAGE_ID = re.compile(rb"<2026-003-announcement\.\d+\.[0-9a-f]+@registry\.example>")
@@ -36,6 +42,15 @@ def bouncing_world(database_url: str, instance: Path, mail_server: MailServer) -
         yield world
     finally:
         world.close()
+
+
+@contextmanager
+def world_that_told(database_url: str, instance: Path, mail_server: MailServer) -> Iterator[World]:
+    """As `bouncing_world`, after it told Bremen and Ada of a second hosting place."""
+    with bouncing_world(database_url, instance, mail_server) as world:
+        announce_to(world, ADA)
+        assert send(world) == {"accepted": 2}
+        yield world
 
 
 def message_id_of(letter: ReceivedMessage) -> str:

@@ -12,9 +12,12 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from registry.settings import Settings
+from registry.steps import pacing
+from tests.backups import make_backup
 from tests.channels.http_receiver import HttpReceiver
 from tests.channels.smtp_server import MailServer
 from tests.databases import ReusedDatabase, ReusedSqlite
+from tests.steps.post_office import announce_to
 from tests.world import Answered, World, settings_for, utc
 
 
@@ -116,3 +119,26 @@ def receiver() -> Iterator[HttpReceiver]:
     """A web server on a socket, which takes whatever is posted until a test says otherwise."""
     with HttpReceiver() as running:
         yield running
+
+
+@pytest.fixture
+def nothing_held(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """A worker's process that holds no connection yet, whatever the tests before this one did."""
+    held: set[str] = set()
+    monkeypatch.setattr(pacing, "_held", held)
+    with pacing.renewed_by_heartbeat():
+        yield held
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def target_url(request: pytest.FixtureRequest) -> str:
+    """Another database, without a schema, of each kind in turn."""
+    url: str = request.getfixturevalue(f"empty_{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def backup_path(sqlite_world: World, tmp_path: Path) -> Path:
+    """A backup of a world in which a notice is announced to a few."""
+    announce_to(sqlite_world, "ada@reader.example", "bob@reader.example")
+    return make_backup(sqlite_world, tmp_path / "registry.zip").path

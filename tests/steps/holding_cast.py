@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
+
+from sqlalchemy import update
 
 from registry.domain.effect import HoldReason
+from registry.steps.tasks import TaskKind
 from registry.steps.watch import watch
 from registry.tables import Task
 from tests.channels.smtp_server import MailServer
-from tests.steps.path_cast import (
-    announce,
-    sweep,
-)
+from tests.steps.path_cast import announce, at, decide, sweep
 from tests.world import BREMEN, World, antopsis, utc
 
 FIRST_OF_NOVEMBER = date(2026, 11, 1)
 ITS_FIRST_INSTANT = utc("2026-10-31 23:00")
+LUEBECK = BREMEN.replace("bremen", "luebeck").replace("Bremen", "Lübeck")
+UNREACHED = TaskKind.CUSTOMER_NOT_REACHED.value
 
 
 def pending_notice(world: World, customers: str = BREMEN, *, deliver: bool = True) -> str:
@@ -26,6 +29,12 @@ def pending_notice(world: World, customers: str = BREMEN, *, deliver: bool = Tru
     if deliver:
         sweep(world)
     return number
+
+
+def change(world: World, table: type[Any], **values: Any) -> None:
+    """Change every row of a table."""
+    with world.writing() as session:
+        session.execute(update(table).values(**values))
 
 
 def reasons(world: World, number: str) -> list[tuple[str, HoldReason]]:
@@ -42,6 +51,17 @@ def state_and_date(world: World, number: str, as_of: date | None = None) -> tupl
 def no_mailbox(mail_server: MailServer) -> None:
     """Have Bremen's contact refused for good."""
     mail_server.script("dpo@bremen.example", 550, "5.1.1 No such user here")
+
+
+def served_while_held(world: World, mail_server: MailServer) -> str:
+    """Hold a notice that no letter brought to its customer; on 5 November it is on record as served the day before."""
+    no_mailbox(mail_server)
+    number = pending_notice(world)
+    at(world, ITS_FIRST_INSTANT)
+    world.at = utc("2026-11-05 10:00")
+    decide(world, number, "bremen", "served", "Post RR 123 DE", utc("2026-11-04 09:00"))
+    sweep(world)
+    return number
 
 
 def look(world: World) -> dict[str, int]:

@@ -12,16 +12,28 @@ from sqlalchemy import select, update
 from registry.channels.base import Answer, Channel, Envelope
 from registry.channels.smtp import SmtpChannel, SmtpTimeouts, parse_mail_url
 from registry.letters.compose import sha256_of
-from registry.steps.addresses import record_address
+from registry.steps.addresses import find_address, record_address
 from registry.steps.dispatch import Dispatch
+from registry.steps.end_subscription import EndedBecause, end_subscription
+from registry.steps.insert_once import insert_once
 from registry.steps.keyring import load_keyring
 from registry.steps.lookup import get_publisher
 from registry.steps.merge_letter import load_recipient, make_envelope
 from registry.steps.record import WORKER
 from registry.steps.record_outcome import OutcomeKind, record_outcome
 from registry.steps.send_deliveries import send_deliveries
-from registry.tables import Address, Attempt, Customer, Delivery, Event, Letter, NoticeCustomer, Subscription
-from tests.world import BREMEN, World, antopsis
+from registry.tables import (
+    Address,
+    Attempt,
+    Customer,
+    Delivery,
+    Event,
+    Letter,
+    NoticeCustomer,
+    Subscription,
+    Suppression,
+)
+from tests.world import ANNA, BREMEN, World, antopsis
 
 SHORT = SmtpTimeouts(connect=2, command=0.3, data_block=0.3, after_dot=0.3, before_dot=2)
 """Time-outs for a server on this machine that hangs on purpose."""
@@ -95,6 +107,11 @@ def meanwhile(world: World, *happenings: Callable[[Envelope], None]) -> None:
     intercept(world.channels["email"], happenings)
 
 
+def dispatch_of(world: World, *mail_only_to: str) -> Dispatch:
+    """Return what a step needs that sends by itself."""
+    return Dispatch(world.channels, world.wiring.letterhead, world.wiring.keyring, mail_only_to)
+
+
 def send(world: World, mail_only_to: tuple[str, ...] = (), **options: Any) -> dict[str, int]:
     """Send what is due at the world's time, once, with retries that are not spread."""
     wiring = world.wiring
@@ -127,6 +144,34 @@ def states_of(world: World, kind: str = "announcement") -> dict[str, str]:
         return {str(value): state for value, state in rows}
 
 
+def suppress(world: World, email: str) -> None:
+    """Put an address on the suppression list, as a complaint does."""
+    with world.writing() as session:
+        values = {
+            "publisher_id": get_publisher(session, "antopsis").id,
+            "channel": "email",
+            "lookup_hmac": world.wiring.keyring.lookup("email", email),
+            "reason": "complained",
+            "since_at": world.at,
+        }
+        insert_once(session, Suppression, values)
+
+
+def subscription_of(world: World, email: str) -> Subscription:
+    """Return the row of the one subscription at an address, as it is now."""
+    with world.reading() as session:
+        address = find_address(session, get_publisher(session, "antopsis"), world.wiring.keyring, email)
+        assert address is not None
+        return session.scalars(select(Subscription).where(Subscription.address_id == address.id)).one()
+
+
+def leave(world: World, email: str, because: EndedBecause = EndedBecause.UNSUBSCRIBED) -> None:
+    """End the one subscription at an address."""
+    subscription_id = subscription_of(world, email).id
+    with world.writing() as session:
+        end_subscription(session, world.at, session.get_one(Subscription, subscription_id), because, ANNA)
+
+
 def attempts_at(world: World, delivery: Delivery) -> list[Attempt]:
     """Return the attempts at a delivery, the first one first."""
     with world.reading() as session:
@@ -153,6 +198,12 @@ def standing_of(world: World, customer: str) -> NoticeCustomer:
     with world.reading() as session:
         query = select(NoticeCustomer).join(Customer, Customer.id == NoticeCustomer.customer_id)
         return session.scalars(query.where(Customer.key == customer)).one()
+
+
+def clock_of(world: World) -> tuple[str, datetime | None]:
+    """Return how Bremen stands in the one notice, and since when."""
+    standing = standing_of(world, "bremen")
+    return standing.state, standing.received_at
 
 
 def events(world: World, kind: str) -> list[Event]:

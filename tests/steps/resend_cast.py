@@ -12,8 +12,8 @@ from registry.channels.base import Answer, Envelope
 from registry.channels.resend import ResendChannel, ResendTimeouts
 from registry.tables import Attempt, Delivery, SendBatch
 from tests.channels.resend_server import ResendServer
+from tests.steps.pacing_cast import pass_time as let_time_pass
 from tests.steps.post_office import use_channel
-from tests.steps.test_pacing import pass_time as let_time_pass
 from tests.world import World
 
 READERS = [f"reader{n}@reader.example" for n in range(8)]

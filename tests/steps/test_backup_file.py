@@ -22,34 +22,11 @@ from registry.steps.backup_file import (
     kind_of,
     open_backup,
 )
-from registry.tables import (
-    Base,
-    ProviderPacing,
-    StoredMail,
-    Task,
-)
+from registry.tables import Base, ProviderPacing, StoredMail, Task
 from tests.backups import Rows, bring_back, contents, engine_of, forge, make_backup, no_progress
-from tests.steps.post_office import (
-    announce_to,
-)
 from tests.world import World
 
-READERS = ["ada@reader.example", "bob@reader.example"]
 EVERY_TABLE = [table.name for table in Base.metadata.sorted_tables if table.name not in LEFT_OUT]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def target_url(request: pytest.FixtureRequest) -> str:
-    """Another database, without a schema, of each kind in turn."""
-    url: str = request.getfixturevalue(f"empty_{request.param}_url")
-    return url
-
-
-@pytest.fixture
-def backup_path(sqlite_world: World, tmp_path: Path) -> Path:
-    """A backup of a world in which a notice is announced to a few."""
-    announce_to(sqlite_world, *READERS[:2])
-    return make_backup(sqlite_world, tmp_path / "registry.zip").path
 
 
 def change_row(table: str, change: Callable[[dict[str, Any]], None]) -> Callable[[TableFacts, Rows], Any]:

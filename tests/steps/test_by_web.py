@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,14 +27,15 @@ from tests.steps.post_office import (
     attempts_at,
     change,
     check_that_every_accepted_letter_can_be_made_again,
+    clock_of,
     remake,
     send,
-    standing_of,
     states_of,
 )
 from tests.steps.web_cast import (
     OWNER,
     add,
+    announce_by_web,
     bremen,
     connect,
     delivery_at,
@@ -57,11 +58,6 @@ def found(world: World, customers: str = COUNTS) -> None:
 
 def announce(world: World, customers: str = COUNTS, **options: object) -> str:
     return world.announce(antopsis(helsinki=True, customers=customers), **options)
-
-
-def clock_of(world: World) -> tuple[str, datetime | None]:
-    standing = standing_of(world, "bremen")
-    return standing.state, standing.received_at
 
 
 def test_a_customer_is_told_by_webhook_with_its_own_deadline(world: World, receiver: HttpReceiver) -> None:
@@ -103,9 +99,7 @@ def test_a_customer_is_told_by_webhook_with_its_own_deadline(world: World, recei
 def test_a_webhook_starts_the_clock_where_terms_count_it_and_nowhere_else(
     world: World, receiver: HttpReceiver, terms: str
 ) -> None:
-    found(world, terms)
-    connect(world, receiver)
-    announce(world, terms)
+    announce_by_web(world, receiver, terms)
     assert send(world) == {"accepted": 1}
     assert clock_of(world) == (("received", world.at) if terms is COUNTS else ("waiting", None))
 
@@ -114,9 +108,7 @@ def test_where_terms_ask_for_delivery_the_answer_of_a_webhook_is_not_enough(
     world: World, receiver: HttpReceiver
 ) -> None:
     terms = bremen(terms="{receipt_by_webhook: true, clock_starts_on: delivered}")
-    found(world, terms)
-    connect(world, receiver)
-    announce(world, terms)
+    announce_by_web(world, receiver, terms)
     send(world)
     assert clock_of(world) == ("waiting", None)
 
@@ -323,9 +315,7 @@ def test_a_webhook_without_a_secret_is_put_before_a_person_and_the_others_go_on(
 
 
 def test_mail_only_to_keeps_back_other_hosts(world: World, receiver: HttpReceiver) -> None:
-    found(world)
-    connect(world, receiver)
-    announce(world)
+    announce_by_web(world, receiver)
     assert send(world, mail_only_to=("@try.example",)) == {}
     world.at += timedelta(hours=1)
     assert send(world, mail_only_to=("@127.0.0.1",)) == {"accepted": 1}

@@ -5,63 +5,38 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState
+from registry.domain.outcomes import OutcomeKind
 from registry.domain.vocabulary import ChannelKind
 from registry.steps import call_in as step
 from registry.steps.acknowledge import acknowledge
 from registry.steps.call_in import call_in
-from registry.steps.contacts import add_contact
 from registry.steps.endpoint_results import end_endpoint
-from registry.steps.lookup import get_customer, get_notice, get_publisher
-from registry.steps.record_objection import record_service
+from registry.steps.lookup import get_notice, get_publisher
 from registry.tables import Address, Customer, Delivery, Notice, Subscription
 from tests.channels.http_receiver import HttpReceiver
 from tests.channels.smtp_server import MailServer
-from tests.steps.path_cast import object_to
+from tests.steps.path_cast import counting, decide, object_to
 from tests.steps.post_office import (
+    DPO,
     add_followers,
     attempts_at,
     change,
+    clock_of,
     delivery_to,
     events,
+    report_to,
     send,
     standing_of,
     states_of,
 )
-from tests.steps.web_cast import OWNER, add, bremen, connect, probe
+from tests.steps.standby_cast import JENA, NO_SUCH_USER, ONE, SECOND, THIRD, announce, called, first_lines, stand_by
+from tests.steps.web_cast import OWNER, add, announce_by_web, bremen, probe
 from tests.unreadable_terms import spoil_frozen_terms
-from tests.world import ANNA, World, antopsis, letters_to, text_of, utc
-
-DPO, SECOND, THIRD = "dpo@bremen.example", "legal@bremen.example", "board@bremen.example"
-ONE = bremen(terms="{}", contacts=DPO)
-NO_SUCH_USER = "5.1.1 No such user here"
-
-
-def stand_by(world: World, *emails: str) -> None:
-    """Add contacts of the customer that stand by, in this order."""
-    with world.writing() as session:
-        customer = get_customer(session, get_publisher(session, "antopsis"), "bremen")
-        for email in emails:
-            assert add_contact(session, world.at, customer, email, ANNA, is_standby=True).letters_due == 0
-
-
-def announce(world: World, *standbys: str, customers: str = ONE) -> str:
-    world.apply(antopsis(customers=customers))
-    stand_by(world, *standbys)
-    return world.announce(antopsis(helsinki=True, customers=customers))
-
-
-def called(world: World) -> int:
-    with world.writing() as session:
-        return call_in(session, world.at)
-
-
-def clock_of(world: World) -> tuple[str, datetime | None]:
-    standing = standing_of(world, "bremen")
-    return standing.state, standing.received_at
+from tests.world import World, antopsis, letters_to, utc
 
 
 def test_a_contact_that_stands_by_is_not_told_while_the_others_are_reached(
@@ -133,11 +108,7 @@ def test_what_was_never_tried_is_waited_for_however_long(world: World) -> None:
 def test_a_bounce_that_comes_later_calls_the_next_one_in(world: World) -> None:
     announce(world, SECOND)
     send(world)
-    change(world, delivery_to(world, DPO), state="bounced")
-    with world.writing() as session:
-        standing = standing_of(world, "bremen")
-        row = session.merge(standing)
-        row.state, row.received_at = "waiting", None
+    report_to(world, DPO, OutcomeKind.BOUNCED)
     world.tick()
     assert states_of(world) == {DPO: "bounced", SECOND: "accepted"}
 
@@ -163,10 +134,7 @@ def test_whom_a_person_has_served_otherwise_nobody_is_called_in_for(world: World
     mail_server.script(DPO, 550, NO_SUCH_USER)
     number = announce(world, SECOND)
     send(world)
-    with world.writing() as session:
-        publisher = get_publisher(session, "antopsis")
-        notice = get_notice(session, publisher, number)
-        record_service(session, world.at, publisher, notice, "bremen", ANNA, served_at=world.at, document="slip 17")
+    decide(world, number, "bremen", "served", "slip 17")
     assert called(world) == 0
 
 
@@ -199,12 +167,9 @@ def test_who_is_called_in_late_hears_the_announcement_and_the_last_date(world: W
     object_to(world, number, "bremen", utc("2026-10-20 08:00"))
     world.at = utc("2026-10-31 23:00")
     world.tick()
-    change(world, delivery_to(world, DPO), state="bounced")
-    with world.writing() as session:
-        row = session.merge(standing_of(world, "bremen"))
-        row.state, row.received_at = "waiting", None
+    report_to(world, DPO, OutcomeKind.BOUNCED)
     world.tick()
-    assert [text_of(letter).splitlines()[0].split(":")[0] for letter in letters_to(mail_server, SECOND)] == [
+    assert first_lines(mail_server, SECOND) == [
         "The subprocessor list of Antopsis changes on 1 November 2026",
         "Postponed until further notice",
     ]
@@ -222,12 +187,9 @@ def test_a_customer_that_came_after_the_announcement_is_reached_too(world: World
 
 def test_one_customers_trouble_calls_in_nobody_elses_contact(world: World, mail_server: MailServer) -> None:
     mail_server.script(DPO, 550, NO_SUCH_USER)
-    other = "  - key: jena\n    name: Jena AG\n    contacts: [dpo@jena.example]\n"
-    world.apply(antopsis(customers=ONE + other))
-    with world.writing() as session:
-        jena = get_customer(session, get_publisher(session, "antopsis"), "jena")
-        add_contact(session, world.at, jena, "cfo@jena.example", ANNA, is_standby=True)
-    world.announce(antopsis(helsinki=True, customers=ONE + other))
+    world.apply(antopsis(customers=ONE + JENA))
+    stand_by(world, "cfo@jena.example", customer="jena")
+    world.announce(antopsis(helsinki=True, customers=ONE + JENA))
     world.tick()
     assert states_of(world) == {DPO: "failed", "dpo@jena.example": "accepted", "cfo@jena.example": "skipped"}
 
@@ -235,13 +197,9 @@ def test_one_customers_trouble_calls_in_nobody_elses_contact(world: World, mail_
 def test_terms_that_cannot_be_read_keep_nobody_from_being_called_in(world: World, mail_server: MailServer) -> None:
     mail_server.script(DPO, 550, NO_SUCH_USER)
     mail_server.script("dpo@jena.example", 550, NO_SUCH_USER)
-    other = "  - key: jena\n    name: Jena AG\n    contacts: [dpo@jena.example]\n"
-    world.apply(antopsis(customers=ONE + other))
-    stand_by(world, SECOND)
-    with world.writing() as session:
-        jena = get_customer(session, get_publisher(session, "antopsis"), "jena")
-        add_contact(session, world.at, jena, "cfo@jena.example", ANNA, is_standby=True)
-    world.announce(antopsis(helsinki=True, customers=ONE + other))
+    world.apply(antopsis(customers=ONE + JENA))
+    stand_by(world, "cfo@jena.example", customer="jena")
+    announce(world, SECOND, customers=ONE + JENA)
     spoil_frozen_terms(world.wiring.engine, "bremen")
     # Its own letter cannot be made: no deadline can be told under terms that nobody can read.
     send(world)
@@ -259,13 +217,9 @@ def test_one_customers_trouble_is_noted_and_the_others_are_called_in(
 ) -> None:
     mail_server.script("dpo@jena.example", 550, NO_SUCH_USER)
     mail_server.script(DPO, 550, NO_SUCH_USER)
-    other = "  - key: jena\n    name: Jena AG\n    contacts: [dpo@jena.example]\n"
-    world.apply(antopsis(customers=ONE + other))
-    stand_by(world, SECOND)
-    with world.writing() as session:
-        jena = get_customer(session, get_publisher(session, "antopsis"), "jena")
-        add_contact(session, world.at, jena, "cfo@jena.example", ANNA, is_standby=True)
-    world.announce(antopsis(helsinki=True, customers=ONE + other))
+    world.apply(antopsis(customers=ONE + JENA))
+    stand_by(world, "cfo@jena.example", customer="jena")
+    announce(world, SECOND, customers=ONE + JENA)
     send(world)
     call = step._call
 
@@ -304,9 +258,7 @@ def test_a_follower_at_the_address_of_a_contact_that_stands_by_is_told_as_a_foll
 def test_a_customer_whose_webhook_counts_is_not_written_to_as_well(
     world: World, receiver: HttpReceiver, mail_server: MailServer
 ) -> None:
-    world.apply(antopsis(customers=bremen()))
-    connect(world, receiver)
-    world.announce(antopsis(helsinki=True, customers=bremen()))
+    announce_by_web(world, receiver)
     world.tick()
     assert clock_of(world) == ("received", world.at)
     assert letters_to(mail_server, OWNER) == []
@@ -315,10 +267,7 @@ def test_a_customer_whose_webhook_counts_is_not_written_to_as_well(
 def test_a_customer_whose_webhook_proves_nothing_is_told_by_e_mail_at_once(
     world: World, receiver: HttpReceiver, mail_server: MailServer
 ) -> None:
-    terms = bremen(terms="{}")
-    world.apply(antopsis(customers=terms))
-    connect(world, receiver)
-    world.announce(antopsis(helsinki=True, customers=terms))
+    announce_by_web(world, receiver, bremen(terms="{}"))
     world.tick()
     assert len(receiver.requests) == 1
     assert len(letters_to(mail_server, OWNER)) == 1
@@ -340,9 +289,7 @@ def test_a_customer_in_a_chat_room_is_told_by_e_mail_as_well(
 def test_after_an_endpoint_has_ended_its_owner_is_told_by_e_mail(
     world: World, receiver: HttpReceiver, mail_server: MailServer
 ) -> None:
-    world.apply(antopsis(customers=bremen()))
-    number = connect(world, receiver).number
-    world.announce(antopsis(helsinki=True, customers=bremen()))
+    number = announce_by_web(world, receiver)
     with world.writing() as session:
         assert end_endpoint(session, world.at, number) == 1
     world.tick()
@@ -358,23 +305,13 @@ def test_after_an_endpoint_has_ended_its_owner_is_told_by_e_mail(
 def test_looking_takes_as_many_questions_for_forty_customers_as_for_one(world: World, *, is_received: bool) -> None:
     customers = "".join(f"  - {{key: c{n}, name: Customer {n}, contacts: [dpo@c{n}.example]}}\n" for n in range(40))
     world.apply(antopsis(customers=customers))
-    with world.writing() as session:
-        for n in range(40):
-            customer = get_customer(session, get_publisher(session, "antopsis"), f"c{n}")
-            add_contact(session, world.at, customer, f"legal@c{n}.example", ANNA, is_standby=True)
+    for n in range(40):
+        stand_by(world, f"legal@c{n}.example", customer=f"c{n}")
     world.announce(antopsis(helsinki=True, customers=customers))
     if is_received:
         send(world)
-    asked: list[str] = []
-
-    def note(*arguments: object) -> None:
-        asked.append(str(arguments[2]))
-
-    event.listen(world.wiring.engine, "before_cursor_execute", note)
-    try:
+    with counting(world) as asked:
         assert called(world) == 0
-    finally:
-        event.remove(world.wiring.engine, "before_cursor_execute", note)
     assert len(asked) < 15, asked
 
 

@@ -13,7 +13,6 @@ from registry.channels.base import Accepted, PermanentFailure
 from registry.channels.outbox import OutboxChannel
 from registry.steps.check_addresses import check_addresses, find_latest_check
 from registry.steps.check_senders import SENDER, TriedSender, try_sender
-from registry.steps.dispatch import Dispatch
 from registry.steps.installation import pause
 from registry.steps.lookup import get_publisher
 from registry.steps.receive_mail import Happened
@@ -22,7 +21,7 @@ from registry.tables import AddressCheck
 from tests.channels.scripted_server import CUT, ScriptedServer
 from tests.channels.smtp_server import MailServer
 from tests.steps.bounce_cast import bouncing_world, came_back, letter_to, receive, tasks
-from tests.steps.post_office import use_channel, use_server
+from tests.steps.post_office import dispatch_of, use_channel, use_server
 from tests.world import ANNA, World, antopsis
 
 NOTICES = "notices@registry.example"
@@ -38,7 +37,7 @@ def world(database_url: str, tmp_path: Path, mail_server: MailServer) -> Iterato
 
 
 def try_both(world: World, *mail_only_to: str) -> list[TriedSender]:
-    dispatch = Dispatch(world.channels, world.wiring.letterhead, world.wiring.keyring, mail_only_to)
+    dispatch = dispatch_of(world, *mail_only_to)
     with world.reading() as session:
         publisher_id = get_publisher(session, "antopsis").id
     return list(try_sender(world.wiring.engine, world.clock, dispatch, publisher_id, NOTICES))
@@ -73,7 +72,7 @@ def test_a_connection_that_breaks_leaves_it_unknown(world: World) -> None:
 
 def test_the_daily_test_of_the_contact_is_another_matter(world: World) -> None:
     try_both(world)
-    dispatch = Dispatch(world.channels, world.wiring.letterhead, world.wiring.keyring, ())
+    dispatch = dispatch_of(world)
     with world.reading() as session:
         assert find_latest_check(session, get_publisher(session, "antopsis")) is None
     assert check_addresses(world.wiring.engine, world.clock, dispatch) == {"accepted": 1}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -17,30 +17,17 @@ from tests.steps.post_office import (
     add_followers,
     change,
     check_that_every_accepted_letter_can_be_made_again,
+    clock_of,
     events,
     send,
-    standing_of,
     states_of,
 )
-from tests.steps.web_cast import OWNER, add, bremen, connect, delivery_at, endpoint_of, probe, verify
+from tests.steps.web_cast import OWNER, add, announce_by_web, bremen, connect, delivery_at, endpoint_of, probe, verify
 from tests.world import World, antopsis, letters_to, text_of, utc
 
 GONE = Reply(410, "gone")
 NO_SERVICE = Reply(404, "no_service", {"Content-Type": "text/html"})
 WEEK = timedelta(days=7)
-
-
-def announce(world: World, receiver: HttpReceiver, **options: object) -> int:
-    """Announce a change to a customer whose one way is the receiver's webhook; return the endpoint's number."""
-    world.apply(antopsis(customers=bremen()))
-    number = connect(world, receiver, **options).number
-    world.announce(antopsis(helsinki=True, customers=bremen()))
-    return number
-
-
-def clock_of(world: World) -> tuple[str, datetime | None]:
-    standing = standing_of(world, "bremen")
-    return standing.state, standing.received_at
 
 
 def letters_about_the_endpoint(mail_server: MailServer) -> list[str]:
@@ -50,7 +37,7 @@ def letters_about_the_endpoint(mail_server: MailServer) -> list[str]:
 def test_410_ends_an_endpoint_and_its_customer_is_told_by_e_mail_at_once(
     world: World, receiver: HttpReceiver, mail_server: MailServer
 ) -> None:
-    number = announce(world, receiver)
+    number = announce_by_web(world, receiver)
     receiver.always(GONE)
     world.tick()
     assert endpoint_of(world, number).ended_at == world.at
@@ -66,7 +53,7 @@ def test_410_ends_an_endpoint_and_its_customer_is_told_by_e_mail_at_once(
 def test_an_endpoint_that_fails_for_a_day_is_followed_by_e_mail_and_tried_on(
     world: World, receiver: HttpReceiver, mail_server: MailServer
 ) -> None:
-    number = announce(world, receiver)
+    number = announce_by_web(world, receiver)
     receiver.always(BAD_GATEWAY)
     began = world.at
     for hours in (0, 1, 5, 12, 23):
@@ -101,7 +88,7 @@ def test_a_room_that_is_no_more_fails_at_once(world: World, receiver: HttpReceiv
 def test_the_owner_is_told_after_seven_days_and_once(
     world: World, receiver: HttpReceiver, mail_server: MailServer
 ) -> None:
-    number = announce(world, receiver)
+    number = announce_by_web(world, receiver)
     receiver.always(BAD_GATEWAY)
     began = world.at
     world.tick()
@@ -124,7 +111,7 @@ def test_the_owner_is_told_after_seven_days_and_once(
 def test_nobody_is_told_of_seven_days_after_one_try_at_a_letter_that_was_called_off(
     world: World, receiver: HttpReceiver, mail_server: MailServer
 ) -> None:
-    number = announce(world, receiver)
+    number = announce_by_web(world, receiver)
     receiver.always(BAD_GATEWAY)
     began = world.at
     world.tick()
@@ -145,7 +132,7 @@ def test_nobody_is_told_of_seven_days_after_one_try_at_a_letter_that_was_called_
 
 
 def test_another_line_of_failures_is_told_anew(world: World, receiver: HttpReceiver) -> None:
-    number = announce(world, receiver)
+    number = announce_by_web(world, receiver)
     receiver.always(BAD_GATEWAY)
     world.tick()
     for ok in (False, True, False):
@@ -159,7 +146,7 @@ def test_another_line_of_failures_is_told_anew(world: World, receiver: HttpRecei
 
 
 def test_the_first_failure_of_a_line_is_when_it_began(world: World, receiver: HttpReceiver) -> None:
-    number = announce(world, receiver)
+    number = announce_by_web(world, receiver)
     began = world.at
     for _ in range(3):
         with world.writing() as session:
@@ -173,9 +160,7 @@ def test_the_first_failure_of_a_line_is_when_it_began(world: World, receiver: Ht
 def test_the_owner_of_a_followers_endpoint_is_told_and_stays_on_record(
     world: World, receiver: HttpReceiver, mail_server: MailServer
 ) -> None:
-    world.apply(antopsis(customers=""))
-    number = connect(world, receiver, customer=None).number
-    world.announce(antopsis(helsinki=True, customers=""))
+    number = announce_by_web(world, receiver, customers="", customer=None)
     receiver.always(BAD_GATEWAY)
     world.tick()
     world.at += WEEK
@@ -208,7 +193,7 @@ def test_an_owner_who_follows_is_told_by_that_and_asked_for_nothing(
 
 
 def test_an_endpoint_that_has_ended_is_told_of_no_more(world: World, receiver: HttpReceiver) -> None:
-    number = announce(world, receiver)
+    number = announce_by_web(world, receiver)
     receiver.always(GONE)
     world.tick()
     assert endpoint_of(world, number).failing_since is not None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import text
 
 from registry.migrations import known_revisions, newest_revision
 from registry.steps.claim_deliveries import claim_deliveries
@@ -18,19 +17,15 @@ from registry.steps.tasks import open_task
 from registry.tables import Attempt, Delivery, Installation, ProviderPacing
 from registry.tables.engine import make_engine
 from tests.channels.smtp_server import MailServer
+from tests.steps.holding_cast import change
 from tests.steps.path_cast import sweep
-from tests.steps.post_office import announce_to
-from tests.steps.test_call_in import DPO, SECOND, announce, called
+from tests.steps.post_office import DPO, announce_to
+from tests.steps.standby_cast import SECOND, announce, called
 from tests.world import ANNA, World, utc
 
 
 def look(world: World) -> Health:
     return look_at_health(world.wiring.engine, world.at, newest_revision(), frozenset(known_revisions()))
-
-
-def change(world: World, table: type[Any], **values: Any) -> None:
-    with world.writing() as session:
-        session.execute(update(table).values(**values))
 
 
 def test_an_installation_whose_worker_lives_is_ready(world: World) -> None:

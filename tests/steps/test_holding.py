@@ -15,6 +15,7 @@ from tests.steps.holding_cast import (
     no_mailbox,
     pending_notice,
     reasons,
+    served_while_held,
     state_and_date,
 )
 from tests.steps.path_cast import (
@@ -73,12 +74,7 @@ def world_with_list(world: World) -> World:
 
 
 def test_what_the_page_showed_on_each_day_of_a_hold_can_be_seen_later(world: World, mail_server: MailServer) -> None:
-    no_mailbox(mail_server)
-    number = pending_notice(world)
-    at(world, ITS_FIRST_INSTANT)
-    world.at = utc("2026-11-05 10:00")
-    decide(world, number, "bremen", "served", "Post RR 123 DE", utc("2026-11-04 09:00"))
-    sweep(world)
+    number = served_while_held(world, mail_server)
     world.at = utc("2026-11-20 10:00")
     decide(world, number, "bremen", "exempt", "Agreed by letter of 20 November")
     sweep(world)
@@ -159,12 +155,7 @@ def test_a_further_postponement_is_sent_only_when_the_date_told_moves_later(
 
 
 def test_a_date_that_was_never_told_comes_and_goes_with_its_reasons(world: World, mail_server: MailServer) -> None:
-    no_mailbox(mail_server)
-    number = pending_notice(world)
-    at(world, ITS_FIRST_INSTANT)
-    world.at = utc("2026-11-05 10:00")
-    decide(world, number, "bremen", "served", "Post RR 123 DE", utc("2026-11-04 09:00"))
-    sweep(world)
+    number = served_while_held(world, mail_server)
     assert state_and_date(world, number) == ("held", date(2026, 12, 5))
     object_to(world, number, "bremen")
     at(world, utc("2026-11-06 10:00"))

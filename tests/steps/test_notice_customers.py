@@ -15,6 +15,7 @@ from tests.steps.holding_cast import (
     no_mailbox,
     pending_notice,
     reasons,
+    served_while_held,
     state_and_date,
 )
 from tests.steps.path_cast import (
@@ -37,12 +38,7 @@ from tests.world import BREMEN, World, antopsis, letters_to, utc
 def test_service_by_other_means_starts_the_clock_and_the_first_free_midnight_is_the_day(
     world: World, mail_server: MailServer
 ) -> None:
-    no_mailbox(mail_server)
-    number = pending_notice(world)
-    at(world, ITS_FIRST_INSTANT)
-    world.at = utc("2026-11-05 10:00")
-    decide(world, number, "bremen", "served", "Post RR 123 DE", utc("2026-11-04 09:00"))
-    sweep(world)
+    number = served_while_held(world, mail_server)
     # Held still, and nobody is told again: the page alone shows the day that is known now.
     assert state_and_date(world, number) == ("held", date(2026, 12, 5))
     assert reasons(world, number) == [("bremen", HoldReason.CLOCK_RUNNING)]

@@ -8,14 +8,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from registry.channels.base import Envelope
 from registry.steps.record import Actor
 from registry.steps.record_outcome import OutcomeKind, match_outcomes, record_outcome
-from registry.tables import Outcome, Suppression
 from tests.channels.scripted_server import CUT, ScriptedServer
 from tests.channels.smtp_server import MailServer
+from tests.steps.bounce_cast import outcomes, suppressed
 from tests.steps.post_office import (
     DPO,
     announce_to,
@@ -52,16 +51,6 @@ def report(
 
 def match(world: World) -> int:
     return match_outcomes(world.wiring.engine, world.clock, PROVIDER)
-
-
-def outcomes(world: World) -> list[Outcome]:
-    with world.reading() as session:
-        return list(session.scalars(select(Outcome).order_by(Outcome.id)))
-
-
-def suppressed(world: World) -> list[str]:
-    with world.reading() as session:
-        return list(session.scalars(select(Suppression.reason).order_by(Suppression.id)))
 
 
 def test_a_report_is_taken_once_however_often_it_comes(world: World) -> None:

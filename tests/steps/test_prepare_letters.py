@@ -8,11 +8,10 @@ from sqlalchemy import func, select, update
 import registry.steps.merge_letter as merge_letter
 from registry.channels.base import Envelope
 from registry.letters.compose import sha256_of
-from registry.steps.claim_deliveries import Lease, claim_deliveries, release_leases
-from registry.steps.dispatch import Dispatch
-from registry.steps.prepare_letters import Prepared, prepare_letters
+from registry.steps.claim_deliveries import release_leases
 from registry.tables import Address, Attempt, Delivery, Letter, Subscription
 from tests.channels.smtp_server import MailServer
+from tests.steps.claims_cast import ADA, BOB, EVE, claim_and_prepare
 from tests.steps.post_office import (
     DPO,
     announce_to,
@@ -28,17 +27,6 @@ from tests.steps.post_office import (
 )
 from tests.steps.test_send_leases import recover
 from tests.world import World, letters_to
-
-ADA, BOB, EVE = "ada@reader.example", "bob@reader.example", "eve@reader.example"
-
-
-def claim_and_prepare(world: World, wanted: int = 100) -> tuple[list[Lease], dict[int, Prepared]]:
-    """Claim as a worker does, and make ready what is plain."""
-    wiring = world.wiring
-    dispatch = Dispatch(world.channels, wiring.letterhead, wiring.keyring)
-    with world.writing() as session:
-        leases = claim_deliveries(session, world.at, world.channels["email"], (), wanted)
-        return leases, prepare_letters(session, world.at, leases, dispatch)
 
 
 def test_what_is_made_ready_together_is_byte_for_byte_what_the_stored_rows_make(world: World) -> None:

@@ -21,7 +21,17 @@ from registry.steps.record_outcome import OutcomeKind
 from registry.tables import Delivery
 from registry.wiring import wire
 from tests.channels.smtp_server import MailServer
-from tests.steps.post_office import announce_to, change, delivery_to, events, report_to, send, standing_of, states_of
+from tests.steps.post_office import (
+    announce_to,
+    change,
+    clock_of,
+    delivery_to,
+    events,
+    report_to,
+    send,
+    standing_of,
+    states_of,
+)
 from tests.world import ANNA, World, settings_for, utc
 
 FIRST, SECOND = "dpo@bremen.example", "legal@bremen.example"
@@ -39,11 +49,6 @@ def bremen(terms: str = "{}", contacts: str = f"{FIRST}, {SECOND}") -> str:
 
 ONE_CONTACT = bremen(contacts=FIRST)
 ON_DELIVERY = bremen("{clock_starts_on: delivered}")
-
-
-def clock_of(world: World) -> tuple[str, datetime | None]:
-    standing = standing_of(world, "bremen")
-    return standing.state, standing.received_at
 
 
 def test_an_accepted_letter_to_a_contact_starts_its_customers_clock(world: World) -> None:

@@ -14,45 +14,17 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from registry.migrations import upgrade
-from registry.steps.backup_file import (
-    BackupDamaged,
-    TableFacts,
-    open_backup,
-)
+from registry.steps.backup_file import BackupDamaged, TableFacts, open_backup
 from registry.steps.installation import dispatch_pause, pause
 from registry.steps.keyring import load_keyring
 from registry.steps.restore import BackupDoesNotFit, DatabaseNotEmpty, restore
-from registry.tables import (
-    Delivery,
-    Event,
-    Installation,
-    Person,
-    RingKey,
-    SignIn,
-)
+from registry.tables import Delivery, Event, Installation, Person, RingKey, SignIn
 from registry.tables.engine import reading, writing
 from tests.backups import Rows, bring_back, contents, count_rows, engine_of, forge, make_backup
-from tests.steps.post_office import (
-    announce_to,
-    send,
-)
+from tests.steps.post_office import announce_to, send
 from tests.world import ANNA, BORIS, BREMEN, World, antopsis
 
 READERS = ["ada@reader.example", "bob@reader.example", "eve@reader.example"]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def target_url(request: pytest.FixtureRequest) -> str:
-    """Another database, without a schema, of each kind in turn."""
-    url: str = request.getfixturevalue(f"empty_{request.param}_url")
-    return url
-
-
-@pytest.fixture
-def backup_path(sqlite_world: World, tmp_path: Path) -> Path:
-    """A backup of a world in which a notice is announced to a few."""
-    announce_to(sqlite_world, *READERS[:2])
-    return make_backup(sqlite_world, tmp_path / "registry.zip").path
 
 
 def test_a_table_that_the_database_refuses_undoes_everything(

@@ -22,6 +22,7 @@ from tests.channels.resend_missteps import (
     refusal,
 )
 from tests.channels.resend_server import ResendServer
+from tests.steps.pacing_cast import send_by_a_running_clock
 from tests.steps.post_office import (
     DPO,
     HANOI_PRIVACY,
@@ -29,9 +30,11 @@ from tests.steps.post_office import (
     attempts_at,
     check_that_every_accepted_letter_can_be_made_again,
     delivery_to,
+    leave,
     let_leases_run_out,
     send,
     states_of,
+    suppress,
     use_channel,
 )
 from tests.steps.resend_cast import (
@@ -46,8 +49,6 @@ from tests.steps.resend_cast import (
     pass_time,
     requests_of,
 )
-from tests.steps.test_pacing import send_by_a_running_clock
-from tests.steps.test_send_rules import leave, suppress
 from tests.world import ANNA, BREMEN, HANOI, World
 
 ONCE_EACH = Counter(READERS)

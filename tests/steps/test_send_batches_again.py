@@ -17,29 +17,24 @@ from registry.steps.record import WORKER
 from registry.steps.record_outcome import OutcomeKind, record_outcome
 from registry.steps.recover_leases import recover_leases
 from registry.tables import Address, Delivery, Notice, Subscription
-from tests.channels.resend_missteps import (
-    HTML_502,
-    RESET_TAKEN,
-    RESET_UNTAKEN,
-    TIMES_OUT_THEN_TAKEN,
-    Misstep,
-    refusal,
-)
+from tests.channels.resend_missteps import HTML_502, RESET_TAKEN, RESET_UNTAKEN, TIMES_OUT_THEN_TAKEN, Misstep, refusal
 from tests.channels.resend_server import ResendServer
 from tests.channels.smtp_server import MailServer
+from tests.steps.path_cast import withdraw
 from tests.steps.post_office import (
     DPO,
     announce_to,
     attempts_at,
     change,
     delivery_to,
+    leave,
     let_leases_run_out,
     send,
     states_of,
+    suppress,
     use_server,
 )
 from tests.steps.resend_cast import IMPATIENT, MINUTE, READERS, batches_of, copies_of, mail_by, pass_time, requests_of
-from tests.steps.test_send_rules import leave, suppress, withdraw
 from tests.world import ANNA, World
 
 ONCE_EACH = Counter(READERS)

@@ -11,17 +11,14 @@ from sqlalchemy import select
 from registry.channels.base import Envelope
 from registry.channels.recording import RecordingChannel
 from registry.readers.registry_file import RegistryFile
-from registry.steps.addresses import find_address
 from registry.steps.claim_deliveries import LEASE, lease_clock, may_write_to
-from registry.steps.end_subscription import EndedBecause, end_subscription
-from registry.steps.insert_once import insert_once
+from registry.steps.end_subscription import EndedBecause
 from registry.steps.installation import pause, resume
-from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.send_deliveries import BATCH
-from registry.steps.withdraw_notice import withdraw_notice
-from registry.tables import Delivery, Subscription, Suppression
+from registry.tables import Delivery
 from tests.channels.scripted_server import CUT, ScriptedServer
 from tests.channels.smtp_server import MailServer
+from tests.steps.path_cast import withdraw
 from tests.steps.post_office import (
     DPO,
     HANOI_PRIVACY,
@@ -31,49 +28,17 @@ from tests.steps.post_office import (
     change,
     delivery_to,
     events,
+    leave,
     meanwhile,
     send,
     states_of,
+    suppress,
     use_channel,
     use_server,
 )
 from tests.world import ANNA, BREMEN, HANOI, World, antopsis, letters_to
 
 ADA, BOB, EVE = "ada@reader.example", "bob@reader.example", "eve@reader.example"
-
-
-def suppress(world: World, email: str) -> None:
-    keyring = world.wiring.keyring
-    with world.writing() as session:
-        values = {
-            "publisher_id": get_publisher(session, "antopsis").id,
-            "channel": "email",
-            "lookup_hmac": keyring.lookup("email", email),
-            "reason": "complained",
-            "since_at": world.at,
-        }
-        insert_once(session, Suppression, values)
-
-
-def subscription_of(world: World, email: str) -> Subscription:
-    keyring = world.wiring.keyring
-    with world.reading() as session:
-        address = find_address(session, get_publisher(session, "antopsis"), keyring, email)
-        assert address is not None
-        return session.scalars(select(Subscription).where(Subscription.address_id == address.id)).one()
-
-
-def leave(world: World, email: str, because: EndedBecause = EndedBecause.UNSUBSCRIBED) -> None:
-    subscription_id = subscription_of(world, email).id
-    with world.writing() as session:
-        end_subscription(session, world.at, session.get_one(Subscription, subscription_id), because, ANNA)
-
-
-def withdraw(world: World, number: str) -> None:
-    with world.writing() as session:
-        publisher = get_publisher(session, "antopsis")
-        notice = get_notice(session, publisher, number)
-        withdraw_notice(session, world.at, publisher, notice, ANNA, world.wiring.letterhead, reason="a mistake")
 
 
 def test_a_suppressed_address_found_at_the_claim_is_skipped_and_the_reason_stands(

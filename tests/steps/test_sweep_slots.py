@@ -47,18 +47,19 @@ def test_slots_are_those_of_utc_whatever_the_zone_of_now() -> None:
     assert slot_at(berlin, timedelta(seconds=30)) == utc("2026-09-30 08:00")
 
 
-def test_a_slot_is_taken_once_and_never_an_earlier_one(world: World) -> None:
-    def take(name: str, at: datetime) -> bool:
-        with world.writing() as session:
-            return take_slot(session, name, at)
+def take(world: World, name: str, at: datetime) -> bool:
+    with world.writing() as session:
+        return take_slot(session, name, at)
 
+
+def test_a_slot_is_taken_once_and_never_an_earlier_one(world: World) -> None:
     at = utc("2026-09-30 08:00")
-    assert take("announce", at)
-    assert not take("announce", at)
-    assert take("remind", at), "each sweep has slots of its own"
-    assert take("announce", at + MINUTE)
+    assert take(world, "announce", at)
+    assert not take(world, "announce", at)
+    assert take(world, "remind", at), "each sweep has slots of its own"
+    assert take(world, "announce", at + MINUTE)
     # A worker whose clock is behind runs nothing again.
-    assert not take("announce", at)
+    assert not take(world, "announce", at)
 
 
 def test_a_slot_of_a_clock_that_was_set_back_keeps_nothing_waiting(world: World) -> None:
@@ -152,20 +153,16 @@ def test_how_long_a_sweep_has_failed_is_from_its_first_failure_to_its_last(world
 
 
 def test_a_slot_in_which_the_sweep_failed_may_be_taken_again_and_no_earlier_one(world: World) -> None:
-    def take(name: str, at: datetime) -> bool:
-        with world.writing() as session:
-            return take_slot(session, name, at)
-
     at = utc("2026-09-30 08:00")
-    assert take("watch", at)
-    assert not take("watch", at)
+    assert take(world, "watch", at)
+    assert not take(world, "watch", at)
     fail(world, "announce")
-    assert not take("watch", at)
+    assert not take(world, "watch", at)
     fail(world, "watch")
-    assert take("watch", at)
-    assert not take("watch", at - MINUTE)
+    assert take(world, "watch", at)
+    assert not take(world, "watch", at - MINUTE)
     note_success(world.wiring.engine, "watch")
-    assert not take("watch", at)
+    assert not take(world, "watch", at)
 
 
 def test_a_sweep_that_a_later_release_has_not_is_forgotten(world: World) -> None:

@@ -12,12 +12,11 @@ from registry.steps.customers import end_contract
 from registry.steps.errors import FrozenTermsUnreadable, TermsUnreadable
 from registry.steps.lookup import get_publisher
 from tests.channels.smtp_server import MailServer
-from tests.steps.holding_cast import ITS_FIRST_INSTANT, no_mailbox, pending_notice, reasons, state_and_date
+from tests.steps.holding_cast import ITS_FIRST_INSTANT, LUEBECK, no_mailbox, pending_notice, reasons, state_and_date
 from tests.steps.path_cast import add_forgotten, announce, at, decide, events, object_to, standing, statements
 from tests.unreadable_terms import DAMAGED, NEWER, spoil_frozen_terms, spoil_terms
 from tests.world import ANNA, BREMEN, World, antopsis, utc
 
-LUEBECK = BREMEN.replace("bremen", "luebeck").replace("Bremen", "Lübeck")
 UNREADABLE = ("bremen", HoldReason.TERMS_UNREADABLE)
 
 

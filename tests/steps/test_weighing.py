@@ -9,19 +9,13 @@ import pytest
 from registry.domain.errors import IllegalTransition
 from registry.domain.vocabulary import Weight
 from registry.steps.approvals import COMMAND_LINE
-from registry.steps.errors import (
-    CommandLineMayNotApprove,
-    NotApproved,
-    OwnApproval,
-    ReasonMissing,
-    UnknownEntry,
-)
+from registry.steps.errors import CommandLineMayNotApprove, NotApproved, OwnApproval, ReasonMissing, UnknownEntry
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.override_hold import override_hold
-from registry.steps.publish_notice import approve_notice
 from registry.steps.record import Actor
 from registry.steps.weigh_change import weigh_change
 from tests.channels.smtp_server import MailServer
+from tests.steps.path_cast import approve
 from tests.world import ANNA, BORIS, World, antopsis, utc
 
 WHY = "Helsinki was always meant by “Europe” in the contract."
@@ -43,12 +37,6 @@ def _weigh(
         )
 
 
-def _approve(world: World, number: str, actor: Actor) -> None:
-    with world.writing() as session:
-        publisher = get_publisher(session, "antopsis")
-        approve_notice(session, world.at, publisher, get_notice(session, publisher, number), actor)
-
-
 def _override(world: World, number: str, actor: Actor, reason: str = WHY) -> bool:
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
@@ -65,8 +53,8 @@ def test_lowering_needs_a_reason_and_a_second_person_even_where_no_approval_is_r
     with pytest.raises(NotApproved):
         world.publish(number)
     with pytest.raises(OwnApproval):
-        _approve(world, number, ANNA)
-    _approve(world, number, BORIS)
+        approve(world, number, ANNA)
+    approve(world, number, BORIS)
     world.publish(number)
     assert world.notice(number).state == "announced"
 

@@ -14,7 +14,7 @@ from registry.steps.lookup import get_customer, get_publisher
 from registry.steps.verify_endpoint import Verified, prepare_verification, probe_endpoint, record_verification
 from registry.tables import Delivery, Endpoint, Letter, Subscription
 from tests.channels.http_receiver import Echo, HttpReceiver, WebhookRequest
-from tests.world import ANNA, World
+from tests.world import ANNA, World, antopsis
 
 OWNER = "ops@bremen.example"
 
@@ -29,6 +29,10 @@ NO_CONTACTS = """  - key: bremen
 def bremen(terms: str = "{receipt_by_webhook: true}", contacts: str = "") -> str:
     """The customer of these tests, with these terms and contacts by e-mail."""
     return NO_CONTACTS.format(terms=terms, contacts=contacts)
+
+
+NO_OTHER_WAY = bremen()
+"""The customer without a contact by e-mail, whose terms count a webhook."""
 
 
 def add(
@@ -71,6 +75,14 @@ def connect(world: World, receiver: HttpReceiver, **options: Any) -> EndpointAdd
     added = add(world, receiver.url, **options)
     verify(world, receiver, added.number)
     return added
+
+
+def announce_by_web(world: World, receiver: HttpReceiver, customers: str = NO_OTHER_WAY, **options: Any) -> int:
+    """Announce a second place to customers, one of them by the receiver's webhook; return the endpoint's number."""
+    world.apply(antopsis(customers=customers))
+    number = connect(world, receiver, **options).number
+    world.announce(antopsis(helsinki=True, customers=customers))
+    return number
 
 
 def posted(receiver: HttpReceiver) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from registry.readers.registry_file import RegistryFile
+from tests.channels.resend_server import ResendServer
 from tests.databases import ReusedDatabase, make_reused_engine
 from tests.web.colleagues import Team
 from tests.web.site import Site, keep_app, streams_file
@@ -148,3 +149,10 @@ def two_teams(sqlite_database: ReusedDatabase, instance: Path, streams: Registry
     """Antopsis and another publisher with a colleague each, to see that neither touches the other's."""
     with serving_again(sqlite_database, instance, antopsis(), streams) as site:
         yield Team(site)
+
+
+@pytest.fixture
+def resend() -> Iterator[ResendServer]:
+    """A server that behaves as Resend does."""
+    with ResendServer() as server:
+        yield server
