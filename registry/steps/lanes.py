@@ -12,7 +12,7 @@ from datetime import datetime
 from queue import SimpleQueue
 from typing import Protocol, runtime_checkable
 
-from registry.channels.base import Ambiguous, Answer, Channel, Envelope
+from registry.channels.base import Accepted, Ambiguous, Answer, Channel, Envelope
 from registry.steps.claim_deliveries import Lease
 
 
@@ -86,6 +86,11 @@ class Answered:
     answers: tuple[Answer, ...]
     answered_at: datetime
     defect: BaseException | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a plain letter that was taken, so that its answer is all there is to keep."""
+        return self.parcel.letters[0].is_plain and isinstance(self.answers[0], Accepted)
 
 
 class Lane:

@@ -200,33 +200,34 @@ class Run:
         A claim takes about as long as a letter, and all lanes would come to wait for it. Nothing but rows of attempts
         may be touched here: the claim's own transaction is open, and whoever wants a row that it has waits for ever.
         """
-        while not self._answers.empty() and road.waiting and road.places:
-            answered, (lease, prepared) = self._answers.get(), road.waiting[0]
-            if prepared is None or not self._is_all_plain(road, answered):
-                self._answers.put(answered)
-                return
-            turn = self._plain.take_turn(answered, lease, prepared)
-            if not turn.is_kept:
-                # What is on record is found out after the claim. A letter that has begun and did not go begins again.
-                self._answers.put(answered)
-                return
-            self._on_the_wire -= 1
-            if not turn.has_begun:
-                road.waiting[0] = (lease, None)
-                road.idle.append(answered.lane)
-                return
+        is_taken = True
+        while is_taken and not self._answers.empty() and road.waiting and road.places:
+            answered, is_taken = self._answers.get(), False
+            try:
+                is_taken = self._take_turn_meanwhile(road, answered)
+            finally:
+                if not is_taken:
+                    # Whatever has happened: after the claim it is found out what is on record.
+                    self._answers.put(answered)
+
+    def _take_turn_meanwhile(self, road: Road, answered: Answered) -> bool:
+        """Return whether the answer is on record. A letter that has begun by then and did not go out begins again."""
+        lease, prepared = road.waiting[0]
+        # Nothing follows from such an answer but the next letter.
+        is_all = answered.is_plain and answered.answers[0].rate is None and answered.lane in road.lanes
+        if prepared is None or not is_all or self._should_stop() or not road.find_place(self._engine, self._clock()):
+            return False
+        turn = self._plain.take_turn(answered, lease, prepared)
+        if not turn.is_kept:
+            return False
+        self._on_the_wire -= 1
+        if turn.has_begun:
             road.waiting.popleft()
             self._put_on_the_wire(road, answered.lane, Parcel((ReadyLetter(lease, prepared.envelope, is_plain=True),)))
-
-    def _is_all_plain(self, road: Road, answered: Answered) -> bool:
-        """Whether nothing follows from an answer but the next letter, and this may go out now."""
-        return (
-            _is_plain(answered)
-            and answered.answers[0].rate is None
-            and answered.lane in road.lanes
-            and not self._should_stop()
-            and road.find_place(self._engine, self._clock())
-        )
+        else:
+            road.waiting[0] = (lease, None)
+            road.idle.append(answered.lane)
+        return True
 
     def _put_on_the_wire(self, road: Road, lane: Lane, parcel: Parcel) -> None:
         road.take_place()
@@ -341,7 +342,7 @@ class Run:
         worker neither takes the settling of the one before it along, nor has its crash put down to that one.
         """
         lease, prepared = following or (None, None)
-        if answered is not None and not _is_plain(answered):
+        if answered is not None and not answered.is_plain:
             self._settle_alone(answered)
             answered = None
         if answered is not None or prepared is not None:
@@ -391,7 +392,3 @@ class Run:
         Work that is done twice is asked each time whether its lease still holds.
         """
         return persist(self._engine, work)
-
-
-def _is_plain(answered: Answered) -> bool:
-    return answered.parcel.letters[0].is_plain and isinstance(answered.answers[0], Accepted)

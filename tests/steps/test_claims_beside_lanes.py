@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import TimeoutError as PoolIsEmpty
 
 from registry.channels.smtp import SmtpChannel, parse_mail_url
 from registry.steps import supply
 from registry.steps.claim_deliveries import Lease, claim_deliveries
-from registry.steps.letter_turns import LetterTurns, TurnFailed
+from registry.steps.letter_turns import LetterTurns, Turn, TurnFailed
 from registry.tables import Address, Attempt, Delivery, Subscription
 from tests.channels.smtp_server import MailServer
 from tests.steps.post_office import (
@@ -88,6 +89,13 @@ def next_to_go_out(world: World) -> str:
         return session.scalars(query).first() or ""
 
 
+def unanswered(world: World) -> list[int]:
+    """The deliveries whose letter went out, and no answer is on record."""
+    with world.reading() as session:
+        began = select(Attempt.delivery_id).where(Attempt.send_started_at.is_not(None), Attempt.finished_at.is_(None))
+        return list(session.scalars(began))
+
+
 def check_that_each_went_out_once(world: World, mail_server: MailServer, readers: list[str] = READERS) -> None:
     assert Counter(message.rcpt_tos[0] for message in mail_server.messages) == Counter(readers)
     assert check_that_every_accepted_letter_can_be_made_again(world) == len(readers)
@@ -146,3 +154,30 @@ def test_a_refusal_that_comes_during_a_claim_is_heeded_after_it(
     states = states_of(world)
     assert {reader for reader, state in states.items() if state == "failed"} == set(refused)
     assert {reader for reader, state in states.items() if state == "accepted"} == set(READERS) - set(refused)
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt, PoolIsEmpty, MemoryError])
+def test_whatever_ends_the_worker_at_such_a_turn_loses_no_answer(
+    world: World,
+    mail_server: MailServer,
+    claims: SlowClaims,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: type[BaseException],
+) -> None:
+    take = LetterTurns.take
+
+    def end_it(turns: LetterTurns, *given: Any) -> Turn:
+        if claims.is_under_way:
+            raise trouble
+        return take(turns, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LetterTurns, "take", end_it)
+        if is_on_sqlite(world):
+            send(world)
+        else:
+            with pytest.raises(trouble):
+                send(world)
+    assert unanswered(world) == []
+    send(world)
+    check_that_each_went_out_once(world, mail_server)
