@@ -7,6 +7,7 @@ nothing a run has seen helps the next. Three recipients in ten have names that H
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -110,5 +111,15 @@ def recipients(letter: FrozenLetter, audience: Audience, round_number: int) -> I
         )
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure, and print the table."""
+    argparse.ArgumentParser(
+        prog="python -m benchmarks.merging",
+        description="Measure how quickly a recipient's words are merged into a frozen letter, in memory.",
+        epilog="Example: python -m benchmarks.merging",
+    ).parse_args()
     print(table(measure()))
+
+
+if __name__ == "__main__":
+    main()

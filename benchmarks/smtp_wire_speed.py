@@ -9,6 +9,7 @@ and says the same on the wire shows what is left to gain.
 
 from __future__ import annotations
 
+import argparse
 import platform
 import smtplib
 import socket
@@ -88,8 +89,19 @@ def by_bare_socket(sink: Sink, letters: Sequence[Envelope]) -> float:
     return seconds
 
 
-def main(count: int = LETTERS, rounds: int = ROUNDS) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table, and return 1 where the channel is slower than it must be."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.smtp_wire_speed",
+        description="Compare what one letter costs on one connection: the SMTP channel, bare smtplib, a bare socket.",
+        epilog="Example: python -m benchmarks.smtp_wire_speed 1000 5",
+    )
+    parser.add_argument("letters", type=int, nargs="?", default=LETTERS, help="letters a round, %(default)s by default")
+    parser.add_argument("rounds", type=int, nargs="?", default=ROUNDS, help="%(default)s by default")
+    given = parser.parse_args(arguments)
+    count, rounds = given.letters, given.rounds
+    if count < 1 or rounds < 1:
+        parser.error("there is at least one letter, and one round")
     in_turn = tuple(feature for feature in FEATURES if feature != "PIPELINING")
     is_quick = True
     print(f"Python {platform.python_version()}, {count} letters a round, {rounds} rounds; µs a letter, median (range)")
@@ -121,4 +133,4 @@ def main(count: int = LETTERS, rounds: int = ROUNDS) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))
+    sys.exit(main())

@@ -6,8 +6,8 @@ python -m benchmarks.web_hello bare PORT WORKERS FOLDER    a bare function with 
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -38,9 +38,25 @@ def bare(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
     return [body]
 
 
+def main() -> None:
+    """Serve one of the two on this machine, until somebody ends it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.web_hello",
+        description="Serve what the front is held to, on the server that `registry web` runs on.",
+        epilog="Example: python -m benchmarks.web_hello hello 8001 2",
+    )
+    parser.add_argument("what", choices=["hello", "bare"], help="Flask's hello world, or ready bytes")
+    parser.add_argument("port", type=int, help="a port of this machine alone")
+    parser.add_argument("workers", type=int, help="processes")
+    parser.add_argument("folder", nargs="?", help="whose files `bare` has")
+    given = parser.parse_args()
+    if given.what == "bare" and given.folder is None:
+        parser.error("bare needs a folder")
+    if given.folder is not None:
+        os.environ[FILES] = given.folder
+    name = {"hello": "app", "bare": "bare"}[given.what]
+    make_server(f"benchmarks.web_hello:{name}", "127.0.0.1", given.port, given.workers).serve()
+
+
 if __name__ == "__main__":
-    what, port, workers, *folder = sys.argv[1:]
-    if folder:
-        os.environ[FILES] = folder[0]
-    name = {"hello": "app", "bare": "bare"}[what]
-    make_server(f"benchmarks.web_hello:{name}", "127.0.0.1", int(port), int(workers)).serve()
+    main()

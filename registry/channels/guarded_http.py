@@ -125,7 +125,7 @@ class HttpAnswer:
     def as_failure(self, now: datetime) -> TemporaryFailure | Ambiguous:
         """What an answer other than 2xx means where nothing more is known about who gave it: try again later.
 
-        An interim answer (1xx) that ends the exchange leaves open what became of the request.
+        A change of protocol (101) ends the exchange and leaves open what became of the request.
         """
         if self.status < 200:
             return Ambiguous(self.status, self.describe())
@@ -267,7 +267,7 @@ class GuardedHttp:
         )
         with response:
             text, is_whole = read_body(response, LONGEST_BODY)
-        # An interim answer is followed by another one, which must not be taken for the answer to the next request.
+        # After a change of protocol (101) nothing that comes is the answer to the next request.
         return HttpAnswer(response.status_code, response.headers, text, is_whole and response.status_code >= 200)
 
     def _find_addresses(self, host: str, port: int) -> list[SocketAddress]:

@@ -37,6 +37,9 @@ midnight UTC, the monthly one when somebody pays; once an hour is soon enough to
 PAUSE_WHILE_UNDER_WAY = timedelta(seconds=30)
 """How long to let a request with the same key run on before asking again, where Resend names no time."""
 
+LONGEST_WINDOW = timedelta(days=1)
+"""What is longer is no pace but some other number, such as a date: to keep to it would stop all mail."""
+
 _REFUSALS = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}  # 400, 413, 422
 )
@@ -49,6 +52,7 @@ _BLAMES_INSTALLATION = re.compile(
 _NAME_OF_LETTER = re.compile(r"[!-~]{1,200}")
 _SECONDS = re.compile(r"\s*([0-9]{1,9})(?:\.[0-9]+)?\s*")
 _LIMIT = re.compile(r"\s*([0-9]{1,9})\b")
+_POLICY = re.compile(r"\s*([0-9]{1,9})\b|.*;\s*q=([0-9]{1,9})\b")
 _WINDOW = re.compile(r";\s*w=([0-9]{1,9})\b")
 _SHOWN_OF_FOREIGN_TEXT = 200
 
@@ -114,21 +118,40 @@ def read_rate(headers: Mapping[str, str], before: Rate | None) -> Rate | None:
     """Return the pace in the `ratelimit-*` headers of an answer, or None where they are not there.
 
     `ratelimit-limit` is the number of requests in a window. The window's length stands in `ratelimit-policy` (`w=`,
-    seconds) or is taken from `ratelimit-reset`. That one counts down while the window runs, so of the answers with the
-    same limit the longest one holds: `before` is the rate that was read last. No window is shorter than a second.
+    seconds), of several policies in the one with that number, or is taken from `ratelimit-reset`. That one counts down
+    while the window runs, so of the answers with the same limit the longest one holds: `before` is the rate that was
+    read last. No window is shorter than a second, and none longer than LONGEST_WINDOW is believed.
     """
     limit = _LIMIT.match(headers.get("ratelimit-limit", ""))
     if limit is None or int(limit[1]) == 0:
         return None
     requests = int(limit[1])
-    policy = f"{headers.get('ratelimit-limit', '')},{headers.get('ratelimit-policy', '')}"
-    if window := _WINDOW.search(policy):
-        return Rate(requests, timedelta(seconds=max(1, int(window[1]))))
+    policies = f"{headers.get('ratelimit-limit', '')},{headers.get('ratelimit-policy', '')}"
+    window = _window_of(requests, policies)
+    if window is not None:
+        return Rate(requests, max(window, timedelta(seconds=1)))
     reset = _seconds(headers.get("ratelimit-reset"))
-    if reset is None:
+    if reset is None or reset > LONGEST_WINDOW:
         return None
     longest = before.per if before is not None and before.requests == requests else timedelta(0)
     return Rate(requests, max(reset, longest, timedelta(seconds=1)))
+
+
+def _window_of(requests: int, policies: str) -> timedelta | None:
+    """The window of the policy for that many requests, the longest of several; or of the only one, whatever its number.
+
+    Written as `3000;w=86400, 2;w=1`, or by its newer form as `"burst";q=2;w=1`.
+    """
+    windows: list[tuple[int | None, timedelta]] = []
+    for policy in policies.split(","):
+        window = _WINDOW.search(policy)
+        if window is not None and (length := timedelta(seconds=int(window[1]))) <= LONGEST_WINDOW:
+            number = _POLICY.match(policy)
+            windows.append((int(number[1] or number[2]) if number else None, length))
+    fitting = [length for number, length in windows if number == requests]
+    if fitting:
+        return max(fitting)
+    return windows[0][1] if len(windows) == 1 else None
 
 
 def read_pause(headers: Mapping[str, str]) -> timedelta | None:

@@ -21,7 +21,7 @@ from registry.channels.base import Accepted, Ambiguous, Answer, Envelope, Perman
 from registry.channels.smtp_address import Security, SmtpAddress, parse_mail_url
 from registry.channels.smtp_letter import SmtpLetter, prepare
 from registry.channels.smtp_opening import FAREWELL_SECONDS, Opening, Refused, SmtpTimeouts
-from registry.channels.smtp_refusals import blames_installation
+from registry.channels.smtp_refusals import blames_installation, blames_size
 from registry.channels.smtp_wire import Point, SpokeOutOfTurn, Wire, WireError, words_of
 
 __all__ = ["Security", "SmtpAddress", "SmtpChannel", "SmtpTimeouts", "parse_mail_url"]
@@ -303,7 +303,8 @@ class SmtpChannel:
 def _is_for_good(point: Point, code: int, text: str) -> bool:
     """Whether the same letter to the same address will never be taken.
 
-    What is said to MAIL FROM is about this installation, but for the letter's size.
+    What is said to MAIL FROM is about this installation, but for the letter's size. The same code also says that some
+    store is full.
     """
-    is_about_letter = point is not Point.MAIL or code == _TOO_LARGE
+    is_about_letter = point is not Point.MAIL or (code == _TOO_LARGE and blames_size(text))
     return code // 100 == 5 and is_about_letter and not blames_installation(code, text)

@@ -36,7 +36,9 @@ _INSTALLATION: Final[tuple[tuple[str, str, str], ...]] = (
         r"5\.7\.(?:8|9|10|11|14|57)",
         r"\bauthentication (?:is )?required|\bmust authenticate|\bclient (?:was )?not authenticated"
         r"|\bunauthenticated commands|\binvalid credentials|\bmust issue a starttls|\bstarttls (?:is )?required"
-        r"|\bencryption (?:is )?required",
+        r"|\bencryption (?:is )?required"
+        # Amazon SES: the user of this sign-in may not send.
+        r"|\bnot authori[sz]ed to perform\b",
     ),
     (
         "the right to relay",
@@ -48,15 +50,18 @@ _INSTALLATION: Final[tuple[tuple[str, str, str], ...]] = (
         "the account: closed, unpaid, not set up",
         r"5\.7\.7\d\d",
         r"\bsending (?:is |has been )?(?:paused|disabled|suspended|denied)|\boutgoing mail suspension"
-        r"|\byour (?:\w+ )?account (?:is|has|was)\b|\btenant has exceeded|\bunregistered domains",
+        r"|\boutgoing (?:e?-?mails?|messages) (?:from|by|for) \S+ (?:is |are |has been |have been )?suspended"
+        r"|\byour (?:\w+ )?account (?:is|has|was)\b|\btenant has exceeded|\bunregistered domains"
+        r"|\bcredits exceeded|\bout of credits",
     ),
     (
         "a quota or a pace",
         # 5.2.121 and 5.2.122 name the recipient, but end by themselves within the hour.
-        r"5\.(?:4\.5|1\.90|2\.12[12]|7\.(?:28|23[2-6]|508))",
+        r"5\.(?:4\.5|5\.3|1\.90|2\.12[12]|7\.(?:28|23[2-6]|508))",
         r"\b(?:sending|submission|relay|outbound|outgoing|daily|hourly|monthly)(?: (?!size )\w+)?"
         r" (?:limit|quota|rate)s?\b|\bexceeded its (?:daily|hourly) limit|\bexceeded the max (?:emails|defers)"
-        r"|\btoo many (?:connections|sessions)",
+        # Too many recipients is for now, by RFC 5321 section 4.5.3.1.10; one letter has one.
+        r"|\btoo many (?:connections|sessions|recipients)|\brate limit (?:exceeded|reached)|\bgr[ae]y-?listed",
     ),
     (
         "the sender's address",
@@ -65,6 +70,8 @@ _INSTALLATION: Final[tuple[tuple[str, str, str], ...]] = (
         r"|\bsender(?: address| domain)? \[[^\]]*\] blocked|\bsender verify failed|\bbadmailfrom"
         r"|\b(?:invalid|banned|unverified|bad outbound) sender|\b(?:sender|from|email) address (?:is )?not verified"
         r"|\bsender (?:identity|signature)|\bdomain of sender address|sendasdenied"
+        r"|\bunconfigured sending domain|\bdomain (?:is not|must be) verified"
+        r"|\bdomain \S+ is not (?:allowed|permitted) to send\b(?! (?:\w+ )?to\b)"
         r"|\bnot (?:allowed|permitted|authori[sz]ed) to send (?:from|as|on behalf|e?-?mails? from|messages from)",
     ),
     (
@@ -90,6 +97,12 @@ _INSTALLATION: Final[tuple[tuple[str, str, str], ...]] = (
         r"|\bunusual (?:rate of unsolicited|sending activity)",
     ),
 )
+# At MAIL FROM. A code of the mailbox or of the system (5.2.x, 5.3.x) outranks words there.
+_BLAMES_SIZE: Final = re.compile(
+    r"\A5\.(?:2\.3|3\.4)\b"
+    r"|\A(?!5\.[23]\.[1-9]).*(?:(?<!\bmailbox )\bsize\b|\btoo (?:big|large|long)\b|\bmessage length\b)",
+    re.IGNORECASE | re.DOTALL,
+)
 # Codes that name the mailbox or the letter's size (but for Exchange, when this side's quota is used up), and what
 # Exchange says of a recipient that takes nothing from strangers, in words that would fit a row above.
 _BLAMES_RECIPIENT: Final = re.compile(
@@ -105,6 +118,11 @@ _ADDRESS: Final = re.compile(r"[^\s<>\[\]@]{1,64}@[^\s<>\[\]@]{1,255}")
 # A long reply is broken anywhere, and each of its lines may begin with the enhanced code.
 _LINE_BREAK: Final = re.compile(r"\s*\n(?:[245]\.\d{1,3}\.\d{1,3}\s+)?\s*")
 _QUOTE: Final = re.compile(r"\bsaid: [245]\d\d[ -]")
+
+
+def blames_size(text: str) -> bool:
+    """Whether the words of a refusal at MAIL FROM call the letter too large, rather than some store full."""
+    return _BLAMES_SIZE.match(text[:LONGEST_ANSWER]) is not None
 
 
 def blames_installation(code: int, text: str) -> bool:

@@ -133,8 +133,8 @@ def read_body(response: requests.Response, longest: int) -> tuple[bytes, bool]:
             if not piece:
                 return bytes(body), True
             body += piece
-    except TROUBLE:
-        # The status is known all the same, and may say enough.
+    except (*TROUBLE, ValueError):
+        # The status is known all the same, and may say enough. http.client calls what it cannot count a ValueError.
         return bytes(body), False
     return bytes(body[:longest]), False
 
@@ -171,6 +171,22 @@ class _TimedResponse(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
         self.fp = io.BufferedReader(_TimedReader(sock))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client passes over 100 only; the answer follows each of the others too (RFC 9110 section 15.2), but for
+        # 101, which nobody here asked for.
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
+            if not 102 <= status <= 199:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+    def _read_next_chunk_size(self) -> int:
+        # http.client takes -1 for a size, and then reads to the end of the stream, however much that is.
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc]  # typeshed leaves it out
+        if size < 0:
+            raise ValueError("a chunk of less than nothing")
+        return size
 
 
 class _TimedConnection(HTTPConnection):

@@ -23,6 +23,7 @@ from registry.domain.deliveries import SENDABLE_STATES, DeliveryState
 from registry.domain.errors import RegistryError
 from registry.domain.notice_life import NoticeState
 from registry.domain.terms import Terms
+from registry.steps.installation import is_same_base_url
 from registry.steps.lookup import list_running_customers, read_facts
 from registry.steps.tasks import count_open_tasks
 from registry.tables import Customer, Delivery, Installation, Notice, Publisher, Statement, Subscription
@@ -153,7 +154,7 @@ def _installation(session: Session, now: datetime, wiring: Wiring) -> Iterator[F
             "Start the service: `registry serve`, or `registry web` and `registry worker`.",
         )
         return
-    if row.fingerprint != wiring.fingerprint or row.base_url != wiring.letterhead.base_url:
+    if row.fingerprint != wiring.fingerprint or not is_same_base_url(row.base_url, wiring.letterhead.base_url):
         yield Finding(
             "Installation",
             Grade.WRONG,

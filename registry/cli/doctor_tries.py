@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -15,7 +16,7 @@ from registry.cli.doctor_senders import OwnSender
 from registry.cli.findings import Finding, Grade
 from registry.settings import OUTBOX, RESEND
 from registry.steps.check_addresses import UNUSABLE, CheckedAddress, check_publisher
-from registry.steps.check_senders import TriedSender, try_sender
+from registry.steps.check_senders import TriedSender, try_sender, try_sign_in_sender
 from registry.steps.dispatch import Dispatch
 from registry.steps.settle_delivery import ACCEPTED, PERMANENT, TEMPORARY
 from registry.tables import Installation, Publisher
@@ -43,14 +44,19 @@ def try_addresses(wiring: Wiring, own: Sequence[OwnSender]) -> Iterator[Finding]
         return
     with_own = {each.publisher_id: each.address for each in own if each.address is not None}
     # Of REGISTRY_MAIL_FROM a letter that comes back is the task of one that writes from it; where none does, of any.
-    from_shared = next((each.id for each in publishers if each.id not in with_own), publishers[0].id)
-    senders = {wiring.letterhead.mail_from: from_shared} | {
-        address: publisher_id for publisher_id, address in with_own.items()
-    }
+    from_shared = next((each.id for each in publishers if each.id not in with_own), None)
+    shared = wiring.letterhead.mail_from
+    senders = {address: publisher_id for publisher_id, address in with_own.items()}
+    if from_shared is not None:
+        senders = {shared: from_shared} | senders
     channels = wiring.make_channels()
     try:
         dispatch = wiring.make_sweeping(channels).dispatch
-        yield from _try_senders(wiring, dispatch, senders)
+        tries = [partial(try_sender, publisher_id=number, sender=each) for each, number in senders.items()]
+        if shared not in senders:
+            # No notice comes from it, nor from its pair: the letters of the sign-in do.
+            tries.insert(0, partial(try_sign_in_sender, publisher_id=publishers[0].id, sender=shared))
+        yield from _try_senders(wiring, dispatch, tries)
         for publisher_id, slug in publishers:
             done = check_publisher(wiring.engine, clock.now, dispatch, publisher_id, even_today=True)
             if done is not None:
@@ -60,12 +66,14 @@ def try_addresses(wiring: Wiring, own: Sequence[OwnSender]) -> Iterator[Finding]
             channel.close()
 
 
-def _try_senders(wiring: Wiring, dispatch: Dispatch, senders: Mapping[str, int]) -> Iterator[Finding]:
+def _try_senders(
+    wiring: Wiring, dispatch: Dispatch, tries: Sequence[partial[Iterator[TriedSender]]]
+) -> Iterator[Finding]:
     by_resend = wiring.mail_url.startswith(RESEND)
-    for sender, publisher_id in senders.items():
-        if is_nobodys(sender):
+    for try_one in tries:
+        if is_nobodys(try_one.keywords["sender"]):
             continue
-        for tried in try_sender(wiring.engine, clock.now, dispatch, publisher_id, sender):
+        for tried in try_one(wiring.engine, clock.now, dispatch):
             yield _sender(tried, by_resend=by_resend)
             if tried.answer.code is None:
                 # Nobody is there, and each further letter would wait as long as this one.

@@ -14,6 +14,7 @@ from registry.cli.printing import count_of, print_json, print_lines, stamp, tabl
 from registry.cli.values import NUMBER
 from registry.domain.vocabulary import ChangeKind, ChannelKind
 from registry.letters.web_forms import WEB_FORMS
+from registry.steps.change_owner import change_owner
 from registry.steps.endpoint_errors import EndpointNotVerified
 from registry.steps.endpoints import (
     OLD_SECRET_SIGNS_FOR,
@@ -33,7 +34,7 @@ SHOWN_ONCE = "It is shown this once. Keep it where the endpoint can check signat
 
 @click.group(cls=Section, short_help="Webhooks and chat rooms that are told.")
 def endpoint() -> None:
-    """Add, verify, list and end endpoints: webhooks and chat rooms that are told of changes."""
+    """Add, verify, hand over, list and end endpoints: webhooks and chat rooms that are told of changes."""
 
 
 @endpoint.command(
@@ -150,6 +151,43 @@ def rotate(run: Invocation, number: int, publisher_slug: str, old_for: int, acti
         click.echo(f"Secret: {secret}")
         click.echo(SHOWN_ONCE)
         click.echo(f"The old one signs as well until {stamp(retires_at, zone)}.")
+
+
+@endpoint.command(examples=["registry endpoint owner 17 anna@acme.example --publisher antopsis"])
+@click.argument("number", type=NUMBER)
+@click.argument("email")
+@publisher_option
+@as_option
+@pass_invocation
+def owner(run: Invocation, number: int, email: str, publisher_slug: str, acting_as: str | None) -> None:
+    """Let EMAIL answer for endpoint NUMBER from now on, and be told when it fails.
+
+    Where the one before was the only mailbox of a customer, the new one stands by for it too. Nobody ends as a contact.
+    """
+    actor = run.actor(acting_as)
+    with writing(run.wiring.engine) as session:
+        publisher = get_publisher(session, publisher_slug, lock=True)
+        changed = change_owner(session, run.now, publisher, number, email, actor)
+    if run.as_json:
+        document = {
+            "endpoint": number,
+            "owner": changed.owner,
+            "is_new": changed.is_new,
+            "new_standby_of": changed.new_standby_of,
+            "former_contact_of": changed.former_contact_of,
+        }
+        print_json(document)
+        return
+    if not changed.is_new:
+        click.echo(f"{changed.owner} answers for endpoint {number} already.")
+        return
+    click.echo(f"{changed.owner} answers for endpoint {number} from now on.")
+    if changed.new_standby_of is not None:
+        said = f"{changed.owner} stands by as a contact of {changed.new_standby_of}"
+        click.echo(f"{said}, and is told by e-mail where the endpoint fails.")
+    for key in changed.former_contact_of:
+        click.echo(f"{changed.former} stays a contact of {key}. To end that:")
+        click.echo(f"registry customer contact-end {key} {changed.former} --publisher {publisher_slug}")
 
 
 @endpoint.command(examples=["registry endpoint end 17 --publisher antopsis"])

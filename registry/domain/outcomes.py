@@ -76,11 +76,13 @@ SUPPRESSES: Final[Mapping[OutcomeKind, SuppressionReason]] = {
 }
 
 # By subject and detail of RFC 3463, without the class. What is not here blames the address, or nobody knows what.
-_BLAMES_THE_SENDER: Final = ("1.7", "1.8")
+_BLAMES_THE_SENDER: Final = ("1.7", "1.8", "1.90")  # 1.90 is Exchange's, once this side's limit for a day is used up
 _BLAMES_THE_LETTER: Final = ("2.3", "3.4")
-_MAY_PASS: Final = ("2.2", "2.4", "4.2", "4.3", "4.5", "4.6", "4.7")
+_MAY_PASS: Final = ("2.2", "2.4", "2.121", "2.122")  # the last two are Exchange's limits of an hour
+_NO_WAY_TO_IT: Final = ("4.0", "4.1", "4.4", "4.310")  # 4.310 is Exchange's for a domain that is not there
 _BY_SUBJECT: Final[Mapping[str, OutcomeKind]] = {
     "3": OutcomeKind.GAVE_UP,  # the far mail system itself
+    "4": OutcomeKind.GAVE_UP,  # the way there: no answer, no connection, a loop, too long on the road
     "5": OutcomeKind.REFUSED,  # the protocol
     "6": OutcomeKind.REFUSED,  # the content
     "7": OutcomeKind.REFUSED,  # security and policy: spam filters, SPF, DKIM, DMARC
@@ -112,4 +114,6 @@ def choose_bounce_kind(status: str | None, *, is_permanent: bool, gave_up: bool)
         return OutcomeKind.REFUSED
     if blamed in _MAY_PASS:
         return OutcomeKind.GAVE_UP
+    if blamed in _NO_WAY_TO_IT:
+        return OutcomeKind.BOUNCED
     return _BY_SUBJECT.get(blamed.partition(".")[0], OutcomeKind.BOUNCED)

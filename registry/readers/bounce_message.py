@@ -139,7 +139,7 @@ def _read(text: str, outer: Message, context: Context) -> BounceMessage:
     feedback = next((part for part in parts if part.get_content_type() == "message/feedback-report"), None)
     if feedback is not None:
         return _read_feedback(feedback, returned, context)
-    statuses = read_statuses(parts)
+    statuses = read_statuses(parts, _words_before_copy(parts))
     if statuses:
         return say_statuses(find_worst(statuses), statuses, context)
     return _read_words(text, outer, parts, context)
@@ -170,7 +170,7 @@ def _not_hidden(addresses: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _read_words(text: str, outer: Message, parts: Sequence[Message], context: Context) -> BounceMessage:
-    says = _COPY_FOLLOWS.split(_what_is_said(parts), maxsplit=1)[0]
+    says = _words_before_copy(parts)
     is_from_system = _is_from_mail_system(outer)
     is_automatic = _is_automatic(outer) and not is_from_system
     summary = clean(f"{words_of(outer, 'Subject')}: {says}")
@@ -225,6 +225,10 @@ def _is_reply(outer: Message) -> bool:
 
 def _plain_text(parts: Sequence[Message]) -> str:
     return next((text_of(part) for part in parts if part.get_content_type() == "text/plain"), "")
+
+
+def _words_before_copy(parts: Sequence[Message]) -> str:
+    return _COPY_FOLLOWS.split(_what_is_said(parts), maxsplit=1)[0]
 
 
 def _what_is_said(parts: Sequence[Message]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.message import Message
 from enum import StrEnum
@@ -18,6 +18,10 @@ _STATUS_IN_TEXT = re.compile(r"(?<![\d.])[245]\.[0-7]\.\d{1,3}(?!\d|\.\d)")
 _STATUS_FIELD = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?!\d|\.\d)")
 _REPLY_CODE = re.compile(r"(?<![\d.])([245])[0-5]\d(?=[ -])")
 _DIAGNOSTIC_TYPE = re.compile(r"\s*[\w-]{1,40}\s*;")
+# What Exim says once it has given up a letter that was only ever put off.
+_TRIED_FOR_LONG = re.compile(
+    r"\bretry timeout exceeded|\bfailing for a long time|\bafter a long failure period", re.IGNORECASE
+)
 
 
 class Action(StrEnum):
@@ -74,17 +78,22 @@ class RecipientStatus:
         return Whose.BEHIND_OURS if self.original is not None and is_ours(self.original) else Whose.ANOTHER
 
 
-def read_statuses(parts: Iterable[Message]) -> list[RecipientStatus]:
-    """Return the statuses in the parts of a message that are for machines, in order. What says nothing is left out."""
+def read_statuses(parts: Iterable[Message], words: str = "") -> list[RecipientStatus]:
+    """Return the statuses in the parts of a message that are for machines, in order. What says nothing is left out.
+
+    `words` are what the report says to people. They count where it is about one recipient alone, and says nothing to
+    machines of why the letter failed.
+    """
     blocks = (block for part in parts if part.get_content_type() in _STATUS_TYPES for block in blocks_of(part))
-    return list(_statuses(blocks))
+    statuses = list(_statuses(blocks))
+    return [_by_words(statuses[0], words)] if len(statuses) == 1 else statuses
 
 
 def _statuses(blocks: Iterable[Message]) -> Iterator[RecipientStatus]:
     for block in blocks:
         diagnostic = clean(_DIAGNOSTIC_TYPE.sub("", header(block, "Diagnostic-Code"), count=1))
         status = _choose_status(header(block, "Status"), diagnostic)
-        status_class = status[0] if status else find_class(diagnostic)
+        status_class = _choose_class(status, diagnostic)
         action = _read_action(header(block, "Action"), status_class)
         if action is None:
             continue
@@ -97,6 +106,14 @@ def _statuses(blocks: Iterable[Message]) -> Iterator[RecipientStatus]:
             diagnostic=diagnostic,
             happened_at=instant_in(block, "Last-Attempt-Date"),
         )
+
+
+def _by_words(each: RecipientStatus, words: str) -> RecipientStatus:
+    if each.action is not Action.FAILED or each.diagnostic or not is_vague(each.status):
+        return each
+    status = _choose_status(each.status or "", words)
+    is_permanent = _choose_class(status, words) != "4"
+    return replace(each, is_permanent=is_permanent, status=status, diagnostic=clean(words))
 
 
 def find_worst(statuses: Sequence[RecipientStatus]) -> list[RecipientStatus]:
@@ -135,17 +152,27 @@ def find_status(text: str) -> str | None:
     One that says no more than its class, such as 5.0.0 or Exchange's 5.0.350, gives way to a later one of that class.
     """
     found = [match[0] for match in _STATUS_IN_TEXT.finditer(text)]
-    telling = (each for each in found if each[0] == found[0][0] and not _is_vague(each))
+    telling = (each for each in found if each[0] == found[0][0] and not is_vague(each))
     return next(telling, found[0]) if found else None
 
 
 def find_class(text: str) -> str | None:
-    """Return the class, "2", "4" or "5", of the first code in a text: enhanced, or else a reply code such as 550."""
+    """Return the class, "2", "4" or "5", of the first code in a text: enhanced, or else a reply code such as 550.
+
+    Where there is no code, what Exim says of a letter that it put off for too long is of the class "4".
+    """
     status = find_status(text)
     if status is not None:
         return status[0]
     match = _REPLY_CODE.search(text)
-    return match[1] if match else None
+    if match is not None:
+        return match[1]
+    return "4" if _TRIED_FOR_LONG.search(text) else None
+
+
+def is_vague(status: str | None) -> bool:
+    """Return whether a status is missing, or names no subject (RFC 3463 section 3.1), whatever its last number is."""
+    return status is None or status.split(".")[1] == "0"
 
 
 def _choose_status(field: str, diagnostic: str) -> str | None:
@@ -153,13 +180,15 @@ def _choose_status(field: str, diagnostic: str) -> str | None:
     said = find_status(diagnostic)
     if match is None:
         return said
-    # Exim and others give 5.0.0 to whatever failed; the far server's own words then know more.
-    return said if _is_vague(match[1]) and said is not None and said[0] == match[1][0] else match[1]
+    # Exim and others give 5.0.0 to whatever failed, also for now; the far server's own words then know more.
+    known = said is not None and (said[0] == match[1][0] or (said[0], match[1][0]) == ("4", "5"))
+    return said if known and is_vague(match[1]) else match[1]
 
 
-def _is_vague(status: str) -> bool:
-    """Return whether a status names no subject (RFC 3463 section 3.1), whatever number its server put behind it."""
-    return status.split(".")[1] == "0"
+def _choose_class(status: str | None, diagnostic: str) -> str | None:
+    if status is None:
+        return find_class(diagnostic)
+    return "4" if status[0] == "5" and is_vague(status) and find_class(diagnostic) == "4" else status[0]
 
 
 def _read_action(field: str, status_class: str | None) -> Action | None:

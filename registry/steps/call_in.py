@@ -103,7 +103,8 @@ def call_in(session: Session, now: datetime, *, note_trouble: NoteTrouble | None
     That is so where no letter of the statement that clocks run from, or of one after it, is taken or still may be in
     time by a contact that stands. A customer that a person has decided about, or that dropped out, is left alone. A
     notice that took effect although somebody was not reached yet, such as an emergency, is looked at for eight days
-    more. For `note_trouble` see `one_by_one`.
+    more. Nobody is called in for a withdrawal: all who were told of the notice get it, and nobody else may (R15); where
+    it reaches none of them it is a task (`untold`). For `note_trouble` see `one_by_one`.
     """
     notices = session.scalars(
         select(Notice.id)

@@ -3,6 +3,9 @@
     notices@ ──▶ notices+updates@        may letters to customers come from the one, does the other take mail?
     notices+updates@ ──▶ notices@        and the other way round
 
+Where no publisher writes from the installation's own address, the letters of the sign-in come from it all the same. It
+writes to itself then, and nobody to its pair.
+
 People answer to the sender of a letter whatever stands in Reply-To. One of these letters that comes back later is a
 task, as with the address that customers object to (`check_addresses`).
 """
@@ -34,6 +37,8 @@ from registry.tables.engine import writing
 
 SENDER: Final = "sender"
 """What a check of an address that letters come from stands under."""
+SIGN_IN: Final = "sign_in"
+"""What a check of the address that only letters of the sign-in come from stands under."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,35 @@ def try_sender(
     record before it goes out, and nothing is open while it is on the wire. Where letters do not leave the house, while
     dispatch is paused, or to whom `REGISTRY_MAIL_ONLY_TO` does not allow, none goes out.
     """
+    tagged = address_to_followers(sender)
+    pairs = ((sender, tagged), (tagged, sender))
+    yield from _try(engine, clock, dispatch, publisher_id, SENDER, pairs)
+
+
+def try_sign_in_sender(
+    engine: Engine, clock: Callable[[], datetime], dispatch: Dispatch, publisher_id: int, sender: str
+) -> Iterator[TriedSender]:
+    """Send a letter to `sender`, which letters of the sign-in come from and no notice, from itself.
+
+    As `try_sender`. It is on record with `publisher_id`, whose team is asked to see to it where it comes back.
+    """
+    yield from _try(engine, clock, dispatch, publisher_id, SIGN_IN, ((sender, sender),))
+
+
+def _try(
+    engine: Engine,
+    clock: Callable[[], datetime],
+    dispatch: Dispatch,
+    publisher_id: int,
+    purpose: str,
+    pairs: tuple[tuple[str, str], ...],
+) -> Iterator[TriedSender]:
     channel = dispatch.channels.get(ChannelKind.EMAIL.value)
     if channel is None or not channel.is_real:
         return
-    tagged = address_to_followers(sender)
-    for from_address, recipient in ((sender, tagged), (tagged, sender)):
+    for from_address, recipient in pairs:
         with writing(engine) as session:
-            begun = _begin(session, clock(), dispatch, publisher_id, from_address, recipient)
+            begun = _begin(session, clock(), dispatch, publisher_id, purpose, from_address, recipient)
         if begun is None:
             continue
         check_id, envelope = begun
@@ -72,13 +99,19 @@ def try_sender(
 
 
 def _begin(
-    session: Session, now: datetime, dispatch: Dispatch, publisher_id: int, from_address: str, recipient: str
+    session: Session,
+    now: datetime,
+    dispatch: Dispatch,
+    publisher_id: int,
+    purpose: str,
+    from_address: str,
+    recipient: str,
 ) -> tuple[int, Envelope] | None:
     if dispatch_pause(session) is not None or not may_write_to(recipient, dispatch.mail_only_to):
         return None
     check = AddressCheck(
         publisher_id=publisher_id,
-        purpose=SENDER,
+        purpose=purpose,
         address=recipient,
         message_id=f"<sender-check.{secrets.token_hex(16)}@{dispatch.letterhead.host}>",
         sent_at=now,

@@ -73,7 +73,7 @@ def add_endpoint(
     """
     url, owner, choices = read_endpoint_wish(session, publisher, wish, reach)
     keyring = make_keyring(session, now)
-    needs_standby = wish.customer is not None and not _has_mailbox(session, publisher, keyring, wish.customer)
+    needs_standby = wish.customer is not None and not has_mailbox(session, publisher, keyring, wish.customer)
     if needs_standby and is_suppressed(session, publisher, keyring, owner):
         raise InvalidInput([Problem("owner", owner, "owner-not-written-to")])
     address = record_address(session, now, publisher, keyring, url, wish.kind)
@@ -195,6 +195,29 @@ def remove_endpoint(session: Session, now: datetime, publisher: Publisher, numbe
     return end_endpoint(session, now, number, EndedBecause.REMOVED, actor)
 
 
+def has_mailbox(
+    session: Session, publisher: Publisher, keyring: Keyring, customer: Customer, *, besides: Address | None = None
+) -> bool:
+    """Return whether a customer has a contact by e-mail that can be written to, `besides` one address."""
+    mailboxes = session.execute(
+        select(Address.id, Address.value)
+        .join(Subscription, Subscription.address_id == Address.id)
+        .where(
+            Subscription.customer_id == customer.id,
+            Subscription.confirmed_at.is_not(None),
+            Subscription.ended_at.is_(None),
+            Address.channel == ChannelKind.EMAIL.value,
+            Address.value.is_not(None),
+        )
+    )
+    return any(
+        value is not None
+        and (besides is None or number != besides.id)
+        and not is_suppressed(session, publisher, keyring, value)
+        for number, value in mailboxes
+    )
+
+
 def read_endpoint_wish(
     session: Session, publisher: Publisher, wish: EndpointWish, reach: Reach
 ) -> tuple[str, str, Choices]:
@@ -292,18 +315,3 @@ def _add_subscription(
     session.add(subscription)
     session.flush()
     return subscription
-
-
-def _has_mailbox(session: Session, publisher: Publisher, keyring: Keyring, customer: Customer) -> bool:
-    mailboxes = session.scalars(
-        select(Address.value)
-        .join(Subscription, Subscription.address_id == Address.id)
-        .where(
-            Subscription.customer_id == customer.id,
-            Subscription.confirmed_at.is_not(None),
-            Subscription.ended_at.is_(None),
-            Address.channel == ChannelKind.EMAIL.value,
-            Address.value.is_not(None),
-        )
-    )
-    return any(value is not None and not is_suppressed(session, publisher, keyring, value) for value in mailboxes)

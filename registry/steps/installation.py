@@ -12,7 +12,9 @@ import secrets
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+from urllib.parse import urlsplit
 
+import idna
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -23,6 +25,8 @@ from registry.tables import Installation
 
 ROW: Final = 1
 BETWEEN_REASONS: Final = "; "
+
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 class PauseReason(StrEnum):
@@ -72,10 +76,32 @@ def reasons_of(paused_because: str | None) -> list[str]:
     return paused_because.split(BETWEEN_REASONS) if paused_because else []
 
 
+def is_same_base_url(bound: str, base_url: str) -> bool:
+    """Return whether two base addresses lead to one place, however each is written.
+
+    Capital letters, a slash at the end, the port that the scheme has anyway, and an international host by its name or
+    in its xn-- form make no other place of it.
+    """
+    return bound == base_url or _place_of(bound) == _place_of(base_url)
+
+
+def _place_of(base_url: str) -> tuple[str, str, int | None, str]:
+    """Return scheme, host in small ASCII letters, port and path; for what is no address, nothing but itself."""
+    try:
+        parts = urlsplit(base_url)
+        host, port = parts.hostname or "", parts.port
+        if not host.isascii():
+            host = idna.encode(host, uts46=True).decode("ascii")
+    except ValueError:
+        # Which an IDNAError is too.
+        return "", "", None, base_url
+    return parts.scheme, host, port or _PORTS.get(parts.scheme), parts.path.rstrip("/")
+
+
 def _find_mismatch(installation: Installation, fingerprint: str, base_url: str) -> PauseReason | None:
     if not hmac.compare_digest(installation.fingerprint, fingerprint):
         return PauseReason.OTHER_SECRET_KEY
-    return PauseReason.OTHER_BASE_URL if installation.base_url != base_url else None
+    return None if is_same_base_url(installation.base_url, base_url) else PauseReason.OTHER_BASE_URL
 
 
 def pause(session: Session, now: datetime, actor: Actor, reason: str) -> Installation:

@@ -64,13 +64,17 @@ def merge_for(session: Session, now: datetime, recipient: Recipient, letterhead:
     """Store what this recipient's letter will say, counted from the local date of `now` (R30).
 
     The Message-ID is given once and stays over every retry. A contact's objection deadline is the one that follows if
-    this attempt is the receipt, in the customer's own zone; a letter that does not tell it has none.
+    this attempt is the receipt, in the customer's own zone; a letter that does not tell it has none. By web it is never
+    earlier than an earlier try told.
     """
     delivery = recipient.delivery
     letter, addressee = read_letter(recipient.letter), addressee_of(recipient)
     if delivery.message_id is None:
         delivery.message_id = new_message_id(letter, addressee, letterhead, keyring)
-    deadline = find_deadline(session, now, recipient) if letter.wanted & TELLS_THE_DEADLINE else None
+    # A server that refuses a letter by mail has not got it. By web whoever answered may have had the message all the
+    # same, and passed it on: what it told stands, whatever receipt is learnt of since (R25).
+    told = delivery.deadline_at if letter.form is not ChannelKind.EMAIL else None
+    deadline = find_deadline(session, now, recipient, told) if letter.wanted & TELLS_THE_DEADLINE else None
     delivery.deadline_at = deadline.ends_at if deadline else None
     if letter.form is ChannelKind.EMAIL:
         delivery.merge = make_merge(now, letter, addressee, deadline, letterhead, keyring)

@@ -93,17 +93,19 @@ def heed(session: Session, now: datetime, account: str, rate: Rate | None, *, un
     """Keep the pace that a provider asked for along with an answer; return whether it is another than the one kept.
 
     `uncounted` is how many requests were under way by then without that pace: the next ones leave room for them.
+    No pace keeps the next request waiting for longer than LONGEST_BLOCK, whatever was asked for.
     """
     if rate is None or rate.requests < 1 or rate.per <= _AT_ONCE:
         return False
-    interval = math.ceil(SLOWER_BY * (rate.per / timedelta(microseconds=1)) / rate.requests)
+    longest = LONGEST_BLOCK / timedelta(microseconds=1)
+    interval = math.ceil(min(SLOWER_BY * (rate.per / timedelta(microseconds=1)) / rate.requests, longest))
     row = session.get(ProviderPacing, account)
     if row is not None and row.interval_us == interval:
         return False
     row = _lock(session, now, account)
     clock = lease_clock(session, now)
     row.interval_us, row.updated_at = interval, clock
-    row.next_at = max(row.next_at, clock + uncounted * timedelta(microseconds=interval))
+    row.next_at = max(row.next_at, clock + min(uncounted * timedelta(microseconds=interval), LONGEST_BLOCK))
     return True
 
 

@@ -29,7 +29,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.domain.outcomes import EVENTS, SUPPRESSES, OutcomeKind, choose_bounce_kind
+from registry.domain.outcomes import EVENTS, SUPPRESSES, OutcomeKind
 from registry.domain.vocabulary import ChannelKind
 from registry.letters.return_path import DELIMITER, read_return_path
 from registry.readers.bounce_message import read_bounce
@@ -46,6 +46,7 @@ from registry.readers.bounce_report import (
     narrow,
 )
 from registry.readers.delivery_status import Whose
+from registry.steps.bounce_kinds import choose_kind_by_words
 from registry.steps.check_addresses import find_check, record_check_outcome
 from registry.steps.insert_once import insert_once
 from registry.steps.keyring import Keyring, Purpose
@@ -184,7 +185,9 @@ def _choose_kind(about: Narrowed) -> OutcomeKind | None:
             if is_of_another and report.gave_up:
                 return None
             is_permanent = report.permanence is Permanence.PERMANENT
-            kind = choose_bounce_kind(report.status, is_permanent=is_permanent, gave_up=report.gave_up)
+            kind = choose_kind_by_words(
+                report.status, report.diagnostic, is_permanent=is_permanent, gave_up=report.gave_up
+            )
             return OutcomeKind.GAVE_UP if about.whose is Whose.BEHIND_OURS and kind in SUPPRESSES else kind
         case DeliveryConfirmation():
             return OutcomeKind.EXPANDED if is_of_another else OutcomeKind(report.action.value)

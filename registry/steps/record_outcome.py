@@ -28,6 +28,8 @@ from registry.steps.settle_delivery import (
     started_attempts,
 )
 from registry.steps.suppressions import suppress
+from registry.steps.tasks import TaskKind, find_closed_by_hand, open_task
+from registry.steps.untold import find_untold_by
 from registry.tables import Address, Attempt, Delivery, Outcome, Subscription
 from registry.tables.engine import reading, writing
 
@@ -193,6 +195,8 @@ def _take(
         suppress(session, now, address.publisher_id, address.channel, address.lookup_hmac, SUPPRESSES[kind], actor)
     session.flush()
     _count_receipt(session, now, delivery, subscription, actor)
+    if event is DeliveryEvent.REPORT_BOUNCED and subscription.ended_at is not None:
+        _note_untold(session, now, delivery, actor)
     record_event(
         session,
         now,
@@ -224,6 +228,25 @@ def _count_receipt(
             publisher_id=delivery.publisher_id,
             customer_id=subscription.customer_id,
             trouble=name_of(trouble),
+        )
+
+
+def _note_untold(session: Session, now: datetime, delivery: Delivery, actor: Actor) -> None:
+    """Open a task where a contact that has ended lost what its customer has by nobody else: no sweep would see it."""
+    untold = find_untold_by(session, now, delivery)
+    if untold is None:
+        return
+    kind, about = TaskKind.CUSTOMER_NOT_TOLD, untold.subject[1]
+    if not untold.was_seen_to(find_closed_by_hand(session, kind, about).get(about)):
+        open_task(
+            session,
+            now,
+            kind,
+            subject=untold.subject,
+            publisher_id=untold.publisher_id,
+            due_at=None,
+            actor=actor,
+            **untold.facts,
         )
 
 

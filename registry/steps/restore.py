@@ -25,6 +25,7 @@ from registry.domain.errors import RegistryError
 from registry.domain.notice_life import NoticeState
 from registry.letters.wording import say_instant
 from registry.steps.backup_file import BackupFile, Kind, Manifest, Progress, TableFacts, kind_of, sql_table
+from registry.steps.installation import is_same_base_url
 from registry.steps.keyring import LINK
 from registry.steps.record import Actor
 from registry.tables import Base, Delivery, Event, Installation, Notice, RingKey, SignIn
@@ -188,7 +189,8 @@ class _Restoring:
         return BackupDoesNotFit(file=str(self.backup.path), table=table, why=why)
 
     def _pause(self, row: dict[str, Any]) -> None:
-        self.same = (row["fingerprint"] == self.fingerprint, row["base_url"] == self.base_url)
+        is_same_key = row["fingerprint"] == self.fingerprint
+        self.same = (is_same_key, is_same_base_url(row["base_url"], self.base_url))
         if row["paused_because"] is not None:
             self.paused_because += f"; it was paused before: {row['paused_because']}"
         # No worker has run here yet.

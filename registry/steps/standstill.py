@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +16,7 @@ from registry.tables import Attempt
 
 MAIL_ROADS: Final = ("smtp", "resend")
 LOOKED_BACK_FOR: Final = 2 * LEASE
-"""A try that was answered since the last look, a minute ago, was claimed no longer ago than this."""
+"""A try that was answered since the last look was claimed no longer before it than this."""
 ANSWERED: Final = (ACCEPTED, PERMANENT)
 UNANSWERED: Final = (TEMPORARY, AMBIGUOUS)
 """Whether such a try says something about the road, and not about one mailbox, says `blames_the_road`."""
@@ -28,16 +29,25 @@ def find_mail_road(session: Session) -> str | None:
     )
 
 
-def find_standstill(session: Session, now: datetime, road: str, known: datetime | None) -> datetime | None:
+@dataclass(frozen=True)
+class KnownStandstill:
+    """What was found at an earlier look: since when nobody's letter goes, and when that was seen (both UTC)."""
+
+    since: datetime
+    seen_at: datetime
+
+
+def find_standstill(session: Session, road: str, known: KnownStandstill | None) -> datetime | None:
     """Return the end (UTC) of the first of the tries since which nobody's letter went by `road`; None if one does.
 
-    `known` is what this said at its last look, a minute ago or so, if it said something: then only tries since are
-    looked at, for in a long outage there are more with every hour. Tries that never began tell nothing.
+    With `known` only tries since that look are looked at, for in a long outage there are more with every hour: after a
+    minute as after a day in which nobody looked. Tries that never began tell nothing.
     """
     by_road = (Attempt.channel == road, Attempt.finished_at.is_not(None))
     if known is not None:
-        newer = and_(Attempt.id > _last_before(session, now - LOOKED_BACK_FOR), Attempt.finished_at > known)
-        return known if _newest_answered(session, road, newer) is None else None
+        seen = _last_before(session, known.seen_at - LOOKED_BACK_FOR)
+        newer = and_(Attempt.id > seen, Attempt.finished_at > known.since)
+        return known.since if _newest_answered(session, road, newer) is None else None
     answered = _newest_answered(session, road)
     after = []
     if answered is not None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from registry.domain.vocabulary import StatementKind
-from registry.steps.check_senders import SENDER
+from registry.steps.check_senders import SENDER, SIGN_IN
 from registry.steps.tasks import TaskKind
 from registry.steps.unreached import WhyUnreached
 
@@ -169,6 +169,8 @@ def _say_own_address(publisher: str, facts: Facts) -> str:
     why = ", ".join(str(facts[name]).replace("_", " ") for name in ("why", "said") if facts.get(name))
     if facts.get("purpose") == SENDER:
         return f"An address that letters of {publisher} come from takes no mail ({why}): answers to it are lost."
+    if facts.get("purpose") == SIGN_IN:
+        return f"REGISTRY_MAIL_FROM, which letters of the sign-in come from, takes no mail ({why})."
     return f"The address of {publisher} that letters name for replies and objections takes no mail ({why})."
 
 
@@ -229,7 +231,7 @@ _REMEDIES: Final[dict[str, Callable[[str, Facts], str]]] = {
     ),
     TaskKind.ADDRESS_FAILS: lambda publisher, facts: (
         "Have the mail server take mail to it, and run registry doctor."
-        if facts.get("purpose") == SENDER
+        if facts.get("purpose") in (SENDER, SIGN_IN)
         else "Mend the mailbox, or name another contact in the registry file; until then objections are read by nobody."
     ),
     TaskKind.MAIL_TO_READ: _mend_mail,

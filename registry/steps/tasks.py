@@ -180,6 +180,16 @@ def close_task_by_hand(session: Session, now: datetime, number: int, actor: Acto
     return task
 
 
+def find_closed_by_hand(session: Session, kind: TaskKind, subject: str | None = None) -> dict[str, datetime]:
+    """Return when (UTC) a person last closed the tasks of a kind, by subject; of one subject alone if it is given."""
+    query = select(Task.subject, func.max(Task.closed_at)).where(
+        Task.kind == kind.value, Task.closed_because != NO_LONGER_TRUE
+    )
+    if subject is not None:
+        query = query.where(Task.subject == subject)
+    return {about: at for about, at in session.execute(query.group_by(Task.subject)) if at is not None}
+
+
 def list_tasks(
     session: Session, *, publisher: Publisher | None = None, include_closed: bool = False
 ) -> list[ListedTask]:

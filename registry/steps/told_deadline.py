@@ -23,16 +23,20 @@ class Deadline:
     zone: str
 
 
-def find_deadline(session: Session, now: datetime, recipient: Recipient) -> Deadline | None:
+def find_deadline(
+    session: Session, now: datetime, recipient: Recipient, told: datetime | None = None
+) -> Deadline | None:
     """Return the deadline that follows if this attempt, at `now` (UTC), is the receipt; None for who has none.
 
     Where the customer has received the notice its period runs already, and a later letter repeats the same deadline.
+    It is not earlier than the one that was `told` (UTC) before.
     """
     if recipient.notice is None or recipient.customer is None:
         return None
     frozen = session.get(NoticeCustomer, (recipient.notice.id, recipient.customer.id))
     terms = Terms.model_validate(frozen.terms if frozen else recipient.notice.terms)
-    return deadline_under(terms, now, frozen.objection_ends_at if frozen else None)
+    deadline = deadline_under(terms, now, frozen.objection_ends_at if frozen else None)
+    return deadline_under(terms, now, told) if told is not None and told > deadline.ends_at else deadline
 
 
 def deadline_under(terms: Terms, now: datetime, ends_at: datetime | None = None) -> Deadline:

@@ -3,6 +3,9 @@
 `unreached` names those whom a pending notice waits for. This is about all others: a withdrawal, a postponement, a
 correction, a reminder or "now in effect" that a customer's contacts did not get; a customer that came after the
 announcement; and a bounce after the effect, which reverses nothing.
+
+Contacts that stand are asked about again and again. One that has ended is in no index, so its letter is looked at when
+the news of its loss comes (`find_untold_by`); from then on the open task keeps it in sight.
 """
 
 from __future__ import annotations
@@ -72,6 +75,26 @@ class Untold:
     statement: str
     in_effect: bool
     lost_at: datetime | None
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """What its task is about."""
+        return ("customer", f"{self.publisher}/{self.notice}/{self.seq}/{self.customer}")
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What its task says."""
+        return {
+            "notice": self.notice,
+            "customer": self.customer,
+            "statement": self.seq,
+            "letter": self.statement,
+            "in_effect": self.in_effect,
+        }
+
+    def was_seen_to(self, closed_at: datetime | None) -> bool:
+        """Return whether a person who closed its task at `closed_at` (UTC; None for nobody) knew all there is."""
+        return closed_at is not None and (self.lost_at is None or self.lost_at <= closed_at)
 
 
 @dataclass(frozen=True)
@@ -167,18 +190,49 @@ def find_untold(
     for notice, slug in notices:
         this = (notice.publisher_id, notice.number)
         known = [task for task in open_tasks if (task.publisher_id, task.notice) == this]
-        ended_at = notice.took_effect_at or notice.withdrawn_at
-        is_old = NoticeState(notice.state) not in PENDING_STATES and ended_at is not None and ended_at <= ended_since
+        is_old = _is_old(notice, now)
         known_of_it = {(task.customer, task.seq) for task in known}
         for untold in find_in_one(partial(_find_in, session, notice, slug, known), note_trouble):
             if not is_old or (untold.customer, untold.seq) in known_of_it:
                 yield untold
 
 
+def find_untold_by(session: Session, now: datetime, delivery: Delivery) -> Untold | None:
+    """Return what a contact's customer did not get of a notice, now that this letter to it is lost; None where it did.
+
+    For a contact that has ended, by the same rules as `find_untold`.
+    """
+    contact = session.get_one(Subscription, delivery.subscription_id)
+    if delivery.statement_id is None or contact.customer_id is None:
+        return None
+    lost = session.get_one(Statement, delivery.statement_id)
+    notice = session.get_one(Notice, lost.notice_id)
+    if _is_old(notice, now):
+        return None
+    # Locked: of two reports at once about its last two letters, the later one must see what the first one stored.
+    session.get(
+        NoticeCustomer,
+        (notice.id, contact.customer_id),
+        populate_existing=True,
+        with_for_update={"key_share": True},
+    )
+    slug = session.get_one(Publisher, notice.publisher_id).slug
+    found = _look_at(session, notice, slug, _list_statements(session, notice), [contact.customer_id], {})
+    return next((each for each in found if each.seq == lost.seq), None)
+
+
+def _is_old(notice: Notice, now: datetime) -> bool:
+    ended_at = notice.took_effect_at or notice.withdrawn_at
+    is_pending = NoticeState(notice.state) in PENDING_STATES
+    return not is_pending and ended_at is not None and ended_at <= now - LOOKED_BACK_FOR
+
+
+def _list_statements(session: Session, notice: Notice) -> Sequence[Statement]:
+    return session.scalars(select(Statement).where(Statement.notice_id == notice.id).order_by(Statement.seq)).all()
+
+
 def _find_in(session: Session, notice: Notice, slug: str, known: Sequence[OpenTask]) -> Iterator[Untold]:
-    statements = session.scalars(
-        select(Statement).where(Statement.notice_id == notice.id).order_by(Statement.seq)
-    ).all()
+    statements = _list_statements(session, notice)
     known_lost: dict[str, set[int]] = {}
     for task in known:
         known_lost.setdefault(task.customer, set()).add(task.seq)
@@ -186,7 +240,19 @@ def _find_in(session: Session, notice: Notice, slug: str, known: Sequence[OpenTa
     customers = set(session.scalars(of_known)) if known else set()
     for statement in statements:
         customers |= {each for each in session.scalars(_losing(statement)) if each is not None}
-    for key, told in _load_told(session, notice, statements, sorted(customers), known_lost):
+    yield from _look_at(session, notice, slug, statements, sorted(customers), known_lost)
+
+
+def _look_at(
+    session: Session,
+    notice: Notice,
+    slug: str,
+    statements: Sequence[Statement],
+    customers: Sequence[int],
+    known_lost: Mapping[str, Collection[int]],
+) -> Iterator[Untold]:
+    """Yield what these customers did not get of a notice."""
+    for key, told in _load_told(session, notice, statements, customers, known_lost):
         for statement in _find_missed(notice, statements, told):
             yield Untold(
                 notice.publisher_id,

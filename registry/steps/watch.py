@@ -21,9 +21,9 @@ from registry.domain.vocabulary import ChannelKind
 from registry.steps.claim_deliveries import IS_WAITING
 from registry.steps.one_by_one import NoteTrouble, find_in_one
 from registry.steps.record import WORKER
-from registry.steps.standstill import find_mail_road, find_standstill
+from registry.steps.standstill import KnownStandstill, find_mail_road, find_standstill
 from registry.steps.sweep_slots import shared_clock
-from registry.steps.tasks import NO_LONGER_TRUE, TaskKind, close_task, open_task
+from registry.steps.tasks import NO_LONGER_TRUE, TaskKind, close_task, find_closed_by_hand, open_task
 from registry.steps.unreached import find_unreached, find_unreadable_terms
 from registry.steps.untold import OpenTask, find_untold
 from registry.tables import (
@@ -42,6 +42,8 @@ from registry.tables.engine import reading, writing
 
 OVERDUE_AFTER: Final = timedelta(hours=1)
 STANDS_STILL_AFTER: Final = timedelta(minutes=30)
+SEEN_AGAIN_AFTER: Final = timedelta(minutes=15)
+"""So often it is noted that mail was seen to stand still yet: not at every look, for that would be a write each."""
 BLOCKED_FOR: Final = timedelta(minutes=30)
 CALM_AFTER: Final = timedelta(minutes=10)
 """A provider that was asked again and took letters for as long has forgiven."""
@@ -180,24 +182,10 @@ def _customers_not_told(
         for task in standing.values()
         if task.kind == TaskKind.CUSTOMER_NOT_TOLD.value
     ]
-    seen = session.execute(
-        select(Task.subject, func.max(Task.closed_at))
-        .where(Task.kind == TaskKind.CUSTOMER_NOT_TOLD.value, Task.closed_because != NO_LONGER_TRUE)
-        .group_by(Task.subject)
-    )
-    seen_at = {subject: closed_at for subject, closed_at in seen if closed_at is not None}
+    seen_at = find_closed_by_hand(session, TaskKind.CUSTOMER_NOT_TOLD)
     for each in find_untold(session, now, note_trouble, open_tasks):
-        subject = f"{each.publisher}/{each.notice}/{each.seq}/{each.customer}"
-        if subject in seen_at and (each.lost_at is None or each.lost_at <= seen_at[subject]):
-            continue
-        facts: dict[str, object] = {
-            "notice": each.notice,
-            "customer": each.customer,
-            "statement": each.seq,
-            "letter": each.statement,
-            "in_effect": each.in_effect,
-        }
-        yield _Condition(TaskKind.CUSTOMER_NOT_TOLD, ("customer", subject), each.publisher_id, facts=facts)
+        if not each.was_seen_to(seen_at.get(each.subject[1])):
+            yield _Condition(TaskKind.CUSTOMER_NOT_TOLD, each.subject, each.publisher_id, facts=each.facts)
 
 
 def _unreadable_terms(session: Session) -> Iterator[_Condition]:
@@ -257,10 +245,18 @@ def _standing_mail(session: Session, now: datetime, standing: _Standing) -> Iter
         return
     subject = ("road", road)
     task = standing.get((TaskKind.MAIL_STANDS_STILL.value, *subject))
-    known = datetime.fromisoformat(task.facts["since"]) if task is not None else None
-    since = find_standstill(session, now, road, known)
+    known, noted = None, None
+    if task is not None:
+        # The last look stands in the task itself: this sweep may have been away for hours since.
+        noted = task.facts.get("seen_at")
+        seen_at = datetime.fromisoformat(noted) if noted else task.opened_at
+        known = KnownStandstill(datetime.fromisoformat(task.facts["since"]), min(seen_at, now))
+        if now - seen_at >= SEEN_AGAIN_AFTER:
+            noted = now.isoformat()
+    since = find_standstill(session, road, known)
     if since is not None and since <= now - STANDS_STILL_AFTER:
-        yield _Condition(TaskKind.MAIL_STANDS_STILL, subject, facts={"road": road, "since": since.isoformat()})
+        facts: dict[str, object] = {"road": road, "since": since.isoformat()}
+        yield _Condition(TaskKind.MAIL_STANDS_STILL, subject, facts=facts | ({"seen_at": noted} if noted else {}))
 
 
 def _late_heartbeat(session: Session, now: datetime) -> Iterator[_Condition]:
@@ -273,13 +269,9 @@ def _late_heartbeat(session: Session, now: datetime) -> Iterator[_Condition]:
 
 def _unmatched_callbacks(session: Session, now: datetime) -> Iterator[_Condition]:
     """Reports that no letter of ours is known for, a task for each provider. What a person has seen does not count."""
-    seen = session.execute(
-        select(Task.subject, func.max(Task.closed_at))
-        .where(Task.kind == TaskKind.CALLBACK_UNMATCHED.value, Task.closed_because != NO_LONGER_TRUE)
-        .group_by(Task.subject)
-    )
+    seen_at = find_closed_by_hand(session, TaskKind.CALLBACK_UNMATCHED)
     # What came in the last hour before a person closed the task was not in it yet.
-    seen_until = {provider: closed_at - UNMATCHED_AFTER for provider, closed_at in seen if closed_at is not None}
+    seen_until = {provider: closed_at - UNMATCHED_AFTER for provider, closed_at in seen_at.items()}
     unmatched = (Outcome.delivery_id.is_(None), Outcome.recorded_at < now - UNMATCHED_AFTER)
     for provider in session.scalars(select(Outcome.provider).where(*unmatched).distinct().order_by(Outcome.provider)):
         count = session.scalars(

@@ -5,10 +5,12 @@ Until the whole request was written it cannot have been taken; after that, nobod
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
@@ -125,9 +127,11 @@ def test_a_refusal_that_comes_before_the_body_was_read_is_an_answer(
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200,
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000,
         b"HTTP/1.1 100 Continue\r\n\r\n" * 3,
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 3,
         StopAfter(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"),
         Drip(OK.as_bytes(), 0.2),
         Drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 10, 0.02),
+        Drip(b"HTTP/1.1 102 Processing\r\n\r\n" * 10, 0.02),
     ],
 )
 def test_whatever_breaks_after_the_request_was_written_leaves_open_whether_it_was_taken(
@@ -154,6 +158,8 @@ def test_whatever_breaks_after_the_request_was_written_leaves_open_whether_it_wa
         StopAfter(b"HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\nabc"),
         b"HTTP/1.1 202 Accepted\r\nContent-Length: 100\r\n\r\nabc",
         b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n",
+        b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n-5\r\nhello\r\n0\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nhello\r\n0\r\n\r\n",
         StopAfter(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
     ],
 )
@@ -257,8 +263,67 @@ def test_a_packed_body_is_not_unpacked(open_http: HttpMaker, receiver: HttpRecei
     assert answer.body == bomb[:LONGEST_BODY]
 
 
-def test_an_interim_answer_that_ends_the_exchange_leaves_it_open(open_http: HttpMaker, receiver: HttpReceiver) -> None:
-    receiver.script(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+@pytest.mark.parametrize("head", [b"Transfer-Encoding: chunked\r\n\r\n-1\r\n", b"Content-Length: -1\r\n\r\n", b"\r\n"])
+def test_no_size_that_a_stranger_names_has_all_of_a_body_read(
+    open_http: HttpMaker, receiver: HttpReceiver, head: bytes
+) -> None:
+    receiver.script(b"HTTP/1.1 200 OK\r\n" + head + LONG_BODY)
+    http = open_http()
+    tracemalloc.start()
+    try:
+        answer = http.post(receiver.url, b"{}", {})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(answer, HttpAnswer)
+    assert (answer.status, answer.is_whole) == (200, False)
+    assert peak < 40 * LONGEST_BODY
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\n" * 20,
+        b"HTTP/1.1 199 Odd\r\nContent-Length: 5\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
+def test_an_interim_answer_is_not_taken_for_the_one_that_follows(
+    open_http: HttpMaker, receiver: HttpReceiver, interim: bytes
+) -> None:
+    receiver.script(interim + b"HTTP/1.1 410 Gone\r\nContent-Length: 4\r\n\r\ngone", interim + OK.as_bytes())
+    refused, taken = (open_http().post(receiver.url, b"{}", {}) for _ in range(2))
+    assert isinstance(refused, HttpAnswer)
+    assert (refused.status, refused.text, refused.headers.get("Link")) == (410, "gone", None)
+    assert isinstance(taken, HttpAnswer)
+    assert (taken.status, taken.text) == (200, "ok")
+
+
+def test_interim_answers_without_end_are_ended_by_the_one_deadline(open_http: HttpMaker) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as flooding:
+
+        def flood() -> None:
+            connection, _ = flooding.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(10)
+                while True:
+                    connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 100)
+
+        sending = threading.Thread(target=flood)
+        sending.start()
+        began = time.monotonic()
+        outcome = open_http(timeouts=SHORT).post(f"http://127.0.0.1:{flooding.getsockname()[1]}/", b"{}", {})
+        assert time.monotonic() - began < 5
+        sending.join(timeout=15)
+    assert isinstance(outcome, Unclear)
+    assert "no answer in the time allowed" in outcome.reason
+
+
+def test_a_change_of_protocol_that_nobody_asked_for_leaves_it_open(
+    open_http: HttpMaker, receiver: HttpReceiver
+) -> None:
+    receiver.script(b"HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     http = open_http()
     answer = http.post(receiver.url, b"{}", {})
     assert isinstance(answer, HttpAnswer)

@@ -197,6 +197,7 @@ def test_a_server_that_stops_taking_the_letter_holds_nobody(make_envelope: Envel
         b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{",
         b"HTTP/1.1 200 OK\r\nContent-Length: banana\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000,
         b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000,

@@ -85,6 +85,23 @@ OURS = [
     "550 SPF Sender Invalid - envelope rejected",
     "554 Blocked - see https://ipcheck.proofpoint.com/?ip=192.0.2.7",
     "554 Your access to this mail system has been rejected due to the sending MTA's poor reputation.",
+    "554 Access denied: User `arn:aws:iam::123456789012:user/ses-smtp' is not authorized to perform"
+    " `ses:SendRawEmail' on resource `arn:aws:ses:eu-west-1:123456789012:identity/antopsis.example'",
+    # SparkPost, Mailgun, SendGrid, Resend, MailerSend, cPanel
+    "550 5.7.1 Unconfigured Sending Domain <antopsis.example>",
+    "550 5.7.1 Domain mg.antopsis.example is not allowed to send: The domain is unverified and requires DNS",
+    "550 5.7.1 Domain sandbox1.mailgun.example is not allowed to send: Free accounts are for test purposes only.",
+    "550 Maximum credits exceeded",
+    "550 The antopsis.example domain is not verified. Please, add and verify your domain",
+    "550 The antopsis.example domain must be verified in your account to send emails",
+    "550 Outgoing mail from antopsis.example has been suspended",
+    '550 Outgoing mail from "notices@antopsis.example" has been suspended.',
+    # A pace, and what passes by itself
+    "552 5.5.3 Too many recipients",
+    "552 Too many recipients",
+    "550 5.7.1 Too many recipients received this hour",
+    "550 5.7.1 Message rate limit exceeded",
+    "554 5.7.1 Greylisted, please try again in 300 seconds",
     "550 5.1.0 Sender unknown",
     "503 5.5.1 Bad sequence of commands",
 ]
@@ -143,6 +160,13 @@ THEIRS = [
     "550 5.7.1 The sender is on the recipient's block list",
     "550 Sender is not allowed to send to this recipient",
     "550 5.7.1 You have been blocked by the recipient",
+    "550 5.7.1 Domain antopsis.example is not allowed to send to this recipient",
+    "550 5.7.1 Domain antopsis.example is not permitted to send mail to bob",
+    "550 User is not authorized to receive mail from outside",
+    "550 5.2.1 Mail to dpo@customer.example has been suspended",
+    "550 5.1.1 <greylisted@customer.example>: user unknown",
+    "550 5.1.1 Recipient unknown; too many recipients of this kind",
+    "550 Mail to domain customer.example is not accepted here",
     # What the recipient takes
     "554 5.7.1 Refused",
     "554 5.7.1 Message rejected as spam by Content Filtering.",

@@ -62,6 +62,38 @@ def test_a_refusal_is_temporary_or_permanent_by_its_code(
     assert server.connections == (2 if answer.code == 421 else 1)
 
 
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        ("552 5.3.4 Message size exceeds fixed limit", PermanentFailure),
+        ("552 5.2.3 Too long", PermanentFailure),
+        ("552-5.2.3 Your message exceeded\r\n552 5.2.3 our message size limits", PermanentFailure),
+        ("552 sorry, that message size exceeds my databytes limit (#5.3.4)", PermanentFailure),
+        ("552 Message too large", PermanentFailure),
+        ("552 5.0.0 Message too big", PermanentFailure),
+        ("552 5.2.2 Over quota: the mailbox of the sender is full", TemporaryFailure),
+        ("552 5.2.2 Mailbox size limit exceeded", TemporaryFailure),
+        ("552 5.3.1 Mail system full", TemporaryFailure),
+        ("552 Requested mail action aborted: exceeded storage allocation", TemporaryFailure),
+        ("552 Mailbox size limit reached", TemporaryFailure),
+        ("552 5.5.3 Too many recipients", TemporaryFailure),
+        ("523 Message too large", TemporaryFailure),
+    ],
+)
+def test_at_the_sender_only_the_size_of_a_letter_is_for_good(
+    make_envelope: EnvelopeMaker,
+    open_channel: ChannelMaker,
+    features: tuple[str, ...],
+    reply: str,
+    kind: type[TemporaryFailure | PermanentFailure],
+) -> None:
+    with ScriptedServer({"mail": [reply]}, features=features) as server:
+        channel = open_channel(server.url)
+        answer, following = channel.send(make_envelope()), channel.send(make_envelope())
+    assert (type(answer), answer.code) == (kind, int(reply[:3]))
+    assert isinstance(following, Accepted)
+
+
 @pytest.mark.parametrize("stage", ["rcpt", "data", "dot"])
 @pytest.mark.parametrize(
     "reply",
@@ -77,6 +109,8 @@ def test_a_refusal_is_temporary_or_permanent_by_its_code(
         "554 5.7.1 <unknown[192.0.2.7]>: Client host rejected: Access denied",
         "550 5.4.5 Daily user sending limit exceeded",
         "554 Message rejected: Email address is not verified",
+        "552 5.5.3 Too many recipients",
+        "550 5.7.1 Unconfigured Sending Domain <antopsis.example>",
     ],
 )
 def test_no_letter_fails_for_good_by_what_a_server_has_against_this_installation(

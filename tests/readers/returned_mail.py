@@ -16,8 +16,12 @@ def sample(name: str) -> bytes:
     return (SAMPLES / f"{name}.eml").read_bytes()
 
 
-def read_status(*fields: str, first: str = "Reporting-MTA: dns; mx.customer.example\n") -> BounceMessage:
-    """Read a report with one block of fields for each recipient."""
+def read_status(
+    *fields: str,
+    first: str = "Reporting-MTA: dns; mx.customer.example\n",
+    words: str = "Something happened.",
+) -> BounceMessage:
+    """Read a report with one block of fields for each recipient, and with `words` for people."""
     blocks = "\n".join(f"{block}\n" for block in fields)
     return read_bounce(
         f"""From: MAILER-DAEMON@mx.customer.example
@@ -28,7 +32,7 @@ Content-Type: multipart/report; report-type=delivery-status; boundary=b
 --b
 Content-Type: text/plain
 
-Something happened.
+{words}
 --b
 Content-Type: message/delivery-status
 

@@ -186,6 +186,16 @@ def test_a_warning_in_words_is_a_delay() -> None:
     assert (found.permanence, found.gave_up, found.recipients) == (TRANSIENT, False, ("ann@customer.example",))
 
 
+def test_a_bounce_in_words_after_many_tries_is_for_a_reason_that_passes() -> None:
+    found = read_bounce(
+        sample("exim_in_words").replace(
+            b"    550 No such user here\n", b"    Connection timed out: retry timeout exceeded\n"
+        )
+    )
+    assert isinstance(found, Bounce)
+    assert (found.status, found.permanence, found.gave_up) == (None, TRANSIENT, True)
+
+
 @pytest.mark.parametrize(
     "date",
     [

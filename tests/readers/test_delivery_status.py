@@ -24,7 +24,12 @@ from tests.readers.returned_mail import PERMANENT, TRANSIENT, read_status
         ("Action: error\nStatus: 5.1.1", "5.1.1", PERMANENT, True),
         ("Action: failed", None, PERMANENT, True),
         ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550 5.7.1 Refused", "5.7.1", PERMANENT, True),
-        ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 452 4.2.2 Full", "5.0.0", PERMANENT, True),
+        ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 452 4.2.2 Full", "4.2.2", TRANSIENT, True),
+        ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 452 Mailbox full", "5.0.0", TRANSIENT, True),
+        ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; retry timeout exceeded", "5.0.0", TRANSIENT, True),
+        ("Action: failed\nStatus: 4.0.0\nDiagnostic-Code: smtp; 550 5.1.1 Unknown", "4.0.0", TRANSIENT, True),
+        ("Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 452 4.2.2 Full", "5.1.1", PERMANENT, True),
+        ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550 No such user", "5.0.0", PERMANENT, True),
         ("Action: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.7.1 Refused", "5.1.1", PERMANENT, True),
         (
             "Action: failed\nStatus: 5.0.350\nDiagnostic-Code: smtp;550 5.0.350 Remote server returned message "
@@ -51,6 +56,46 @@ def test_the_class_of_the_status_says_for_how_long_and_the_action_whether_the_se
     assert isinstance(found, Bounce)
     assert (found.status, found.permanence, found.gave_up) == (status, permanence, gave_up)
     assert found.recipients == ("ann@customer.example",)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "permanence"),
+    [
+        ("retry timeout exceeded", "5.0.0", TRANSIENT),
+        ("host mx.customer.example [192.0.2.1]\n    Connection timed out: retry timeout exceeded", "5.0.0", TRANSIENT),
+        (
+            "all hosts for 'customer.example' have been failing for a long time (and retry time not reached)",
+            "5.0.0",
+            TRANSIENT,
+        ),
+        ("retry time not reached for any host after a long failure period", "5.0.0", TRANSIENT),
+        ("SMTP error from remote mail server: 452 4.2.2 Mailbox full: retry timeout exceeded", "4.2.2", TRANSIENT),
+        ("SMTP error from remote mail server: 550 5.7.1 Refused", "5.7.1", PERMANENT),
+        ("Unrouteable address", "5.0.0", PERMANENT),
+    ],
+)
+def test_where_nothing_is_said_to_machines_the_words_for_people_say_for_how_long(
+    words: str, status: str, permanence: Permanence
+) -> None:
+    """Exim names no diagnosis where no server of the recipient answered."""
+    fields = "Action: failed\nFinal-Recipient: rfc822;ann@customer.example\nStatus: 5.0.0"
+    found = read_status(fields, words=f"The following address(es) failed:\n\n  ann@customer.example\n    {words}")
+    assert isinstance(found, Bounce)
+    assert (found.status, found.permanence, found.gave_up) == (status, permanence, True)
+    assert " ".join(words.split()) in found.diagnostic
+    told = read_status(f"{fields}\nDiagnostic-Code: smtp; 550 No such user", words=words)
+    assert isinstance(told, Bounce)
+    assert (told.status, told.permanence, told.diagnostic) == ("5.0.0", PERMANENT, "550 No such user")
+    others = read_status(fields, fields.replace("ann@", "ben@"), words=words)
+    assert isinstance(others, Bounce)
+    assert (others.status, others.permanence) == ("5.0.0", PERMANENT), "nobody knows whom of the two it is about"
+
+
+def test_the_words_of_a_report_make_no_failure_of_one_that_names_none() -> None:
+    assert isinstance(read_status("X-Nothing: at all", words="retry timeout exceeded"), UnreadableBounce)
+    waits = read_status("Action: delayed\nStatus: 4.0.0", words="550 5.1.1 No such user")
+    assert isinstance(waits, Bounce)
+    assert (waits.status, waits.gave_up, waits.diagnostic) == ("4.0.0", False, "")
 
 
 @pytest.mark.parametrize("fields", ["Status: 2.0.0", "Action: pondered", "X-Nothing: at all"])

@@ -59,7 +59,7 @@ def test_a_start_at_the_same_place_pauses_nothing(database_url: str, bound: str,
         with writing(engine) as session:
             bind_installation(session, MONDAY, KEY, bound)
             assert bind_installation(session, later(days=1), KEY, here).paused_at is None
-            assert bind_installation(session, later(days=1), KEY, f"{here}.staging").paused_at == later(days=1)
+            assert bind_installation(session, later(days=1), KEY, "https://staging.example").paused_at == later(days=1)
             assert resume(session, later(days=2), EDITOR, KEY, here).base_url == here
     finally:
         engine.dispose()

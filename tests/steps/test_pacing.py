@@ -111,6 +111,19 @@ def test_a_rate_that_cannot_be_kept_is_not_heeded(world: World, rate: Rate | Non
     assert ask(world, 100) == Reservation(100)
 
 
+@pytest.mark.parametrize("rate", [Rate(1, timedelta(days=11_574)), Rate(2, timedelta(days=400)), Rate(1, timedelta.max)])
+def test_no_pace_stops_mail_for_longer_than_an_account_is_ever_left_alone(world: World, rate: Rate) -> None:
+    with world.writing() as session:
+        heed(session, world.at, ACCOUNT, rate, uncounted=8)
+    assert ask(world, 100).wait <= LONGEST_BLOCK
+    pass_time(world, LONGEST_BLOCK)
+    first = ask(world, 100)
+    assert (first.granted, first.interval) == (1, LONGEST_BLOCK)
+    assert first.wait <= AHEAD
+    pass_time(world, LONGEST_BLOCK)
+    assert ask(world, 100).granted == 1
+
+
 def test_workers_at_once_share_one_row_and_never_have_the_same_place(world: World) -> None:
     ask(world, 1, 100)
     with world.reading() as session:

@@ -24,6 +24,20 @@ from tests.web.site import Site
 from tests.world import BREMEN, antopsis
 
 
+AMAZONS_WORDS = (
+    "The recipient's email provider sent a general bounce message, but didn't specify the reason for it. You might be "
+    "able to send a message to the same recipient in the future if the issue that caused the message to bounce is "
+    "resolved. Sending messages to addresses that produce hard bounces can have a negative impact on your reputation as "
+    "a sender, and we might pause your ability to send additional email."
+)
+
+
+def refused_for_now(*diagnostics: str, message: str = AMAZONS_WORDS) -> dict[str, Any]:
+    """Return the details of a bounce that Amazon calls transient and general, with what the other side said."""
+    bounce: dict[str, Any] = {"type": "Transient", "subType": "General", "message": message}
+    return {"bounce": bounce | ({"diagnosticCode": list(diagnostics)} if diagnostics else {})}
+
+
 @pytest.fixture
 def site(database: ReusedDatabase, instance: Path, resend: ResendServer) -> Iterator[Site]:
     """Both letters are with Resend."""
@@ -74,6 +88,35 @@ def test_the_same_callback_again_is_taken_and_changes_nothing(site: Site, resend
         ),
         ("email.bounced", {"bounce": {"type": "Transient", "subType": "MailboxFull"}}, "gave_up", "bounced", []),
         ("email.bounced", {"bounce": {"type": "Transient", "subType": "General"}}, "bounced_transient", "accepted", []),
+        ("email.bounced", refused_for_now("smtp; 550 5.3.0 denied"), "gave_up", "bounced", []),
+        ("email.bounced", refused_for_now("smtp; 554 5.7.1 blocked"), "gave_up", "bounced", []),
+        ("email.bounced", refused_for_now("smtp; 550 4.4.7 Message expired"), "gave_up", "bounced", []),
+        ("email.bounced", refused_for_now("smtp;421 Try again later"), "gave_up", "bounced", []),
+        ("email.bounced", refused_for_now("550 user unknown"), "gave_up", "bounced", []),
+        # An automatic reply comes with no refusal, whatever numbers stand in what is said of it.
+        ("email.bounced", refused_for_now(), "bounced_transient", "accepted", []),
+        (
+            "email.bounced",
+            refused_for_now(message="Away until 5.10.26; call +49 421 550 12, room 450 5.1.1"),
+            "bounced_transient",
+            "accepted",
+            [],
+        ),
+        ("email.bounced", refused_for_now("smtp; 250 2.0.0 OK"), "bounced_transient", "accepted", []),
+        (
+            "email.bounced",
+            {"bounce": {"type": "Permanent", "diagnosticCode": ["smtp; 550 Blocked - see https://www.spamhaus.org/q"]}},
+            "refused",
+            "bounced",
+            [],
+        ),
+        (
+            "email.bounced",
+            {"bounce": {"type": "Permanent", "message": AMAZONS_WORDS}},
+            "bounced",
+            "bounced",
+            ["bounced"],
+        ),
         ("email.bounced", {"bounce": {"type": "Undetermined", "subType": "Undetermined"}}, "gave_up", "bounced", []),
         ("email.bounced", {}, "gave_up", "bounced", []),
     ],

@@ -130,6 +130,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "endpoint.not_verified": "An address on the web did not prove itself",
     "endpoint.ended": "An address on the web ended",
     "endpoint.owner_told": "Told the owner that an address on the web fails",
+    "endpoint.owner_changed": "Named another owner of an address on the web",
     "endpoint.secret_rotated": "Gave an address on the web another secret",
     "address_check.came_back": "A check of the publisher’s own address came back",
     # People
