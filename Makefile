@@ -68,7 +68,7 @@ lint: install ## style, types and the directions of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: install ## measure against limits: a quarter of an hour, or two minutes with BENCH=--quick
+bench: install ## measure against limits: some 25 minutes, or six with BENCH=--quick
 	$(BIN)/python -m benchmarks $(BENCH)
 
 faults: install ## break things on purpose, for minutes, and print what it came to

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, select, text
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState, EvidenceGrade, receipt_counts
@@ -21,7 +21,16 @@ from registry.steps.one_by_one import NoteTrouble, find_in_one
 from registry.steps.receipts import OUTBOX, starts_clocks
 from registry.steps.revise_draft import list_changes, weigh_notice
 from registry.steps.working_days import working_days_for
-from registry.tables import Attempt, Customer, Delivery, Notice, NoticeCustomer, Publisher, Subscription
+from registry.tables import (
+    Attempt,
+    Customer,
+    Delivery,
+    Notice,
+    NoticeCustomer,
+    Publisher,
+    Statement,
+    Subscription,
+)
 from registry.tables.deliveries import TO_CONTACTS
 
 WITHOUT_WORD_FOR: Final = timedelta(hours=72)
@@ -30,6 +39,7 @@ SENT_WITHIN: Final = timedelta(hours=1)
 """On a day without trouble every contact was written to by then."""
 RUNNING_OUT: Final = timedelta(hours=12)
 """Less than this on the clock, and a person should not leave it to the retries."""
+_A_DAY: Final = timedelta(days=1)
 
 WAITING: Final = "waiting"
 OPEN: Final = (DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS)
@@ -143,6 +153,53 @@ def find_latest_receipt(session: Session, notice: Notice, customer_id: int) -> d
     if terms is None or notice.state not in PENDING_STATES or not _date_waits(session, notice):
         return None
     return _latest_receipt_at(notice, notice.effective_at, terms)
+
+
+def waiting_after_effect(notice: Notice, untaken: Statement | None = None) -> Select[int]:
+    """Select the customers, by their row, that a notice in effect still waited for when it took effect.
+
+    With `untaken` only those of whose contacts none took that statement.
+    """
+    waiting = select(NoticeCustomer.customer_id).where(
+        NoticeCustomer.notice_id == notice.id, NoticeCustomer.state == WAITING
+    )
+    if untaken is None:
+        return waiting
+    taken = (
+        exists()
+        .where(
+            Subscription.customer_id == NoticeCustomer.customer_id,
+            Delivery.subscription_id == Subscription.id,
+            Delivery.statement_id == untaken.id,
+            _is_in(TAKEN),
+        )
+        .correlate(NoticeCustomer)
+    )
+    return waiting.where(~taken)
+
+
+def came_without_contact(notice: Notice, now: datetime) -> Select[int]:
+    """Select the customers, by their row, that came while a notice was pending and have nobody who could be told.
+
+    Whoever sets a customer up has an hour (SENT_WITHIN) to name a contact.
+    """
+    of_notice = exists().where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.customer_id == Customer.id)
+    has_contact = exists().where(
+        Subscription.customer_id == Customer.id,
+        Subscription.confirmed_at.is_not(None),
+        Subscription.ended_at.is_(None),
+    )
+    came_by = min(now - SENT_WITHIN, notice.took_effect_at or now)
+    return select(Customer.id).where(
+        Customer.publisher_id == notice.publisher_id,
+        Customer.created_at > notice.announced_at,
+        Customer.created_at <= came_by,
+        or_(Customer.contract_from.is_(None), Customer.contract_from <= came_by.date()),
+        # Its last day counts, in whichever zone.
+        or_(Customer.contract_until.is_(None), Customer.contract_until >= (now - _A_DAY).date()),
+        ~of_notice,
+        ~has_contact,
+    )
 
 
 def find_unreadable_terms(session: Session) -> Iterator[UnreadableTerms]:

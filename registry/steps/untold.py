@@ -2,7 +2,8 @@
 
 `unreached` names those whom a pending notice waits for. This is about all others: a withdrawal, a postponement, a
 correction, a reminder or "now in effect" that a customer's contacts did not get; a customer that came after the
-announcement; and a bounce after the effect, which reverses nothing.
+announcement; one whose receipt was still waited for when the notice took effect without it; and a bounce after the
+effect, which reverses nothing.
 
 Contacts that stand are asked about again and again. One that has ended is in no index, so its letter is looked at when
 the news of its loss comes (`find_untold_by`); from then on the open task keeps it in sight.
@@ -19,14 +20,10 @@ from typing import Final
 from sqlalchemy import Select, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import DeliveryState, SkipReason, can_prove_receipt
 from registry.domain.notice_life import PENDING_STATES, NoticeState
-from registry.domain.terms import find_terms
-from registry.domain.vocabulary import StatementKind
-from registry.steps.make_statement import EXPLAINS
 from registry.steps.one_by_one import NoteTrouble, find_in_one
-from registry.steps.receipts import DECIDED_BY_A_PERSON, DEEMED, DROPPED, SERVED
-from registry.steps.unreached import WAITING
+from registry.steps.told import CANNOT_BE_SENT, LOST, Letter, Told, binds, find_clock, find_missed
+from registry.steps.unreached import WhyUnreached, came_without_contact, waiting_after_effect
 from registry.tables import (
     Acknowledgement,
     Attempt,
@@ -44,14 +41,6 @@ LOOKED_BACK_FOR: Final = timedelta(days=30)
 MOST_AT_ONCE: Final = 500
 """Customers or contacts that are asked for together."""
 
-TAKEN: Final = (DeliveryState.ACCEPTED.value, DeliveryState.DELIVERED.value)
-LOST: Final = (DeliveryState.FAILED.value, DeliveryState.BOUNCED.value)
-CANNOT_BE_SENT: Final = (SkipReason.SUPPRESSED.value, SkipReason.NO_ADDRESS.value)
-AT_AN_END: Final = (*TAKEN, *LOST, DeliveryState.CANCELLED.value, DeliveryState.SKIPPED.value)
-"""What is in another state is under way, or waits for a person and is a task of its own."""
-COUNTS_AS_TOLD: Final = (*DECIDED_BY_A_PERSON, DEEMED)
-OUTDATED_BY_EFFECT: Final = (StatementKind.REMINDER.value, StatementKind.POSTPONEMENT.value)
-
 
 @dataclass(frozen=True)
 class OpenTask:
@@ -65,7 +54,10 @@ class OpenTask:
 
 @dataclass(frozen=True)
 class Untold:
-    """One customer that did not get one statement of a notice. `lost_at` (UTC) is when it was tried last, if ever."""
+    """One customer that did not get one statement of a notice. `lost_at` (UTC) is when it was tried last, if ever.
+
+    `why` says it where no letter was lost: there is none, or the receipt that counts never came.
+    """
 
     publisher_id: int
     publisher: str
@@ -75,6 +67,7 @@ class Untold:
     statement: str
     in_effect: bool
     lost_at: datetime | None
+    why: WhyUnreached | None = None
 
     @property
     def subject(self) -> tuple[str, str]:
@@ -84,81 +77,18 @@ class Untold:
     @property
     def facts(self) -> dict[str, object]:
         """What its task says."""
-        return {
+        facts: dict[str, object] = {
             "notice": self.notice,
             "customer": self.customer,
             "statement": self.seq,
             "letter": self.statement,
             "in_effect": self.in_effect,
         }
+        return facts | ({"why": self.why.value} if self.why is not None else {})
 
     def was_seen_to(self, closed_at: datetime | None) -> bool:
         """Return whether a person who closed its task at `closed_at` (UTC; None for nobody) knew all there is."""
         return closed_at is not None and (self.lost_at is None or self.lost_at <= closed_at)
-
-
-@dataclass(frozen=True)
-class _Letter:
-    """One statement to one contact of a customer."""
-
-    channel: str
-    state: str
-    skip_reason: str | None
-    accepted_at: datetime | None
-    tried_at: datetime | None
-
-    @property
-    def is_taken(self) -> bool:
-        return self.state in TAKEN
-
-    @property
-    def is_lost(self) -> bool:
-        return self.state in LOST or self.skip_reason in CANNOT_BE_SENT
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What a notice said to one customer: the letters of each statement, and those that it acknowledged.
-
-    `known_lost` are the numbers of the statements of which an open task says that it did not get them.
-    """
-
-    letters: Mapping[int, Sequence[_Letter]]
-    acknowledged: frozenset[int]
-    standing: NoticeCustomer | None
-    known_lost: frozenset[int]
-
-    def has(self, statement: Statement) -> bool:
-        return statement.id in self.acknowledged or any(each.is_taken for each in self._of(statement))
-
-    def has_counted(self, statement: Statement) -> bool:
-        """Whether it has the statement by a road that can start its clock: a chat room's word never does (R12)."""
-        return statement.id in self.acknowledged or any(
-            each.is_taken and self._counts(each.channel) for each in self._of(statement)
-        )
-
-    def lost(self, statement: Statement) -> bool:
-        """Whether nothing of the statement is under way to the customer any more, and some of it was lost.
-
-        What a person was asked to see to is lost until the customer has it: a further try may fail as well.
-        """
-        letters = self._of(statement)
-        is_over = statement.seq in self.known_lost or all(each.state in AT_AN_END for each in letters)
-        return is_over and any(each.is_lost for each in letters)
-
-    def got_anything_after(self, at: datetime) -> bool:
-        every = (each for letters in self.letters.values() for each in letters)
-        return any(each.is_taken and each.accepted_at is not None and each.accepted_at > at for each in every)
-
-    def last_try_at(self, statement: Statement) -> datetime | None:
-        return max((each.tried_at for each in self._of(statement) if each.tried_at is not None), default=None)
-
-    def _of(self, statement: Statement) -> Sequence[_Letter]:
-        return self.letters.get(statement.id, ())
-
-    def _counts(self, channel: str) -> bool:
-        # One that came after the announcement has no terms in the notice, and nothing waits for it (R17).
-        return can_prove_receipt(channel, find_terms(self.standing.terms) if self.standing is not None else None)
 
 
 def find_untold(
@@ -192,7 +122,7 @@ def find_untold(
         known = [task for task in open_tasks if (task.publisher_id, task.notice) == this]
         is_old = _is_old(notice, now)
         known_of_it = {(task.customer, task.seq) for task in known}
-        for untold in find_in_one(partial(_find_in, session, notice, slug, known), note_trouble):
+        for untold in find_in_one(partial(_find_in, session, now, notice, slug, known), note_trouble):
             if not is_old or (untold.customer, untold.seq) in known_of_it:
                 yield untold
 
@@ -217,7 +147,8 @@ def find_untold_by(session: Session, now: datetime, delivery: Delivery) -> Untol
         with_for_update={"key_share": True},
     )
     slug = session.get_one(Publisher, notice.publisher_id).slug
-    found = _look_at(session, notice, slug, _list_statements(session, notice), [contact.customer_id], {})
+    statements = _list_statements(session, notice)
+    found = _look_at(session, now, notice, slug, statements, [contact.customer_id], {})
     return next((each for each in found if each.seq == lost.seq), None)
 
 
@@ -231,7 +162,7 @@ def _list_statements(session: Session, notice: Notice) -> Sequence[Statement]:
     return session.scalars(select(Statement).where(Statement.notice_id == notice.id).order_by(Statement.seq)).all()
 
 
-def _find_in(session: Session, notice: Notice, slug: str, known: Sequence[OpenTask]) -> Iterator[Untold]:
+def _find_in(session: Session, now: datetime, notice: Notice, slug: str, known: Sequence[OpenTask]) -> Iterator[Untold]:
     statements = _list_statements(session, notice)
     known_lost: dict[str, set[int]] = {}
     for task in known:
@@ -240,20 +171,29 @@ def _find_in(session: Session, notice: Notice, slug: str, known: Sequence[OpenTa
     customers = set(session.scalars(of_known)) if known else set()
     for statement in statements:
         customers |= {each for each in session.scalars(_losing(statement)) if each is not None}
-    yield from _look_at(session, notice, slug, statements, sorted(customers), known_lost)
+    clock = find_clock(statements)
+    without_contact: set[int] = set()
+    if clock is not None and notice.state != NoticeState.WITHDRAWN.value:
+        without_contact = set(session.scalars(came_without_contact(notice, now)))
+    if clock is not None and notice.state == NoticeState.IN_EFFECT.value:
+        customers |= set(session.scalars(waiting_after_effect(notice, None if binds(clock) else clock)))
+    customers |= without_contact
+    yield from _look_at(session, now, notice, slug, statements, sorted(customers), known_lost, without_contact)
 
 
 def _look_at(
     session: Session,
+    now: datetime,
     notice: Notice,
     slug: str,
     statements: Sequence[Statement],
     customers: Sequence[int],
     known_lost: Mapping[str, Collection[int]],
+    without_contact: Collection[int] = (),
 ) -> Iterator[Untold]:
     """Yield what these customers did not get of a notice."""
-    for key, told in _load_told(session, notice, statements, customers, known_lost):
-        for statement in _find_missed(notice, statements, told):
+    for key, told in _load_told(session, notice, statements, customers, known_lost, without_contact):
+        for statement, why in find_missed(notice, statements, told, now):
             yield Untold(
                 notice.publisher_id,
                 slug,
@@ -263,6 +203,7 @@ def _look_at(
                 statement.kind,
                 notice.state == NoticeState.IN_EFFECT.value,
                 told.last_try_at(statement),
+                why,
             )
 
 
@@ -287,14 +228,15 @@ def _load_told(
     statements: Sequence[Statement],
     customers: Sequence[int],
     known_lost: Mapping[str, Collection[int]],
-) -> Iterator[tuple[str, _Told]]:
+    without_contact: Collection[int],
+) -> Iterator[tuple[str, Told]]:
     """Yield each of these customers by its key, with what it was told; letters to ended contacts count as well."""
     ids = [statement.id for statement in statements]
     for some in _in_parts(customers):
         contacts = session.execute(
             select(Subscription.id, Subscription.customer_id).where(Subscription.customer_id.in_(some))
         ).all()
-        letters: dict[int, dict[int, list[_Letter]]] = {each: {} for each in some}
+        letters: dict[int, dict[int, list[Letter]]] = {each: {} for each in some}
         customer_of = {contact: customer for contact, customer in contacts if customer is not None}
         for of_contacts in _in_parts(list(customer_of)):
             rows = session.execute(
@@ -306,12 +248,13 @@ def _load_told(
                     Delivery.skip_reason,
                     Delivery.accepted_at,
                     Attempt.finished_at,
+                    Attempt.channel,
                 )
                 .outerjoin(Attempt, and_(Attempt.delivery_id == Delivery.id, Attempt.n == Delivery.attempt_count))
                 .where(Delivery.statement_id.in_(ids), Delivery.subscription_id.in_(of_contacts))
             )
-            for contact, statement_id, channel, state, reason, accepted_at, tried_at in rows:
-                letter = _Letter(channel, state, reason, accepted_at, tried_at)
+            for contact, statement_id, channel, state, reason, accepted_at, tried_at, road in rows:
+                letter = Letter(channel, state, reason, accepted_at, tried_at, road)
                 letters[customer_of[contact]].setdefault(statement_id or 0, []).append(letter)
         acknowledged: dict[int, set[int]] = {}
         for customer_id, statement_id in session.execute(
@@ -329,48 +272,10 @@ def _load_told(
         )
         for customer_id, key, standing in standings:
             said = frozenset(acknowledged.get(customer_id, ()))
-            yield key, _Told(letters[customer_id], said, standing, frozenset(known_lost.get(key, ())))
+            lost = frozenset(known_lost.get(key, ()))
+            yield key, Told(letters[customer_id], said, standing, lost, customer_id in without_contact)
 
 
 def _in_parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     for start in range(0, len(ids), MOST_AT_ONCE):
         yield ids[start : start + MOST_AT_ONCE]
-
-
-def _find_missed(notice: Notice, statements: Sequence[Statement], told: _Told) -> Iterator[Statement]:
-    """Yield the statements of a notice that a customer did not get, and should have."""
-    clock = next((each for each in reversed(statements) if each.restarts_clocks), None)
-    state = told.standing.state if told.standing is not None else None
-    if clock is None or state == DROPPED:
-        return
-    was_told = state in COUNTS_AS_TOLD or any(told.has(each) for each in statements if each.kind in EXPLAINS)
-    is_pending = NoticeState(notice.state) in PENDING_STATES
-    for statement in statements:
-        if not told.lost(statement):
-            continue
-        if statement.id == clock.id and notice.state != NoticeState.WITHDRAWN.value:
-            # Whom a pending notice waits for is named by `find_unreached`, with the time that is left.
-            is_waited_for = is_pending and state == WAITING
-            if not (is_waited_for or state in COUNTS_AS_TOLD or told.has_counted(statement)):
-                yield statement
-        elif was_told and not told.has(statement) and not _is_outdated(notice, clock, statements, statement, told):
-            yield statement
-
-
-def _is_outdated(
-    notice: Notice, clock: Statement, statements: Sequence[Statement], missed: Statement, told: _Told
-) -> bool:
-    """Return whether a statement that a customer did not get says nothing any more that it should know."""
-    if notice.state == NoticeState.WITHDRAWN.value:
-        return missed.kind != StatementKind.WITHDRAWAL.value
-    if missed.seq < clock.seq or (notice.state == NoticeState.IN_EFFECT.value and missed.kind in OUTDATED_BY_EFFECT):
-        return True
-    standing = told.standing
-    served_at = standing.received_at if standing is not None and standing.state == SERVED else None
-    if served_at is not None and served_at >= missed.made_at:
-        # Whoever handed it over then told how things stood.
-        return True
-    if missed.kind == StatementKind.REMINDER.value and told.got_anything_after(missed.made_at):
-        return True
-    later = [each for each in statements if each.seq > missed.seq and told.has(each)]
-    return any(each.kind in EXPLAINS or missed.kind not in EXPLAINS for each in later)

@@ -111,7 +111,9 @@ def test_a_rate_that_cannot_be_kept_is_not_heeded(world: World, rate: Rate | Non
     assert ask(world, 100) == Reservation(100)
 
 
-@pytest.mark.parametrize("rate", [Rate(1, timedelta(days=11_574)), Rate(2, timedelta(days=400)), Rate(1, timedelta.max)])
+@pytest.mark.parametrize(
+    "rate", [Rate(1, timedelta(days=11_574)), Rate(2, timedelta(days=400)), Rate(1, timedelta.max)]
+)
 def test_no_pace_stops_mail_for_longer_than_an_account_is_ever_left_alone(world: World, rate: Rate) -> None:
     with world.writing() as session:
         heed(session, world.at, ACCOUNT, rate, uncounted=8)

@@ -23,6 +23,18 @@ PATH = "/callbacks/resend"
 HARD: dict[str, Any] = {
     "bounce": {"type": "Permanent", "subType": "General", "diagnosticCode": ["smtp; 550 5.1.1 user unknown"]}
 }
+AMAZONS_WORDS = (
+    "The recipient's email provider sent a general bounce message, but didn't specify the reason for it. You might be "
+    "able to send a message to the same recipient in the future if the issue that caused the message to bounce is "
+    "resolved. Sending messages to addresses that produce hard bounces can have a negative impact on your reputation "
+    "as a sender, and we might pause your ability to send additional email."
+)
+
+
+def refused_for_now(*diagnostics: str, message: str = AMAZONS_WORDS) -> dict[str, Any]:
+    """Return the details of a bounce that Amazon calls transient and general, with what the other side said."""
+    bounce: dict[str, Any] = {"type": "Transient", "subType": "General", "message": message}
+    return {"bounce": bounce | ({"diagnosticCode": list(diagnostics)} if diagnostics else {})}
 
 
 @contextmanager

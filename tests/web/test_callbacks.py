@@ -18,24 +18,10 @@ from tests.channels.resend_server import SIGNING_SECRET, ResendServer, TakenLett
 from tests.databases import ReusedDatabase
 from tests.steps.bounce_cast import outcomes, suppressed, tasks
 from tests.steps.post_office import DPO, dispatch_of, meanwhile, send, standing_of, states_of
-from tests.web.callbacks import ADA, HARD, letter_to, letters_with, post, reporting
+from tests.web.callbacks import ADA, AMAZONS_WORDS, HARD, letter_to, letters_with, post, refused_for_now, reporting
 from tests.web.conftest import serving_again
 from tests.web.site import Site
 from tests.world import BREMEN, antopsis
-
-
-AMAZONS_WORDS = (
-    "The recipient's email provider sent a general bounce message, but didn't specify the reason for it. You might be "
-    "able to send a message to the same recipient in the future if the issue that caused the message to bounce is "
-    "resolved. Sending messages to addresses that produce hard bounces can have a negative impact on your reputation as "
-    "a sender, and we might pause your ability to send additional email."
-)
-
-
-def refused_for_now(*diagnostics: str, message: str = AMAZONS_WORDS) -> dict[str, Any]:
-    """Return the details of a bounce that Amazon calls transient and general, with what the other side said."""
-    bounce: dict[str, Any] = {"type": "Transient", "subType": "General", "message": message}
-    return {"bounce": bounce | ({"diagnosticCode": list(diagnostics)} if diagnostics else {})}
 
 
 @pytest.fixture

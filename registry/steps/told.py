@@ -1,0 +1,170 @@
+"""What a notice said to one customer, and what of it the customer did not get though it should have (R12, R13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from registry.domain.deliveries import DeliveryState, SkipReason, can_prove_receipt
+from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.domain.terms import find_terms
+from registry.domain.vocabulary import StatementKind, Weight
+from registry.steps.make_statement import EXPLAINS
+from registry.steps.receipts import DECIDED_BY_A_PERSON, DEEMED, DROPPED, OUTBOX, SERVED
+from registry.steps.unreached import WAITING, WITHOUT_WORD_FOR, WhyUnreached
+from registry.tables import Notice, NoticeCustomer, Statement
+
+TAKEN: Final = (DeliveryState.ACCEPTED.value, DeliveryState.DELIVERED.value)
+LOST: Final = (DeliveryState.FAILED.value, DeliveryState.BOUNCED.value)
+CANNOT_BE_SENT: Final = (SkipReason.SUPPRESSED.value, SkipReason.NO_ADDRESS.value)
+AT_AN_END: Final = (*TAKEN, *LOST, DeliveryState.CANCELLED.value, DeliveryState.SKIPPED.value)
+"""What is in another state is under way, or waits for a person and is a task of its own."""
+COUNTS_AS_TOLD: Final = (*DECIDED_BY_A_PERSON, DEEMED)
+OUTDATED_BY_EFFECT: Final = (StatementKind.REMINDER.value, StatementKind.POSTPONEMENT.value)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One statement to one contact of a customer."""
+
+    channel: str
+    state: str
+    skip_reason: str | None
+    accepted_at: datetime | None
+    tried_at: datetime | None
+    road: str | None
+
+    @property
+    def is_taken(self) -> bool:
+        return self.state in TAKEN
+
+    @property
+    def is_lost(self) -> bool:
+        return self.state in LOST or self.skip_reason in CANNOT_BE_SENT
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a notice said to one customer: the letters of each statement, and those that it acknowledged.
+
+    `known_lost` are the numbers of the statements of which an open task says that it did not get them.
+    `has_no_contact`: it came after the announcement, and there is nobody to tell.
+    """
+
+    letters: Mapping[int, Sequence[Letter]]
+    acknowledged: frozenset[int]
+    standing: NoticeCustomer | None
+    known_lost: frozenset[int]
+    has_no_contact: bool = False
+
+    def has(self, statement: Statement) -> bool:
+        return statement.id in self.acknowledged or any(each.is_taken for each in self._of(statement))
+
+    def has_counted(self, statement: Statement) -> bool:
+        """Whether it has the statement by a road that can start its clock: a chat room's word never does (R12)."""
+        return statement.id in self.acknowledged or any(
+            each.is_taken and self._counts(each.channel) for each in self._of(statement)
+        )
+
+    def lost(self, statement: Statement) -> bool:
+        """Whether nothing of the statement is under way to the customer any more, and some of it was lost.
+
+        What a person was asked to see to is lost until the customer has it: a further try may fail as well.
+        """
+        letters = self._of(statement)
+        is_over = statement.seq in self.known_lost or all(each.state in AT_AN_END for each in letters)
+        return is_over and any(each.is_lost for each in letters)
+
+    def why_unreached(self, clock: Statement, now: datetime) -> WhyUnreached | None:
+        """Return why it has not what clocks run from, whatever became of its letters; None where it has or may have it.
+
+        For a customer that a notice took effect without, and for one that came later. What a person was asked to see to
+        is so until the customer has it, as in `lost`.
+        """
+        letters = [each for each in self._of(clock) if self._counts(each.channel)]
+        is_known = clock.seq in self.known_lost
+        is_nobodys = self.standing is None and not is_known and (letters or not self.has_no_contact)
+        if clock.id in self.acknowledged or is_nobodys:
+            return None
+        is_over = all(each.state in AT_AN_END for each in letters)
+        taken = [each for each in letters if each.is_taken and each.road != OUTBOX]
+        if taken:
+            # What was taken long since is not confirmed any more; and only what binds asks for that.
+            is_late = all(each.accepted_at is None or each.accepted_at <= now - WITHOUT_WORD_FOR for each in taken)
+            must_be_proved = self.standing is not None and binds(clock)
+            return WhyUnreached.UNCONFIRMED if must_be_proved and is_over and is_late else None
+        if not (is_known or is_over):
+            return None
+        return WhyUnreached.NOTHING_SENT if self._of(clock) else WhyUnreached.NO_CONTACT
+
+    def got_anything_after(self, at: datetime) -> bool:
+        every = (each for letters in self.letters.values() for each in letters)
+        return any(each.is_taken and each.accepted_at is not None and each.accepted_at > at for each in every)
+
+    def last_try_at(self, statement: Statement) -> datetime | None:
+        return max((each.tried_at for each in self._of(statement) if each.tried_at is not None), default=None)
+
+    def _of(self, statement: Statement) -> Sequence[Letter]:
+        return self.letters.get(statement.id, ())
+
+    def _counts(self, channel: str) -> bool:
+        # One that came after the announcement has no terms in the notice, and nothing waits for it (R17).
+        return can_prove_receipt(channel, find_terms(self.standing.terms) if self.standing is not None else None)
+
+
+def find_clock(statements: Sequence[Statement]) -> Statement | None:
+    """Return the one whose receipt starts clocks."""
+    return next((each for each in reversed(statements) if each.restarts_clocks), None)
+
+
+def binds(clock: Statement) -> bool:
+    """Return whether what it told binds, so that receipt has to be proved."""
+    return any(each["weight"] == Weight.BINDING.value for each in clock.changes)
+
+
+def find_missed(
+    notice: Notice, statements: Sequence[Statement], told: Told, now: datetime
+) -> Iterator[tuple[Statement, WhyUnreached | None]]:
+    """Yield the statements of a notice that a customer did not get and should have, with `Untold.why`."""
+    clock = find_clock(statements)
+    state = told.standing.state if told.standing is not None else None
+    if clock is None or state == DROPPED:
+        return
+    was_told = state in COUNTS_AS_TOLD or any(told.has(each) for each in statements if each.kind in EXPLAINS)
+    is_pending = NoticeState(notice.state) in PENDING_STATES
+    for statement in statements:
+        is_lost = told.lost(statement)
+        if statement.id == clock.id and notice.state != NoticeState.WITHDRAWN.value:
+            # Whom a pending notice waits for is named by `find_unreached`, with the time that is left.
+            if (is_pending and state == WAITING) or state in COUNTS_AS_TOLD:
+                continue
+            why = told.why_unreached(statement, now) if state in (None, WAITING) else None
+            if is_lost and not told.has_counted(statement):
+                yield statement, None
+            elif why is not None:
+                yield statement, why
+            continue
+        is_missed = is_lost and was_told and not told.has(statement)
+        if is_missed and not _is_outdated(notice, clock, statements, statement, told):
+            yield statement, None
+
+
+def _is_outdated(
+    notice: Notice, clock: Statement, statements: Sequence[Statement], missed: Statement, told: Told
+) -> bool:
+    """Return whether a statement that a customer did not get says nothing any more that it should know."""
+    if notice.state == NoticeState.WITHDRAWN.value:
+        return missed.kind != StatementKind.WITHDRAWAL.value
+    if missed.seq < clock.seq or (notice.state == NoticeState.IN_EFFECT.value and missed.kind in OUTDATED_BY_EFFECT):
+        return True
+    standing = told.standing
+    served_at = standing.received_at if standing is not None and standing.state == SERVED else None
+    if served_at is not None and served_at >= missed.made_at:
+        # Whoever handed it over then told how things stood.
+        return True
+    if missed.kind == StatementKind.REMINDER.value and told.got_anything_after(missed.made_at):
+        return True
+    later = [each for each in statements if each.seq > missed.seq and told.has(each)]
+    return any(each.kind in EXPLAINS or missed.kind not in EXPLAINS for each in later)
