@@ -1,6 +1,7 @@
 """Whether a sender's domain is set up for mail, as the domain name system answers: SPF, DKIM, DMARC and MX.
 
-Signing is the relay's work, and so is what the records say; this only looks whether they stand. That a record is not
+Signing is the relay's work, and so is whom the records name; this looks whether they stand, and whether receivers can
+read them. That a record is not
 there and that nobody answers are two findings: only the first is something to mend in the domain.
 """
 
@@ -22,6 +23,7 @@ from dns.rdtypes.ANY.TXT import TXT
 from dns.resolver import Resolver
 
 from registry.channels.base import clean_answer
+from registry.channels.spf import SOUND, SpfJudgement, is_spf, judge_spf
 
 LIFETIME_SECONDS: Final = 5.0
 """How long one question may take, with all its retries."""
@@ -30,6 +32,7 @@ _FEWEST_LABELS: Final = 2
 _MOST_STEPS_UP: Final = 8
 """How many domains are asked for a DMARC record at most."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_KEY = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _POLICIES = frozenset({"none", "quarantine", "reject"})
 
 
@@ -72,6 +75,13 @@ class Record:
 
 
 @dataclass(frozen=True)
+class SpfRecord(Record):
+    """An SPF record. `judgement` is what receivers make of it where it is the only one."""
+
+    judgement: SpfJudgement = SOUND
+
+
+@dataclass(frozen=True)
 class DmarcRecord(Record):
     """The DMARC record that holds for a domain. `name` says where it stands: at the domain, or at one above it.
 
@@ -83,7 +93,8 @@ class DmarcRecord(Record):
 
 @dataclass(frozen=True)
 class DkimRecord(Record):
-    """A DKIM key. `revoked` is a record with an empty key (RFC 6376 section 3.6.1)."""
+    """A DKIM key. `revoked` is a record with an empty key (RFC 6376 section 3.6.1), `malformed` one with no key that
+    receivers could read."""
 
     selector: str = ""
 
@@ -101,7 +112,7 @@ class MailDns:
     """What the domain name system says about mail from and to `domain`. `dkim` has one finding for each selector."""
 
     domain: str
-    spf: Record
+    spf: SpfRecord
     dmarc: DmarcRecord
     dkim: tuple[DkimRecord, ...]
     mx: MailServers
@@ -123,7 +134,8 @@ def look_up_mail_dns(
     `domain` is what stands behind the @ of the address that is looked at: for DKIM and DMARC the one in From, for SPF
     and MX the one of the return path. `selectors` are the relay's; a key cannot be found without its selector. Without
     a `resolver` the system's own name servers are asked. Each question takes `lifetime_seconds` at most, and where
-    nobody answers there are three of them and one for each selector.
+    nobody answers there are three of them and one for each selector. What an SPF record includes is asked for too, ten
+    times at most, and no more once nobody answers.
 
     Raises ValueError for a domain or selector that is no name, and for nothing that the network does.
     """
@@ -163,15 +175,24 @@ class _Questions:
         return [b"".join(each.strings).decode("utf-8", "replace") for each in records if isinstance(each, TXT)]
 
 
-def _look_up_spf(questions: _Questions, domain: dns.name.Name) -> Record:
+def _look_up_spf(questions: _Questions, domain: dns.name.Name) -> SpfRecord:
     name = _shown(domain)
     try:
         texts = questions.texts(domain)
     except _Unreachable:
-        return Record(name, RecordState.UNREACHABLE)
-    # RFC 7208 section 4.5: the version stands alone or before a space, in any case.
-    found = [text for text in texts if re.match(r"v=spf1(?: |\Z)", text, re.I)]
-    return Record(name, _count(found), _text(found))
+        return SpfRecord(name, RecordState.UNREACHABLE)
+    found = [text for text in texts if is_spf(text)]
+
+    def read_texts(included: str) -> list[str] | None:
+        try:
+            return questions.texts(_name(included))
+        except ValueError:
+            return []
+        except _Unreachable:
+            return None
+
+    judgement = judge_spf(name, found[0], read_texts) if len(found) == 1 else SOUND
+    return SpfRecord(name, _count(found), _text(found), judgement)
 
 
 def _look_up_dmarc(questions: _Questions, domain: dns.name.Name) -> DmarcRecord:
@@ -211,8 +232,10 @@ def _look_up_dkim(questions: _Questions, name: dns.name.Name, selector: str) -> 
         return DkimRecord(shown, RecordState.UNREACHABLE, selector=selector)
     state = _count(found)
     if state is RecordState.PRESENT:
-        key = _tags(found[0]).get("p")
-        if key is None:
+        tags = _tags(found[0])
+        key = tags.get("p")
+        # RFC 6376 section 3.6.1: another version is passed over, as is a key that is no base64.
+        if key is None or (key and not _KEY.fullmatch(key)) or tags.get("v", "DKIM1") != "DKIM1":
             state = RecordState.MALFORMED
         elif not key:
             state = RecordState.REVOKED

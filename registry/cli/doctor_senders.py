@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from registry.channels.base import clean_answer
 from registry.channels.mail_dns import (
     DkimRecord,
     MailServers,
     MailState,
     Record,
     RecordState,
+    SpfRecord,
     look_up_mail_dns,
 )
+from registry.channels.spf import MOST_LOOK_UPS, PERMANENT_ERRORS, SpfFault
 from registry.cli.doctor_roads import is_nobodys
 from registry.cli.findings import Finding, Grade
 from registry.settings import OUTBOX, RESEND
@@ -26,6 +30,41 @@ from registry.wiring import Wiring
 
 RESEND_SELECTOR = "resend"
 """The selector under which Resend signs for every domain."""
+
+# What is said of each fault, where `at_fault` is the term and its place, and what to do about it.
+_SPF_FAULTS: Final[Mapping[SpfFault, tuple[Grade, str, str]]] = {
+    SpfFault.MALFORMED: (
+        Grade.WRONG,
+        "{at_fault} is nothing that SPF knows",
+        "Correct it; a record is such as v=spf1 ip4:192.0.2.1 include:relay.example -all.",
+    ),
+    SpfFault.NOTHING_INCLUDED: (
+        Grade.WRONG,
+        "{at_fault} leads to no SPF record, or to several",
+        "Correct that name, or take it out.",
+    ),
+    SpfFault.CIRCLE: (Grade.WRONG, "{at_fault} leads back to where it comes from", "Take that out."),
+    SpfFault.TOO_MANY_LOOK_UPS: (
+        Grade.WRONG,
+        f"From {{at_fault}} on it needs more than {MOST_LOOK_UPS} look-ups",
+        "Take out what no longer sends for you, or name addresses by ip4: and ip6:.",
+    ),
+    SpfFault.NAMES_NOBODY: (
+        Grade.WRONG,
+        "It names no server that may send",
+        "Name your mail server in it, before any all, as its operator tells you: most by include:.",
+    ),
+    SpfFault.LETS_EVERYBODY: (
+        Grade.WARN,
+        "{at_fault} lets everybody send in your name, and mail servers may distrust that",
+        "Name your mail server alone, and end the record in -all or ~all.",
+    ),
+    SpfFault.UNREACHABLE: (
+        Grade.NOTE,
+        "No name server answers for {at_fault}, so whether mail servers can read it is not known",
+        "",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -115,8 +154,16 @@ def _records(wiring: Wiring, domains: Sequence[str], selectors: Sequence[str]) -
         yield _way_back(back, behind.mx)
 
 
-def _spf(record: Record) -> Finding:
-    return _record("SPF", record, f"Publish at {record.name} a TXT record v=spf1 … that names your mail server.")
+def _spf(record: SpfRecord) -> Finding:
+    fault = record.judgement.fault
+    if record.state is not RecordState.PRESENT or fault is None:
+        return _record("SPF", record, f"Publish at {record.name} a TXT record v=spf1 … that names your mail server.")
+    grade, words, remedy = _SPF_FAULTS[fault]
+    term, where = clean_answer(record.judgement.term or ""), clean_answer(record.judgement.domain or "")
+    says = words.format(at_fault=f"{term} in the record of {where}")
+    if fault in PERMANENT_ERRORS:
+        says = f"{says}: receivers take the whole record for an error, and nobody for named"
+    return Finding("SPF", grade, f"{record.name} says {record.text}. {says}.", remedy)
 
 
 def _dkim(domain: str, keys: Sequence[DkimRecord], *, is_only: bool) -> Iterator[Finding]:

@@ -13,8 +13,8 @@ from registry.channels.mail_dns import (
     MailDns,
     MailServers,
     MailState,
-    Record,
     RecordState,
+    SpfRecord,
     look_up_mail_dns,
 )
 from tests.channels.dns_server import NONSENSE, REFUSED, SERVFAIL, SILENCE, TRUNCATED, DnsServer, Misbehaviour
@@ -36,6 +36,7 @@ def look_up(server: DnsServer, domain: str = DOMAIN, *selectors: str, seconds: f
 
 def test_a_domain_with_everything_in_place_is_found_so(server: DnsServer) -> None:
     server.put(DOMAIN, "TXT", '"some-site-verification=1234"', f'"{SPF}"')
+    server.put("relay.example", "TXT", '"v=spf1 ip4:192.0.2.0/24 -all"')
     server.put(DOMAIN, "MX", "20 backup.registry.example.", "10 Mail.registry.example.")
     server.put(f"_dmarc.{DOMAIN}", "TXT", '"v=DMARC1; p=reject; rua=mailto:dmarc@registry.example"')
     server.put(f"relay1._domainkey.{DOMAIN}", "TXT", f'"{KEY}"')
@@ -43,7 +44,7 @@ def test_a_domain_with_everything_in_place_is_found_so(server: DnsServer) -> Non
     server.put("relay2.keys.relay.example", "TXT", f'"{KEY}"')
     assert look_up(server, DOMAIN, "relay1", "relay2") == MailDns(
         domain=DOMAIN,
-        spf=Record(DOMAIN, RecordState.PRESENT, SPF),
+        spf=SpfRecord(DOMAIN, RecordState.PRESENT, SPF),
         dmarc=DmarcRecord(
             f"_dmarc.{DOMAIN}",
             RecordState.PRESENT,
@@ -60,7 +61,7 @@ def test_a_domain_with_everything_in_place_is_found_so(server: DnsServer) -> Non
 
 def test_a_domain_that_is_not_there_lacks_everything_and_is_not_unreachable(server: DnsServer) -> None:
     found = look_up(server, DOMAIN, "relay")
-    assert found.spf == Record(DOMAIN, RecordState.MISSING)
+    assert found.spf == SpfRecord(DOMAIN, RecordState.MISSING)
     assert found.dmarc == DmarcRecord(f"_dmarc.{DOMAIN}", RecordState.MISSING)
     assert found.dkim == (DkimRecord(f"relay._domainkey.{DOMAIN}", RecordState.MISSING, None, "relay"),)
     assert found.mx == MailServers(MailState.MISSING)
@@ -84,7 +85,7 @@ def test_a_server_that_gives_no_answer_is_told_apart_from_records_that_are_missi
     for name in (DOMAIN, f"_dmarc.{DOMAIN}", f"relay._domainkey.{DOMAIN}"):
         server.misbehave(name, how)
     found = look_up(server, DOMAIN, "relay", seconds=0.5)
-    assert found.spf == Record(DOMAIN, RecordState.UNREACHABLE)
+    assert found.spf == SpfRecord(DOMAIN, RecordState.UNREACHABLE)
     assert found.dmarc == DmarcRecord(f"_dmarc.{DOMAIN}", RecordState.UNREACHABLE)
     assert found.dkim == (DkimRecord(f"relay._domainkey.{DOMAIN}", RecordState.UNREACHABLE, None, "relay"),)
     assert found.mx == MailServers(MailState.UNREACHABLE)
@@ -195,6 +196,11 @@ def test_a_domain_of_many_labels_is_not_asked_for_without_end(server: DnsServer)
     [
         (['"k=rsa; p=MIGf MA0G"'], RecordState.PRESENT),
         (['"v=DKIM1; p="'], RecordState.REVOKED),
+        (['"v=DKIM1; p=MIGfMA=="'], RecordState.PRESENT),
+        (['"v=DKIM1; p=!!!"'], RecordState.MALFORMED),
+        (['"v=DKIM1; p=\\"MIGf\\""'], RecordState.MALFORMED),
+        (['"v=DKIM1; p=MIGf=MA0"'], RecordState.MALFORMED),
+        (['"v=DKIM2; p=MIGf"'], RecordState.MALFORMED),
         (['"v=DKIM1; k=rsa"'], RecordState.MALFORMED),
         (['"hello"'], RecordState.MALFORMED),
         (['"v=DKIM1; p=MIGf"', '"v=DKIM1; p=MIGg"'], RecordState.SEVERAL),

@@ -135,6 +135,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[DnsServer]:
     with DnsServer() as server:
         monkeypatch.setattr("registry.channels.mail_dns.Resolver", server.resolver)
         server.put("example.com", "TXT", '"v=spf1 include:relay.example -all"')
+        server.put("relay.example", "TXT", '"v=spf1 ip4:192.0.2.0/24 -all"')
         server.put("example.com", "MX", "10 mail.example.com.")
         server.put("_dmarc.example.com", "TXT", '"v=DMARC1; p=reject"')
         server.put("relay1._domainkey.example.com", "TXT", '"v=DKIM1; k=rsa; p=MIGf"')

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from email import message_from_bytes, policy
+from functools import partial
 
 import pytest
 
-from tests.channels.dns_server import DnsServer
+from registry.channels.mail_dns import look_up_mail_dns
+from registry.cli import doctor_senders
+from tests.channels.dns_server import SILENCE, DnsServer
 from tests.channels.resend_missteps import refusal
 from tests.channels.resend_server import ResendServer
 from tests.channels.scripted_server import ScriptedServer
@@ -162,6 +165,61 @@ def test_the_records_of_every_domain_that_is_sent_from_are_looked_at(
     sqlite_terminal.environ["REGISTRY_BOUNCE_ADDRESS"] = ""
     told = said_of(sqlite_terminal, "SPF", *selectors, exit_code=1)
     assert [grade for grade, _ in told] == ["ok", "wrong"]
+
+
+@pytest.mark.parametrize(
+    ("record", "grade", "words", "remedy"),
+    [
+        ("v=spf1 -all", "wrong", "It names no server that may send.", "as its operator tells you"),
+        (
+            "v=spf1 ipv4:192.0.2.1 -all",
+            "wrong",
+            "ipv4:192.0.2.1 in the record of own.example is nothing that SPF knows: receivers take the whole record"
+            " for an error, and nobody for named.",
+            "v=spf1 ip4:192.0.2.1",
+        ),
+        (
+            "v=spf1 include:gone.example -all",
+            "wrong",
+            "leads to no SPF record, or to several: receivers",
+            "Correct that",
+        ),
+        ("v=spf1 include:own.example -all", "wrong", "leads back to where it comes from: receivers", "Take that out."),
+        ("v=spf1" + " mx" * 11, "wrong", "From mx in the record of own.example on it needs more than 10", "by ip4:"),
+        ("v=spf1 +all", "warn", "+all in the record of own.example lets everybody send", "-all or ~all"),
+        ("v=spf1 include:mute.example -all", "note", "No name server answers for include:mute.example", ""),
+        ("v=spf1 include:relay.example -all", "ok", "own.example says v=spf1 include:relay.example -all.", ""),
+    ],
+)
+def test_an_spf_record_that_does_not_do_is_told_with_what_to_do(
+    sqlite_terminal: Terminal,
+    mail: MailServer,
+    names: DnsServer,
+    monkeypatch: pytest.MonkeyPatch,
+    record: str,
+    grade: str,
+    words: str,
+    remedy: str,
+) -> None:
+    monkeypatch.setattr(doctor_senders, "look_up_mail_dns", partial(look_up_mail_dns, lifetime_seconds=0.5))
+    names.put("own.example", "TXT", f'"{record}"')
+    names.put("own.example", "MX", "10 mail.example.com.")
+    names.misbehave("mute.example", SILENCE)
+    live(sqlite_terminal, mail, REGISTRY_BOUNCE_ADDRESS="bounces@own.example")
+    found = findings(sqlite_terminal, exit_code=1 if grade == "wrong" else 0)["SPF"]
+    assert (found["grade"], words in found["says"]) == (grade, True), found
+    assert found["says"].startswith(f"own.example says {record}.")
+    assert remedy in found["remedy"]
+    assert bool(remedy) == bool(found["remedy"])
+
+
+def test_a_key_that_receivers_cannot_read_is_wrong(
+    sqlite_terminal: Terminal, mail: MailServer, names: DnsServer
+) -> None:
+    names.put("relay2._domainkey.example.com", "TXT", '"v=DKIM1; k=rsa; p=!!!"')
+    live(sqlite_terminal, mail)
+    told = said_of(sqlite_terminal, "DKIM", "--dkim-selector", "relay2", exit_code=1)
+    assert told == [("wrong", "the record of relay2._domainkey.example.com is malformed: v=DKIM1; k=rsa; p=!!!.")]
 
 
 def test_of_one_domain_every_selector_must_have_a_key(
