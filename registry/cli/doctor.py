@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import click
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -23,10 +23,12 @@ from registry.domain.deliveries import SENDABLE_STATES, DeliveryState
 from registry.domain.errors import RegistryError
 from registry.domain.notice_life import NoticeState
 from registry.domain.terms import Terms
+from registry.steps.errors import TermsUnreadable
 from registry.steps.installation import is_same_base_url
 from registry.steps.lookup import list_running_customers, read_facts
 from registry.steps.tasks import count_open_tasks
-from registry.tables import Customer, Delivery, Installation, Notice, Publisher, Statement, Subscription
+from registry.tables import Address, Customer, Delivery, Installation, Notice, Publisher, Statement, Subscription
+from registry.tables.audience import suppresses
 from registry.tables.engine import reading
 from registry.wiring import Wiring
 from registry.worker import STALLED_AFTER
@@ -259,13 +261,23 @@ def _deliveries(session: Session, now: datetime) -> Iterator[Finding]:
 def _customers(session: Session, now: datetime) -> Iterator[Finding]:
     for publisher in session.scalars(select(Publisher).order_by(Publisher.slug)):
         terms: Terms = read_facts(session, publisher).notice
-        running = {row.id: row for row, _ in list_running_customers(session, publisher, terms, now)}
+        try:
+            running = {row.id: row for row, _ in list_running_customers(session, publisher, terms, now)}
+        except TermsUnreadable as error:
+            whose = f"{error.params['customer']} at {publisher.slug}"
+            says = f"the terms of {whose} cannot be read, and nothing is announced."
+            yield Finding("Customers", Grade.WRONG, says, "Set them anew: under Customers, or by `registry apply`.")
+            continue
         reached = set(
             session.scalars(
-                select(Subscription.customer_id).where(
+                select(Subscription.customer_id)
+                .join(Address, Address.id == Subscription.address_id)
+                .where(
                     Subscription.publisher_id == publisher.id,
                     Subscription.confirmed_at.is_not(None),
                     Subscription.ended_at.is_(None),
+                    Address.value.is_not(None),
+                    ~exists().where(suppresses()),
                 )
             )
         )
@@ -276,7 +288,8 @@ def _customers(session: Session, now: datetime) -> Iterator[Finding]:
                 "Customers",
                 Grade.WRONG,
                 f"of {publisher.slug}, nobody can be told: {named}. Each would hold every notice.",
-                f"`registry customer contact-add {unreached[0].key} EMAIL --publisher {publisher.slug}`.",
+                f"`registry customer contact-add {unreached[0].key} EMAIL --publisher {publisher.slug}`. Contacts that "
+                f"are written to no more: `registry suppression list --publisher {publisher.slug}`.",
             )
 
 

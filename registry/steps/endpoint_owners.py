@@ -1,17 +1,18 @@
 """Whoever answers for an endpoint is written to once letters to it have failed for seven days.
 
 Once for each line of failures. A letter that is called off while it waits is none of them: what nobody tries any more
-does not fail.
+does not fail. An owner whom nobody may write to is not told, and that is a task for the team.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
 from sqlalchemy import ColumnElement, case, exists, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState
 from registry.domain.vocabulary import Audience, ServiceLetterKind
@@ -20,7 +21,9 @@ from registry.steps.addresses import add_follower
 from registry.steps.letterhead import Letterhead
 from registry.steps.record import WORKER, record_event
 from registry.steps.service_letters import add_service_delivery, freeze_service_letter
-from registry.tables import Address, Attempt, Customer, Delivery, Endpoint, Publisher, Subscription
+from registry.steps.tasks import TaskKind, open_task
+from registry.tables import Address, Attempt, Customer, Delivery, Endpoint, Publisher, Subscription, Suppression, Task
+from registry.tables.audience import suppresses
 
 TOLD_AFTER: Final = timedelta(days=7)
 LONGEST_ANSWER_TOLD: Final = 200
@@ -32,32 +35,45 @@ _STILL_OWED: Final = (
 """States of a letter that an endpoint was to take and has not: it waits, or its tries are spent."""
 
 
+class WhyNotTold(StrEnum):
+    """Why the owner of an endpoint is not written to."""
+
+    SUPPRESSED = "suppressed"
+    """The address stands on the suppression list."""
+    ERASED = "erased"
+    """The address is on record no more."""
+
+
 def tell_owners(session: Session, now: datetime, letterhead: Letterhead) -> int:
     """Write to the owners of endpoints that have failed without a break for seven days; return how many.
 
     For so long a letter that is still wanted was not taken, and no other either: one that was withdrawn after its first
     try says nothing of the days since. Each owner is told once, until the endpoint works again and a new line of
-    failures begins. One whose address was erased cannot be told.
+    failures begins. One whose address is suppressed or was erased is not told, which is on record and a task once; it
+    is told after all should the suppression be lifted.
     """
-    owner = aliased(Address)
     failing = session.execute(
         select(Endpoint, Address)
         .join(Address, Address.id == Endpoint.address_id)
-        .join(owner, owner.id == Endpoint.owner_address_id)
         .where(
             Endpoint.failing_since <= now - TOLD_AFTER,
             Endpoint.owner_told_at.is_(None),
             Endpoint.ended_at.is_(None),
             Address.value.is_not(None),
-            owner.value.is_not(None),
             _has_owed_a_letter(now),
         )
         .order_by(Endpoint.address_id)
         .with_for_update(of=Endpoint, skip_locked=True)
     ).all()
+    told = 0
     for endpoint, address in failing:
-        _tell(session, now, letterhead, endpoint, address)
-    return len(failing)
+        why = _why_not_told(session, endpoint)
+        if why is None:
+            _tell(session, now, letterhead, endpoint, address)
+            told += 1
+        else:
+            _note_not_told(session, now, endpoint, why)
+    return told
 
 
 def _has_owed_a_letter(now: datetime) -> ColumnElement[bool]:
@@ -116,6 +132,46 @@ def _tell(session: Session, now: datetime, letterhead: Letterhead, endpoint: End
         subject=("endpoint", str(address.id)),
         publisher_id=publisher.id,
         failing_since=facts.failing_since.isoformat(),
+    )
+
+
+def _why_not_told(session: Session, endpoint: Endpoint) -> WhyNotTold | None:
+    owner = session.get_one(Address, endpoint.owner_address_id)
+    if owner.value is None:
+        return WhyNotTold.ERASED
+    found = select(Suppression.id).join(Address, suppresses()).where(Address.id == owner.id)
+    return WhyNotTold.SUPPRESSED if session.scalar(found) is not None else None
+
+
+def _note_not_told(session: Session, now: datetime, endpoint: Endpoint, why: WhyNotTold) -> None:
+    """Put on record that an owner was not told, and open a task; once for each owner in a line of failures."""
+    subject = ("endpoint", str(endpoint.address_id))
+    owner, failing_since = endpoint.owner_address_id, (endpoint.failing_since or now).isoformat()
+    noted = session.scalars(
+        select(Task.facts).where(Task.kind == TaskKind.OWNER_NOT_TOLD.value, Task.subject == subject[1])
+    )
+    if any((facts.get("owner"), facts.get("failing_since")) == (owner, failing_since) for facts in noted):
+        return
+    record_event(
+        session,
+        now,
+        WORKER,
+        "endpoint.owner_not_told",
+        subject=subject,
+        publisher_id=endpoint.publisher_id,
+        failing_since=failing_since,
+        because=why.value,
+    )
+    open_task(
+        session,
+        now,
+        TaskKind.OWNER_NOT_TOLD,
+        subject=subject,
+        publisher_id=endpoint.publisher_id,
+        endpoint=endpoint.address_id,
+        owner=owner,
+        failing_since=failing_since,
+        why=why.value,
     )
 
 

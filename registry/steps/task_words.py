@@ -195,6 +195,14 @@ def _mend_mail(publisher: str, facts: Facts) -> str:
     )
 
 
+def _say_owner_not_told(publisher: str, facts: Facts) -> str:
+    why = "that address was erased" if facts.get("why") == "erased" else "nobody may write to that address"
+    return (
+        f"Endpoint {facts.get('endpoint')} of {publisher} has failed for a week, and whoever answers for it was not "
+        f"told: {why}."
+    )
+
+
 _SENTENCES: Final[dict[str, Callable[[str, Facts], str]]] = {
     TaskKind.CUSTOMER_NOT_REACHED: _say_unreached,
     TaskKind.CUSTOMER_NOT_TOLD: _say_untold,
@@ -208,6 +216,7 @@ _SENTENCES: Final[dict[str, Callable[[str, Facts], str]]] = {
     TaskKind.RECIPIENTS_MISSING: _say_missing,
     TaskKind.ADDRESS_FAILS: _say_own_address,
     TaskKind.MAIL_TO_READ: _say_mail,
+    TaskKind.OWNER_NOT_TOLD: _say_owner_not_told,
 }
 _REMEDIES: Final[dict[str, Callable[[str, Facts], str]]] = {
     TaskKind.CUSTOMER_NOT_REACHED: _mend_unreached,
@@ -235,6 +244,10 @@ _REMEDIES: Final[dict[str, Callable[[str, Facts], str]]] = {
         else "Mend the mailbox, or name another contact in the registry file; until then objections are read by nobody."
     ),
     TaskKind.MAIL_TO_READ: _mend_mail,
+    TaskKind.OWNER_NOT_TOLD: lambda publisher, facts: (
+        f"Name another owner, who is told within the hour (registry endpoint owner {facts.get('endpoint')} EMAIL "
+        f"--publisher {publisher}), or tell whoever runs it by other means, and close the task."
+    ),
     TaskKind.RECIPIENTS_MISSING: lambda publisher, facts: (
         "Find out what took them away (a restored backup, rows deleted by hand), and close the task with it."
     ),

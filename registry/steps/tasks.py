@@ -41,6 +41,7 @@ class TaskKind(StrEnum):
     RECIPIENTS_MISSING = "recipients_missing"
     ADDRESS_FAILS = "address_fails"
     MAIL_TO_READ = "mail_to_read"
+    OWNER_NOT_TOLD = "owner_not_told"
 
 
 CLOSE_BY_THEMSELVES: Final = frozenset(

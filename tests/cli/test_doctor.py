@@ -12,13 +12,14 @@ from sqlalchemy import Engine, update
 from registry.channels.mail_dns import look_up_mail_dns
 from registry.cli import doctor_senders
 from registry.steps.tasks import open_task
-from registry.tables import Delivery, Installation, Notice
+from registry.tables import Address, Delivery, Installation, Notice
 from registry.tables.engine import writing
 from tests.channels.dns_server import SILENCE, DnsServer
 from tests.channels.scripted_server import ScriptedServer
 from tests.channels.smtp_server import MailServer
 from tests.cli.conftest import LIST, Terminal, environ_for
 from tests.cli.doctor_cast import findings, live, said_of
+from tests.unreadable_terms import spoil_terms
 
 OF = ("--publisher", "antopsis")
 
@@ -179,6 +180,36 @@ def test_the_doctor_names_customers_nobody_can_be_told_for(sqlite_terminal: Term
     found = findings(sqlite_terminal)["Customers"]
     assert "bremen" in found["says"]
     assert "registry customer contact-add bremen EMAIL --publisher antopsis" in found["remedy"]
+
+
+def test_a_customer_whose_only_contact_is_not_written_to_counts_as_not_told(terminal: Terminal, engine: Engine) -> None:
+    terminal.apply(LIST)
+    assert "Customers" not in findings(terminal)
+    terminal.run("suppression", "add", "privacy@hanoi.example", *OF)
+    found = findings(terminal)["Customers"]
+    assert found["says"] == "of antopsis, nobody can be told: hanoi. Each would hold every notice."
+    assert "registry suppression list --publisher antopsis" in found["remedy"]
+    terminal.run("customer", "contact-add", "hanoi", "second@hanoi.example", *OF)
+    assert "Customers" not in findings(terminal)
+    with writing(engine) as session:
+        session.execute(update(Address).where(Address.value == "second@hanoi.example").values(value=None))
+    assert "hanoi" in findings(terminal)["Customers"]["says"]
+
+
+def test_terms_that_cannot_be_read_are_named_and_everything_else_is_examined(
+    terminal: Terminal, engine: Engine
+) -> None:
+    terminal.apply(LIST)
+    terminal.apply(LIST.replace("antopsis", "zenopsis").replace("key: hanoi", "key: saigon"))
+    terminal.run("customer", "add", "mute", "--publisher", "zenopsis", "--name", "Mute AG")
+    spoil_terms(engine, "hanoi")
+    found = findings(terminal)
+    assert (found["Database"]["grade"], found["Tasks"]["grade"]) == ("ok", "ok")
+    said = said_of(terminal, "Customers", exit_code=1)
+    assert said == [
+        ("wrong", "the terms of hanoi at antopsis cannot be read, and nothing is announced."),
+        ("wrong", "of zenopsis, nobody can be told: mute. Each would hold every notice."),
+    ]
 
 
 def test_the_doctor_examines_a_database_it_cannot_reach(tmp_path: Path) -> None:

@@ -8,11 +8,16 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from registry.domain.vocabulary import ChannelKind
+from registry.steps.change_owner import change_owner
 from registry.steps.endpoint_owners import tell_owners
 from registry.steps.endpoint_results import note_endpoint_result
-from registry.tables import Address, Attempt, Delivery, Letter, Subscription
+from registry.steps.lookup import get_publisher
+from registry.steps.task_words import say_remedy, say_task
+from registry.steps.tasks import TaskKind, close_task_by_hand
+from registry.tables import Address, Attempt, Delivery, Letter, Subscription, Suppression
 from tests.channels.http_receiver import BAD_GATEWAY, OK, HttpReceiver, Reply
 from tests.channels.smtp_server import MailServer
+from tests.steps.bounce_cast import tasks
 from tests.steps.post_office import (
     add_followers,
     change,
@@ -21,9 +26,10 @@ from tests.steps.post_office import (
     events,
     send,
     states_of,
+    suppress,
 )
 from tests.steps.web_cast import OWNER, add, announce_by_web, bremen, connect, delivery_at, endpoint_of, probe, verify
-from tests.world import World, antopsis, letters_to, text_of, utc
+from tests.world import ANNA, World, antopsis, letters_to, text_of, utc
 
 GONE = Reply(410, "gone")
 NO_SERVICE = Reply(404, "no_service", {"Content-Type": "text/html"})
@@ -190,6 +196,84 @@ def test_an_owner_who_follows_is_told_by_that_and_asked_for_nothing(
         assert tell_owners(session, world.at, world.wiring.letterhead) == 1
     assert send(world)["accepted"] == 1
     assert len(letters_about_the_endpoint(mail_server)) == 1
+
+
+def test_an_owner_whom_nobody_may_write_to_is_not_told_and_a_task_says_so_once(
+    world: World, receiver: HttpReceiver, mail_server: MailServer
+) -> None:
+    number = announce_by_web(world, receiver, customers="", customer=None)
+    receiver.always(BAD_GATEWAY)
+    began = world.at
+    world.tick()
+    suppress(world, OWNER)
+    for later in (WEEK, WEEK + timedelta(hours=1)):
+        world.at = began + later
+        world.tick()
+    assert letters_about_the_endpoint(mail_server) == []
+    assert endpoint_of(world, number).owner_told_at is None
+    assert events(world, "endpoint.owner_told") == []
+    (event,) = events(world, "endpoint.owner_not_told")
+    assert event.payload == {"failing_since": began.isoformat(), "because": "suppressed"}
+    (task,) = tasks(world, TaskKind.OWNER_NOT_TOLD)
+    said = say_task(task.kind, "antopsis", task.facts)
+    assert said.startswith(f"Endpoint {number} of antopsis has failed for a week")
+    assert f"registry endpoint owner {number} EMAIL" in say_remedy(task.kind, "antopsis", task.facts)
+    with world.writing() as session:
+        close_task_by_hand(session, world.at, task.id, ANNA, "They know.")
+    world.at += timedelta(hours=1)
+    world.tick()
+    assert len(tasks(world, TaskKind.OWNER_NOT_TOLD)) == 1, "it is said once in a line of failures"
+
+
+def test_an_owner_who_could_not_be_told_is_told_once_the_suppression_is_lifted(
+    world: World, receiver: HttpReceiver, mail_server: MailServer
+) -> None:
+    number = announce_by_web(world, receiver, customers="", customer=None)
+    receiver.always(BAD_GATEWAY)
+    world.tick()
+    suppress(world, OWNER)
+    world.at += WEEK
+    world.tick()
+    with world.writing() as session:
+        session.execute(delete(Suppression))
+    world.at += timedelta(hours=1)
+    world.tick()
+    assert len(letters_about_the_endpoint(mail_server)) == 1
+    assert endpoint_of(world, number).owner_told_at == world.at
+    assert len(events(world, "endpoint.owner_told")) == 1
+
+
+def test_each_owner_who_is_not_told_is_said_and_the_next_line_of_failures_anew(
+    world: World, receiver: HttpReceiver
+) -> None:
+    number = announce_by_web(world, receiver, customers="", customer=None)
+    receiver.always(BAD_GATEWAY)
+    world.tick()
+    world.at += WEEK
+    with world.writing() as session:
+        owner = session.get_one(Address, endpoint_of(world, number).owner_address_id)
+        session.execute(update(Address).where(Address.id == owner.id).values(value=None))
+
+    def told() -> list[str]:
+        with world.writing() as session:
+            assert tell_owners(session, world.at, world.wiring.letterhead) == 0
+        return [event.payload["because"] for event in events(world, "endpoint.owner_not_told")]
+
+    assert told() == ["erased"]
+    suppress(world, "next@bremen.example")
+    with world.writing() as session:
+        change_owner(session, world.at, get_publisher(session, "antopsis"), number, "next@bremen.example", ANNA)
+    assert told() == told() == ["erased", "suppressed"]
+    assert [task.facts["why"] for task in tasks(world, TaskKind.OWNER_NOT_TOLD)] == ["suppressed"]
+    with world.writing() as session:
+        note_endpoint_result(session, world.at, number, True)
+    world.at += timedelta(minutes=1)
+    with world.writing() as session:
+        note_endpoint_result(session, world.at, number, False)
+        session.execute(update(Attempt).values(finished_at=world.at))
+    world.at += WEEK
+    assert told() == told() == ["erased", "suppressed", "suppressed"]
+    assert len(tasks(world, TaskKind.OWNER_NOT_TOLD)) == 1
 
 
 def test_an_endpoint_that_has_ended_is_told_of_no_more(world: World, receiver: HttpReceiver) -> None:

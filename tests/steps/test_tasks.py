@@ -155,6 +155,7 @@ FACTS: dict[str, Any] = {
     "said": "550 No such user here",
     "reason": "no_report",
     "mail": 7,
+    "endpoint": 17,
 }
 
 

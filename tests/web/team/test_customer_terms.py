@@ -24,6 +24,7 @@ def test_terms_of_its_own_count_from_now_on_and_stand_in_its_history(team: Team)
     assert terms_of(team).days == 60
     seen = words_of(team.sign_in(VERA).get(BREMEN).text)
     assert "60 days its own the publisher’s: 30 days" in seen
+    assert "Language English (en)" in seen
     assert "Is deemed to have received it after 5 days (§ 9)" in seen
     assert "Days of notice: as the publisher’s → 60 days" in seen
     assert save(team).status_code == 303

@@ -135,7 +135,9 @@ def test_the_page_shows_the_notices_it_stands_in_and_the_last_letter(light_team:
     number = light_team.site.world.announce(antopsis(helsinki=True))
     quick_tick(light_team.site.world)
     seen = words_of(light_team.sign_in(EDDA).get(BREMEN).text)
-    assert f"Announcement of {number} : accepted" in seen
+    # Its letter lies in the outbox: no server accepted it.
+    assert f"Announcement of {number} : written, not sent" in seen
+    assert "accepted" not in seen
     assert f"{number} announced" in seen
     assert "waiting it begins with the receipt" in seen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from sqlalchemy import insert, select
 
 from registry.domain.deliveries import DeliveryState, SkipReason
 from registry.steps.settle_delivery import DeliveryNote
-from registry.tables import Address, Attempt, Delivery, Letter, Statement, Subscription
+from registry.tables import Address, Attempt, Delivery, Installation, Letter, Statement, Subscription
 from registry.web.team import delivery_words
 from tests.channels.smtp_server import MailServer
 from tests.web.colleagues import ARNO, EDDA, VERA, ZOE, Team
@@ -147,6 +148,25 @@ def test_what_lies_in_the_outbox_is_called_not_sent(light_team: Team) -> None:
     assert "3 of 3 letters written to the outbox, not sent" in said
     assert "accepted by the recipients" not in said
     assert "written, not sent" in said
+
+
+@pytest.mark.parametrize("is_demo", [False, True], ids=["installation", "demonstration"])
+def test_every_screen_says_the_same_of_what_the_outbox_starts(light_team: Team, is_demo: bool) -> None:
+    world = light_team.site.world
+    with world.writing() as session:
+        session.scalars(select(Installation)).one().is_demo = is_demo
+    announce(light_team)
+    quick_tick(world)
+    edda = light_team.sign_in(EDDA)
+    one = re.findall(r"/team/antopsis/deliveries/\d+", edda.get(LIST).text)[0]
+    letter = re.findall(r"/team/antopsis/outbox/\d+", edda.get("/team/antopsis/outbox/").text)[0]
+    for path in (LIST, one, "/team/antopsis/outbox/", letter):
+        page = edda.get(path).text
+        assert ("as received all the same, for this is a demonstration" in words_of(page)) is is_demo, path
+        assert ("nobody’s period" in words_of(page)) is not is_demo, path
+        assert ('<aside class="demo"' in page) is is_demo, path
+    for path in ("/team/", "/team/account/", "/team/antopsis/", "/team/antopsis/notices/no-such"):
+        assert ('<aside class="demo"' in edda.get(path, follow_redirects=True).text) is is_demo, path
 
 
 def test_letters_that_need_attention_are_tried_once_more_by_an_editor(team: Team) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import insert, select
 
 from registry.steps.lookup import get_publisher
@@ -54,10 +56,17 @@ def test_followers_are_shown_with_what_they_are_told_and_the_last_letter(light_t
     quick_tick(light_team.site.world)
     edda = light_team.sign_in(EDDA)
     seen = words_of(edda.get(LIST).text)
-    assert f"{PIA} en confirmed since 30 September 2026" in seen
+    assert f"{PIA} English confirmed since 30 September 2026" in seen
     assert "streaming places" in seen
+    # Its letter lies in the outbox: no server accepted it.
+    assert ": written, not sent" in seen
+    assert "accepted" not in seen
+    (number,) = re.findall(rf'href="{LIST}(\d+)"', edda.get(LIST).text)
+    one = words_of(edda.get(f"{LIST}{number}").text)
+    assert ": written, not sent" in one
+    assert "Language English" in one
     assert "unsure" not in seen
-    assert "unsure@reader.example en not confirmed" in words_of(edda.get(f"{LIST}?state=waiting").text)
+    assert "unsure@reader.example English not confirmed" in words_of(edda.get(f"{LIST}?state=waiting").text)
     assert "dpo@bremen.example" not in edda.get(f"{LIST}?state=any").text
     masked = light_team.sign_in(VERA).get(LIST).text
     assert PIA not in masked

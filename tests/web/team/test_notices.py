@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from registry.queries.notice_holds import count_holding
 from registry.queries.notice_page import list_authors, load_customers
 from registry.steps.lookup import get_notice, get_publisher
@@ -283,12 +285,40 @@ def test_a_date_that_became_too_early_is_said_before_it_is_refused(light_team: T
     number = draft(light_team.sign_in(EDDA))
     arno = light_team.sign_in(ARNO)
     assert "Publish it</button>" in arno.get(f"{NOTICES}/{number}/publish").text
+    assert "cannot be published" not in arno.get(f"{NOTICES}/{number}").text
     light_team.site.world.at = utc("2026-10-03 10:00")
     page = arno.get(f"{NOTICES}/{number}/publish").text
     assert "It cannot be published with this date. 16 November 2026 is too early by now." in words_of(page)
     assert "Publish it</button>" not in page
+    assert "approvals anew" not in page, "none is required"
     light_team.site.world.at = utc("2026-11-20 10:00")
     assert "16 November 2026 is over when it is announced." in words_of(arno.get(f"{NOTICES}/{number}/publish").text)
+
+
+@pytest.mark.parametrize("approvals", [0, 1])
+def test_a_date_that_became_too_early_is_said_from_the_draft_on(light_team: Team, approvals: int) -> None:
+    require_approvals(light_team, approvals)
+    edit_places(light_team)
+    edda = light_team.sign_in(EDDA)
+    number = draft(edda)
+    light_team.site.world.at = utc("2026-10-03 10:00")
+    too_early = (
+        "It cannot be published with this date. Monday, 16 November 2026 (2026-11-16), Europe/Berlin is too early for "
+        "Hanoi Streams Co. (hanoi): its 45 days of notice, counted in Asia/Ho_Chi_Minh, will not be over. The first date "
+        "that would do is Thursday, 19 November 2026 (2026-11-19), Europe/Berlin. Give it another date"
+    )
+    anew = ", which asks for its approvals anew." if approvals else " ."
+    for path in (f"{NOTICES}/{number}", f"{NOTICES}/{number}/submit"):
+        assert f"{too_early} {anew.strip()}" in words_of(edda.get(path).text), path
+    shown = words_of(said(edda, do(edda, number, "submit")))
+    assert "It cannot be published with its date: give it another one first." in shown
+    assert "An editor gives it another date" in shown
+    assert too_early in shown
+    assert "approver publishes it" not in shown
+    assert "can give" not in shown
+    vera = words_of(light_team.sign_in(VERA).get(f"{NOTICES}/{number}").text)
+    assert "An editor gives it another date." in vera
+    assert "Give it another date" not in vera
 
 
 def test_a_clock_is_told_by_its_last_day_and_in_the_days_it_counts(light_team: Team) -> None:

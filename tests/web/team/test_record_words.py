@@ -72,6 +72,15 @@ class TestWords:
         )
         assert show_value({"customer": "hanoi", "why": "not_taken"}) == "Customer: hanoi; Why: not taken"
 
+    def test_an_address_that_begins_a_sentence_is_left_as_it_is_written(self) -> None:
+        chose = "person.password_set"
+        assert say_act(chose, {"person": "anna@antopsis.example"}) == "anna@antopsis.example chose a first password"
+        assert say_act(chose, {}) == "Somebody chose a first password"
+        assert say_act("customer.received", {"customer": "hanoi"}).startswith("Hanoi received")
+
+    def test_a_letter_that_came_back_is_said_to_be_lost_and_why(self) -> None:
+        assert say_act("delivery.reported_bounced", {}) == "The letter was reported as lost: its address takes no mail"
+
     def test_every_sentence_can_be_said_of_nothing(self) -> None:
         for kind in SENTENCES:
             assert "{" not in say_act(kind, {})

@@ -51,6 +51,7 @@ def test_everybody_sees_the_settings_and_only_an_owner_is_offered_to_change_them
         assert answer.status_code == 200
         assert "support@antopsis.example" in answer.text
         assert (f'href="{AT}terms"' in answer.text) is offered
+        assert "Language English (en)" in words_of(answer.text)
     assert team.sign_in(ARNO).get(f"{AT}terms").status_code == 403
 
 
