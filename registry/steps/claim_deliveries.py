@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import cast
 from urllib.parse import urlsplit
 
-from sqlalchemy import Executable, Integer, Table, TextClause, bindparam, func, insert, select, text, update
+from sqlalchemy import Executable, Integer, Select, Table, TextClause, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Channel
@@ -102,7 +102,11 @@ def is_in(state: str) -> TextClause:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One claimed delivery: the row, the attempt's number and the fencing token; the rest is for the log."""
+    """One claimed delivery: the row, the attempt's number and the fencing token; the rest is for the log.
+
+    The attempt has the same token, and keeps it when the lease is lost, so `attempt_token` is said only where the
+    delivery has none: it is settled (`send_batches`).
+    """
 
     delivery_id: int
     publisher_id: int
@@ -110,6 +114,7 @@ class Lease:
     token: str
     channel: str
     notice: str | None = None
+    attempt_token: str | None = None
 
 
 def claim_deliveries(
@@ -324,7 +329,21 @@ def find_held(session: Session, lease: Lease) -> Delivery | None:
 
 
 def get_attempt(session: Session, lease: Lease) -> Attempt:
-    """Return the row of the attempt that the lease is for."""
-    return session.scalars(
-        select(Attempt).where(Attempt.delivery_id == lease.delivery_id, Attempt.n == lease.attempt_n)
-    ).one()
+    """Return the row of the attempt that a lease is for which holds. Raises `NoResultFound` (see `find_attempt`)."""
+    return session.scalars(_attempt_of(lease)).one()
+
+
+def find_attempt(session: Session, lease: Lease) -> Attempt | None:
+    """Return the row of the attempt that the lease is or was for; None where a backup was brought back since.
+
+    Its number may be another reader's letter then, and what was answered to the lost one says nothing of that.
+    """
+    return session.scalar(_attempt_of(lease))
+
+
+def _attempt_of(lease: Lease) -> Select[Attempt]:
+    return select(Attempt).where(
+        Attempt.delivery_id == lease.delivery_id,
+        Attempt.n == lease.attempt_n,
+        Attempt.token == lease.token,
+    )

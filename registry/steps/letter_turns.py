@@ -141,6 +141,7 @@ class LetterTurns:
         if taken is not None:
             answer, values["answered_at"] = taken.answer, taken.answered_at
             values |= {"taken_delivery": taken.lease.delivery_id, "taken_n": taken.lease.attempt_n}
+            values["taken_token"] = taken.lease.token
             values |= {"taken_provider_ref": answer.provider_ref, "taken_code": answer.code}
             values["taken_answer"] = answer.answer
         if beginning is not None:
@@ -213,9 +214,15 @@ def _settle(dialect_name: str) -> ReturningUpdate[int]:
 
 
 def _keep_answer() -> Update:
+    # By its token too: after a restore the same numbers may be another reader's letter. That what begins is this
+    # worker's own, its delivery's token tells.
     return (
         update(Attempt)
-        .where(Attempt.delivery_id == bindparam("taken_delivery"), Attempt.n == bindparam("taken_n"))
+        .where(
+            Attempt.delivery_id == bindparam("taken_delivery"),
+            Attempt.n == bindparam("taken_n"),
+            Attempt.token == bindparam("taken_token"),
+        )
         .values(
             finished_at=bindparam("answered_at"),
             code=bindparam("taken_code"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,10 +19,18 @@ from registry.steps.settle_delivery import (
     NOT_TRIED,
     DeliveryNote,
     accept,
+    find_taken,
     put_before_a_person,
     settle_ambiguous,
+    started_attempts,
 )
 from registry.tables import Attempt, Delivery
+
+SUSPECTS_APART: Final = timedelta(minutes=1)
+"""Between letters that were on the wire at once when their worker died: one by one they go out again, so that what
+ends it a second time tells which of them it was."""
+
+Leased = tuple[Delivery, Attempt]
 
 
 def recover_leases(session: Session, now: datetime) -> int:
@@ -30,46 +39,59 @@ def recover_leases(session: Session, now: datetime) -> int:
     A letter that is on record as taken counts for none: its worker died before it had settled it (`letter_turns`), and
     so it is settled here. Batches without an answer that nobody can ask for any more are ended along with that.
     Three crashes on one row, or a road that cannot be taken twice, and a person must look: nothing is dropped. A crash
-    is put down to the letter that its worker was at, not to the others of the batch, which merely waited for it.
+    is put down to each letter that its worker was at, since any may have ended it, and not to those that merely waited.
     """
+    # The attempts are locked as well: an answer that comes at this very moment would be written over (`letter_turns`).
     rows = session.execute(
         select(Delivery, Attempt)
         .join(Attempt, (Attempt.delivery_id == Delivery.id) & (Attempt.n == Delivery.attempt_count))
         .where(Delivery.state == DeliveryState.LEASED.value, Delivery.lease_until < lease_clock(session, now))
         .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
-        .with_for_update(of=Delivery, skip_locked=True, key_share=True)
+        .with_for_update(of=(Delivery, Attempt), skip_locked=True, key_share=True)
     ).all()
-    batches: dict[str, list[tuple[Delivery, Attempt]]] = {}
+    claims: dict[str, list[Leased]] = {}
     for delivery, attempt in rows:
         if attempt.answer_class == ACCEPTED:
             accept(session, now, delivery, attempt.finished_at or now)
         else:
-            batches.setdefault(attempt.token, []).append((delivery, attempt))
-    for batch in batches.values():
-        culprit = _find_culprit(batch)
-        for delivery, attempt in batch:
-            _take_back(session, now, delivery, attempt, is_culprit=delivery is culprit)
+            claims.setdefault(attempt.token, []).append((delivery, attempt))
+    for claimed in claims.values():
+        parcels = _find_parcels(claimed)
+        # Where none had begun, the first in turn was being made ready.
+        suspects = {parcel[0] for parcel in parcels} or {claimed[0][0].id}
+        places = {delivery_id: place for place, parcel in enumerate(parcels) for delivery_id in parcel}
+        for delivery, attempt in claimed:
+            delivery.due_at = now + places.get(delivery.id, 0) * SUSPECTS_APART
+            _take_back(session, now, delivery, attempt, is_suspect=delivery.id in suspects)
     session.flush()
     end_old_batches(session, now)
-    return sum(map(len, batches.values()))
+    return sum(map(len, claims.values()))
 
 
-def _find_culprit(batch: Sequence[tuple[Delivery, Attempt]]) -> Delivery:
-    """Return the letter that had begun, or else the first in turn: it was being made ready when its worker died."""
-    begun = (delivery for delivery, attempt in batch if attempt.send_started_at is not None)
-    return next(begun, batch[0][0])
+def _find_parcels(claimed: Sequence[Leased]) -> list[list[int]]:
+    """Return the deliveries of a claim that had begun, in turn: each by itself, or those that went in one request."""
+    parcels: dict[tuple[bool, int], list[int]] = {}
+    for delivery, attempt in claimed:
+        if attempt.send_started_at is not None:
+            parcel = (True, attempt.batch_id) if attempt.batch_id is not None else (False, delivery.id)
+            parcels.setdefault(parcel, []).append(delivery.id)
+    return list(parcels.values())
 
 
-def _take_back(session: Session, now: datetime, delivery: Delivery, attempt: Attempt, *, is_culprit: bool) -> None:
+def _take_back(session: Session, now: datetime, delivery: Delivery, attempt: Attempt, *, is_suspect: bool) -> None:
     has_begun = attempt.send_started_at is not None
-    delivery.crash_count += is_culprit
-    delivery.due_at = now
-    if is_culprit and delivery.crash_count >= MAX_CRASHES:
+    delivery.crash_count += is_suspect
+    taken = find_taken(started_attempts(session, delivery)) if delivery.attempt_count > 1 else None
+    if taken is not None:
+        # Its worker had lost the lease by the time the answer came, and the one that had it then died.
+        attempt.answer_class = AMBIGUOUS if has_begun else NOT_TRIED
+        accept(session, now, delivery, taken.finished_at or now)
+    elif is_suspect and delivery.crash_count >= MAX_CRASHES:
         attempt.answer_class = AMBIGUOUS if has_begun else NOT_TRIED
         put_before_a_person(session, now, delivery, DeliveryNote.CRASHED_REPEATEDLY)
     elif has_begun:
         attempt.answer_class = AMBIGUOUS
-        settle_ambiguous(session, now, delivery, attempt.channel, due_at=now, is_crash=True)
+        settle_ambiguous(session, now, delivery, attempt.channel, due_at=delivery.due_at, is_crash=True)
     else:
         release(session, now, delivery, attempt)
     record_event(

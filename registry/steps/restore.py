@@ -1,7 +1,8 @@
 """Bringing a backup back, into a database that holds nothing: all of it in one transaction, and with dispatch paused.
 
 What the original did after the backup was made is not known here. Letters that waited then may have gone out since, so
-they are marked, and none goes out before a person has looked (R32). Links that the original signed since must open
+they are marked, and none goes out before a person has looked (R32); but not those whose attempt says that they were
+taken before it, which nobody sends again (docs/decisions/0023). Links that the original signed since must open
 nothing here, since the numbers in them will be given to other rows, so a new key signs from now on. A session that was
 ended since would be open again, so all are ended, and the team signs in anew.
 """
@@ -16,7 +17,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, inspect, select, text
+from sqlalchemy import Connection, bindparam, func, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -28,8 +29,11 @@ from registry.steps.backup_file import BackupFile, Kind, Manifest, Progress, Tab
 from registry.steps.installation import is_same_base_url
 from registry.steps.keyring import LINK
 from registry.steps.record import Actor
-from registry.tables import Base, Delivery, Event, Installation, Notice, RingKey, SignIn
+from registry.steps.settle_delivery import ACCEPTED
+from registry.tables import Attempt, Base, Delivery, Event, Installation, Notice, RingKey, SignIn
 
+ANSWERED_AND_OPEN: Final = (DeliveryState.LEASED.value, DeliveryState.AMBIGUOUS.value)
+"""States in which a letter may still be whose attempt says already that it was taken."""
 BATCH: Final = 500
 """Rows in memory at a time."""
 LINK_SECRET_BYTES: Final = 32
@@ -51,8 +55,8 @@ class BackupDoesNotFit(RegistryError):
 class Letters:
     """What of the backup's letters was still to be sent.
 
-    `open` waited or were at a worker; `due` are those of them that were due by the restore, and so may have been sent
-    since the backup; `leased` were at a worker when it was made.
+    `open` waited or were at a worker; `due` are those of them that were due by the restore and not on record as taken,
+    and so may have been sent since the backup; `leased` were at a worker when it was made.
     """
 
     open: int = 0
@@ -125,10 +129,14 @@ class _Restoring:
         self.letters, self.notices = Letters(), Notices()
         self.same: tuple[bool, bool] | None = None
         self.newest_key = 0
+        self.may_be_answered: dict[int, bool] = {}
+        """Letters that are due and may have been taken already, by number; whether they are marked here alone."""
+        self.taken: set[int] = set()
         # Rows are looked at as the backup's release wrote them: these columns are as old as their tables.
         self.looks: Mapping[str, Callable[[dict[str, Any]], None]] = {
             Installation.__tablename__: self._pause,
             Delivery.__tablename__: self._look_at_delivery,
+            Attempt.__tablename__: self._look_at_attempt,
             Notice.__tablename__: self._look_at_notice,
             RingKey.__tablename__: self._look_at_key,
             SignIn.__tablename__: self._end_session,
@@ -143,6 +151,7 @@ class _Restoring:
             self._fill(facts)
         if self.same is None:
             raise self.backup.damaged("it holds no installation")
+        self._take_marks_back()
         self._go_on_counting()
         link_key = self._add_link_key()
         self._record(actor, link_key)
@@ -205,7 +214,21 @@ class _Restoring:
         if row["due_at"] <= self.now:
             # The original went on after the backup, nobody knows for how long.
             self.letters.due += 1
+            if row["state"] in ANSWERED_AND_OPEN:
+                self.may_be_answered[row["id"]] = not row["possible_duplicate"]
             row["possible_duplicate"] = True
+
+    def _look_at_attempt(self, row: dict[str, Any]) -> None:
+        if row["answer_class"] == ACCEPTED and row["delivery_id"] in self.may_be_answered:
+            self.taken.add(row["delivery_id"])
+
+    def _take_marks_back(self) -> None:
+        """Leave letters as they were that were taken before the backup, though their state had not followed yet."""
+        self.letters.due -= len(self.taken)
+        rows = sql_table(Delivery.__tablename__, {"id": Kind.INTEGER, "possible_duplicate": Kind.BOOLEAN})
+        unmark = update(rows).where(rows.c.id == bindparam("taken")).values(possible_duplicate=False)
+        if marked_here := [{"taken": each} for each in sorted(self.taken) if self.may_be_answered[each]]:
+            self.connection.execute(unmark, marked_here)
 
     def _look_at_notice(self, row: dict[str, Any]) -> None:
         is_published = row["state"] == NoticeState.PUBLISHED.value

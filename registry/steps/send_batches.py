@@ -37,7 +37,12 @@ _MAY_BE_REPEATED: Final = [
 ]
 _ATTEMPTS = cast(Table, Attempt.__table__)
 _DELIVERIES = cast(Table, Delivery.__table__)
-_ONE_ATTEMPT = (_ATTEMPTS.c.delivery_id == bindparam("of_delivery"), _ATTEMPTS.c.n == bindparam("of_n"))
+# By the token too: after a restore the same numbers may be another reader's letter.
+_ONE_ATTEMPT = (
+    _ATTEMPTS.c.delivery_id == bindparam("of_delivery"),
+    _ATTEMPTS.c.n == bindparam("of_n"),
+    _ATTEMPTS.c.token == bindparam("of_token"),
+)
 _BEGIN = (
     update(_ATTEMPTS)
     .where(*_ONE_ATTEMPT)
@@ -91,6 +96,7 @@ def _put_on_record(session: Session, now: datetime, batch_id: int, letters: Sequ
         {
             "of_delivery": lease.delivery_id,
             "of_n": lease.attempt_n,
+            "of_token": lease.token,
             "at": now,
             "bytes_sha256": sha256,
             "batch": batch_id,
@@ -122,6 +128,7 @@ def settle_accepted(session: Session, at: datetime, taken: Sequence[tuple[Lease,
             {
                 "of_delivery": lease.delivery_id,
                 "of_n": lease.attempt_n,
+                "of_token": lease.attempt_token or lease.token,
                 "at": at,
                 "said_code": answer.code,
                 "said": answer.answer,
@@ -227,14 +234,27 @@ def claim_batch_again(session: Session, now: datetime, channel: Channel, dispatc
         .values(possible_duplicate=True, note=None)
         .execution_options(synchronize_session=False)
     )
-    going = [
-        (leases.get(each.id) or Lease(each.id, each.publisher_id, each.attempt_count, SETTLED, channel.kind), sha256)
-        for each, sha256 in members
-    ]
+    leases |= _stand_in_leases(session, channel, [each.id for each, _ in members if each.id not in leases])
+    going = [(leases[each.id], sha256) for each, sha256 in members]
     _put_on_record(session, now, batch.id, going)
     return Parcel(
         tuple(ReadyLetter(lease, envelopes[lease.delivery_id], is_plain=True) for lease, _ in going), batch.key
     )
+
+
+def _stand_in_leases(session: Session, channel: Channel, ids: Sequence[int]) -> dict[int, Lease]:
+    """Return, by delivery, what stands for the lease of each letter that is settled already."""
+    if not ids:
+        return {}
+    rows = session.execute(
+        select(Delivery.id, Delivery.publisher_id, Attempt.n, Attempt.token)
+        .join(Attempt, (Attempt.delivery_id == Delivery.id) & (Attempt.n == Delivery.attempt_count))
+        .where(Delivery.id.in_(ids))
+    )
+    return {
+        delivery_id: Lease(delivery_id, publisher_id, n, SETTLED, channel.kind, attempt_token=token)
+        for delivery_id, publisher_id, n, token in rows
+    }
 
 
 def _is_kept_back(session: Session, members: Sequence[tuple[Delivery, str]], mail_only_to: tuple[str, ...]) -> bool:

@@ -24,7 +24,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Accepted, Answer
-from registry.steps.claim_deliveries import Lease, find_held, get_attempt, release_leases
+from registry.steps.claim_deliveries import Lease, find_attempt, find_held, release_leases
 from registry.steps.delivery_log import DeliveryLog
 from registry.steps.dispatch import Dispatch
 from registry.steps.lanes import Answered, Lane, Parcel, ReadyLetter
@@ -368,7 +368,10 @@ class Run:
 
     def _settle_one(self, session: Session, lease: Lease, answer: Answer, answered: Answered) -> str | None:
         delivery = find_held(session, lease)
-        attempt = get_attempt(session, lease)
+        attempt = find_attempt(session, lease)
+        if attempt is None:
+            # A backup was brought back meanwhile: whatever has these numbers now is not what was answered.
+            return None
         if delivery is None:
             # The lease ran out meanwhile. What the server said stays on record, and whoever holds the row now heeds it.
             record_answer(attempt, answer, answered.answered_at)

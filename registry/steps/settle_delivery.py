@@ -76,6 +76,11 @@ def may_have_arrived(started: Iterable[Attempt]) -> bool:
     return bool(_unclear(started))
 
 
+def find_taken(started: Iterable[Attempt]) -> Attempt | None:
+    """Return the first of these attempts that the other side took."""
+    return next((attempt for attempt in started if attempt.answer_class == ACCEPTED), None)
+
+
 def _unclear(started: Iterable[Attempt]) -> list[Attempt]:
     return [attempt for attempt in started if attempt.answer_class not in CERTAINLY_NOT_TAKEN]
 
@@ -106,18 +111,25 @@ def settle_delivery(
     Accepted starts the clock of the customer it was for (R12). A refusal for now waits for its next try; after an
     earlier try that may have arrived the delivery stays ambiguous meanwhile. Where a repeat does no harm there are as
     many as refusals would have. `jitter` in [-1, 1] spreads retries.
+
+    Where an earlier try was accepted, and its answer came after its lease was lost, nothing that is said of this one
+    takes that back: the letter is there since then.
     """
     record_answer(attempt, answer, answered_at)
     session.flush()
     started = started_attempts(session, delivery)
+    taken = find_taken(started)
     match answer:
+        case _ if taken is not None:
+            accept(session, answered_at, delivery, taken.finished_at or answered_at)
         case Accepted():
             accept(session, answered_at, delivery, answered_at)
         case TemporaryFailure():
             since_first = answered_at - _began_at(started, answered_at)
             wait = next_try_after(channel_kind, len(started), jitter, answer.retry_after, waited=since_first)
             if wait is None:
-                exhaust(session, answered_at, delivery, DeliveryNote.TRIES_SPENT, code=answer.code)
+                note = DeliveryNote.MAY_HAVE_ARRIVED if may_have_arrived(started) else DeliveryNote.TRIES_SPENT
+                exhaust(session, answered_at, delivery, note, code=answer.code)
             else:
                 event = DeliveryEvent.LOSE_ANSWER if may_have_arrived(started) else DeliveryEvent.DEFER
                 move_delivery(delivery, event)

@@ -17,11 +17,12 @@ from registry.migrations import upgrade
 from registry.steps.backup_file import BackupDamaged, TableFacts, open_backup
 from registry.steps.installation import dispatch_pause, pause
 from registry.steps.keyring import load_keyring
+from registry.steps.plain_letters import PlainLetters
 from registry.steps.restore import BackupDoesNotFit, DatabaseNotEmpty, restore
 from registry.tables import Delivery, Event, Installation, Person, RingKey, SignIn
 from registry.tables.engine import reading, writing
 from tests.backups import Rows, bring_back, contents, count_rows, engine_of, forge, make_backup
-from tests.steps.post_office import announce_to, send
+from tests.steps.post_office import announce_to, change, delivery_to, send, states_of
 from tests.world import ANNA, BORIS, BREMEN, World, antopsis
 
 READERS = ["ada@reader.example", "bob@reader.example", "eve@reader.example"]
@@ -167,6 +168,27 @@ def test_what_was_due_by_the_restore_is_marked_and_what_was_not_is_not(
         marked = session.scalars(select(Delivery.id).where(Delivery.possible_duplicate)).all()
         assert len(marked) == 2
         assert number not in marked
+
+
+def test_what_was_taken_before_the_backup_is_not_marked_though_its_state_had_not_followed(
+    sqlite_world: World, target_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody sends it again: neither what its worker was about to settle, nor what it heard of too late."""
+    world, (_, bob, eve) = sqlite_world, READERS
+    announce_to(world, *READERS, "kim@reader.example", customers="")
+    monkeypatch.setattr(PlainLetters, "settle", lambda letters: None)
+    send(world, limit=3)
+    change(world, delivery_to(world, bob), state="ambiguous", token=None, lease_until=None)
+    change(world, delivery_to(world, eve), possible_duplicate=True)
+    assert list(states_of(world).values()) == ["leased", "ambiguous", "leased", "pending"]
+    made = make_backup(world, tmp_path / "registry.zip")
+    world.at += timedelta(hours=2)
+    restored = bring_back(made.path, target_url, world)
+    assert (restored.letters.open, restored.letters.due, restored.letters.leased) == (4, 1, 2)
+    with engine_of(target_url) as engine, reading(engine) as session:
+        rows = session.execute(select(Delivery.possible_duplicate).order_by(Delivery.id)).all()
+    # Eve's was marked before, for a reason of its own; Kim's may have gone out since the backup.
+    assert [is_marked for (is_marked,) in rows] == [False, False, True, True]
 
 
 def test_notices_whose_time_has_come_are_counted(sqlite_world: World, target_url: str, tmp_path: Path) -> None:

@@ -124,6 +124,21 @@ def test_after_five_days_a_contact_waits_for_a_person_and_a_follower_has_failed(
     assert mail_server.messages == []
 
 
+def test_tries_that_are_spent_after_one_that_may_have_arrived_do_not_say_that_none_did(
+    world: World, mail_server: MailServer
+) -> None:
+    announce_to(world, "ada@reader.example")
+    with ScriptedServer({"dot": [CUT, CUT]}) as server:
+        use_server(world, server.url)
+        assert send(world) == {"ambiguous": 2}
+    for address in (DPO, "ada@reader.example"):
+        mail_server.script(address, 452, "4.2.2 Over quota")
+    use_server(world, mail_server.url)
+    world.at += timedelta(days=6)
+    assert send(world) == {"needs_attention": 1, "failed": 1}
+    assert {delivery_to(world, address).note for address in (DPO, "ada@reader.example")} == {"may_have_arrived"}
+
+
 def test_while_the_server_is_down_everything_waits_and_afterwards_goes_out_once(
     world: World, mail_server: MailServer
 ) -> None:
