@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -39,6 +40,8 @@ CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 """The browser of these tests: the one without windows where it is here, the same engine at two thirds of the work."""
 BROWSER_TIMEOUT = 400
 """Seconds for one test in a browser. Some walk through every screen, which takes a busy machine more than a minute."""
+LONG_ONES = ("browser", "faults", "cli", "worker", "steps", "web")
+"""The folders whose tests come first, so that no process is still at a long one when the others have ended."""
 
 
 def pytest_collection_finish() -> None:
@@ -47,19 +50,28 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the browser tests in two processes, and skip them where there is no Chromium. CI never skips them.
+    """Say what comes first and what stays together, and skip browser tests without a Chromium. CI never skips them.
 
-    One would go on when the others have nothing left to do; with more, Chromium is in its own way.
+    The browser tests stay in two processes: one would go on when the others have nothing left to do; with more,
+    Chromium is in its own way. Of all other tests those of a file stay together: they ask the same of the database,
+    and begin with what one of them has made.
     """
     missing = CHROMIUM is None and os.environ.get("CI") != "true"
+    items.sort(key=_turn)
     for item in items:
         if item.get_closest_marker("browser") is None:
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
             continue
         of_the_workbench = item.path.name.startswith("test_workbench_")
         item.add_marker(pytest.mark.xdist_group("browser-workbench" if of_the_workbench else "browser"))
         item.add_marker(pytest.mark.timeout(BROWSER_TIMEOUT))
         if missing:
             item.add_marker(pytest.mark.skip(reason="no Chromium here; `make browser` says how to get it"))
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.location[0].split("/")[1:2]
+    return LONG_ONES.index(folder[0]) if folder and folder[0] in LONG_ONES else len(LONG_ONES)
 
 
 @pytest.fixture(scope="session")
@@ -87,16 +99,21 @@ def parts_made_once() -> Iterator[None]:
     """Let all installations of this process share what depends on the code alone, and the engine of a database.
 
     Thousands of tests make one: an engine keeps the SQL it has compiled, renderers keep their templates, and a list
-    that was compressed for one test is for every other that publishes the same one.
+    that was read or compressed for one test is for every other that applies or publishes the same one.
     """
     from registry import wiring
+    from registry.readers import registry_file
+    from registry.readers.yaml_values import read_yaml
     from registry.steps import artefacts
 
+    read_once = lru_cache(256)(read_yaml)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wiring, "make_engine", databases.make_reused_engine)
         for name in ("LetterRenderer", "PageRenderer"):
             patch.setattr(wiring, name, lru_cache(getattr(wiring, name)))
         patch.setattr(artefacts, "compress", lru_cache(1_024)(artefacts.compress))
+        # Each reader has values of its own, so that no test sees what another may have done to them.
+        patch.setattr(registry_file, "read_yaml", lambda data, name: deepcopy(read_once(data, name)))
         yield
 
 

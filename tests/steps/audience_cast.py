@@ -35,7 +35,8 @@ from registry.tables import (
     Subscription,
     Suppression,
 )
-from registry.tables.engine import make_engine, writing
+from registry.tables.engine import writing
+from tests.databases import make_reused_engine
 
 MONDAY = datetime(2026, 9, 7, 8, 0, tzinfo=UTC)
 """A Monday morning on which nothing else happens."""
@@ -148,7 +149,8 @@ class House:
 @contextmanager
 def open_house(database_url: str, approvals_required: int = 0) -> Iterator[House]:
     """A house in one writing session on a database, committed at the end."""
-    engine = make_engine(database_url)
+    # It keeps the SQL it has compiled; its connections go, for the next test's file is another.
+    engine = make_reused_engine(database_url)
     try:
         with writing(engine) as session:
             yield House(session, approvals_required)
