@@ -42,13 +42,20 @@ from registry.domain.vocabulary import ChannelKind
 from registry.log_lines import describe_error, log_to
 from registry.steps.installation import dispatch_pause
 from registry.steps.pacing import free_connections, renewed_by_heartbeat
-from registry.steps.sweep_slots import forget_other_sweeps, note_failure, note_success, take_this_slot
+from registry.steps.sweep_slots import (
+    IN_EVERY_WORKER,
+    forget_other_sweeps,
+    note_failure,
+    note_success,
+    take_this_slot,
+)
 from registry.steps.sweeps import Sweeping, list_sweeps
 from registry.steps.watch import HEARTBEAT_LATE_AFTER
 from registry.tables.engine import GIVES_UP_LOCKS, reading, writing
 from registry.wiring import Wiring
 
 __all__ = [
+    "IN_EVERY_WORKER",
     "LEFT_OUT",
     "SCHEDULE",
     "STALLED_AFTER",
@@ -91,9 +98,6 @@ SCHEDULE: Final[dict[str, tuple[timedelta, str]]] = {
 
 # `send` of a worker is by mail alone. On the one of `registry tick` all roads go, one after the other.
 LEFT_OUT: Final = {"send_effect": "the same as send; it is there so that one tick also sends what its effects say"}
-
-IN_EVERY_WORKER: Final = frozenset({"heartbeat", "send", "send_by_web", "ping"})
-"""Not done in turns: each worker lives and sends for itself, and the ping takes its own slot where all is well."""
 
 WAIT_FOR_OTHERS: Final = frozenset({"send", "send_by_web", "check_addresses"})
 """These rightly take as long as the other side does: a letter a quarter of an hour, and a long list for hours."""
@@ -244,9 +248,9 @@ def run_worker(
     pulse = Pulse()
     scheduler = _make_scheduler(job_store or MemoryJobStore())
     for name, (every, thread) in SCHEDULE.items():
-        sweep = sweeps[name]
+        sweep = _noted(wiring, name, sweeps[name])
         if name not in IN_EVERY_WORKER:
-            sweep = _for_all(wiring, name, every, sweep)
+            sweep = _in_turn(wiring, name, every, sweep)
         job = _make_job(name, sweep, pulse, standing, carriers.get(name, {}))
         trigger = IntervalTrigger(seconds=int(every.total_seconds()), timezone=UTC)
         scheduler.add_job(job, trigger, id=name, executor=thread, next_run_time=clock.now())
@@ -296,21 +300,25 @@ def _clear_up(wiring: Wiring) -> None:
             free_connections(session, clock.now())
 
 
-def _for_all(wiring: Wiring, name: str, every: timedelta, sweep: Callable[[], object]) -> Callable[[], object]:
-    """Let a sweep run only where this worker is the first to take its slot of time, and keep for all whether it fails.
+def _in_turn(wiring: Wiring, name: str, every: timedelta, sweep: Callable[[], object]) -> Callable[[], object]:
+    """Let a sweep run only where this worker is the first to take its slot of time.
 
     An embedded database has one worker, and every slot is its own.
     """
-
     engine = wiring.engine.execution_options(**GIVES_UP_LOCKS)
 
     def is_ours() -> bool:
         with writing(engine) as session:
             return take_this_slot(session, clock.now(), name, every)
 
+    return lambda: sweep() if wiring.uses_sqlite or is_ours() else None
+
+
+def _noted(wiring: Wiring, name: str, sweep: Callable[[], object]) -> Callable[[], object]:
+    """Keep for all whether a sweep fails."""
+    engine = wiring.engine.execution_options(**GIVES_UP_LOCKS)
+
     def run() -> object:
-        if not wiring.uses_sqlite and not is_ours():
-            return None
         try:
             did = sweep()
         except Exception:

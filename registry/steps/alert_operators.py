@@ -71,7 +71,7 @@ def send_ping(engine: Engine, clock: Callable[[], datetime], road: AlertRoad, is
     with writing(engine) as session:
         now = clock()
         beat_at = session.scalar(select(Installation.heartbeat_at))
-        if beat_at is None or now - beat_at > HEARTBEAT_LATE_AFTER:
+        if beat_at is None or abs(now - beat_at) > HEARTBEAT_LATE_AFTER:
             return False
         if is_any_failing(session):
             return False

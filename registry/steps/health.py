@@ -128,4 +128,4 @@ def _judge_scheduler(installation: Installation, now: datetime) -> tuple[Schedul
     # Two machines' clocks may differ a little. A beat from further ahead was made by a clock that was wrong, and would
     # pass for new until that time has come, whatever became of the scheduler.
     age = now - installation.heartbeat_at
-    return (SchedulerState.ALIVE if abs(age) <= HEARTBEAT_LATE_AFTER else SchedulerState.LATE), max(age, timedelta())
+    return (SchedulerState.ALIVE if abs(age) <= HEARTBEAT_LATE_AFTER else SchedulerState.LATE), abs(age)

@@ -81,7 +81,7 @@ def measure(session: Session, now: datetime) -> Measurements:
         first_tries=len(spans),
         open_tasks=count_open_tasks(session),
         is_paused=installation is not None and installation.paused_at is not None,
-        heartbeat_age_seconds=_seconds(now - beat_at) if beat_at is not None else None,
+        heartbeat_age_seconds=_seconds(abs(now - beat_at)) if beat_at is not None else None,
         blocked_providers=blocked,
     )
 

@@ -68,11 +68,7 @@ def reserve(
     if row is not None and row.blocked_until is None and not (row.interval_us or set_interval):
         # Nothing to take turns about, so nobody waits for anybody else's row.
         return Reservation(wanted)
-    row = _lock(session, now, account)
-    clock = lease_clock(session, now)
-    if row.updated_at > clock + AHEAD:
-        # The clock was set back. What was noted by the other one would keep everybody waiting until it is reached.
-        row.next_at, row.blocked_until = clock, None
+    row, clock = _lock(session, now, account)
     if row.blocked_until is not None:
         if row.blocked_until > clock:
             return Reservation(0, row.blocked_until - clock)
@@ -102,8 +98,7 @@ def heed(session: Session, now: datetime, account: str, rate: Rate | None, *, un
     row = session.get(ProviderPacing, account)
     if row is not None and row.interval_us == interval:
         return False
-    row = _lock(session, now, account)
-    clock = lease_clock(session, now)
+    row, clock = _lock(session, now, account)
     row.interval_us, row.updated_at = interval, clock
     row.next_at = max(row.next_at, clock + min(uncounted * timedelta(microseconds=interval), LONGEST_BLOCK))
     return True
@@ -111,8 +106,7 @@ def heed(session: Session, now: datetime, account: str, rate: Rate | None, *, un
 
 def block(session: Session, now: datetime, account: str, retry_after: timedelta | None) -> None:
     """Leave an account alone for as long as it asked (HTTP 429), in every process, and put that on record."""
-    row = _lock(session, now, account)
-    clock = lease_clock(session, now)
+    row, clock = _lock(session, now, account)
     until = clock + min(retry_after or BLOCKED_FOR, LONGEST_BLOCK)
     if row.blocked_until is None or row.blocked_until < until:
         row.blocked_until, row.updated_at = until, clock
@@ -120,11 +114,17 @@ def block(session: Session, now: datetime, account: str, retry_after: timedelta 
         record_event(session, now, WORKER, "provider.blocked", subject=("provider", account), seconds=seconds)
 
 
-def _lock(session: Session, now: datetime, account: str) -> ProviderPacing:
+def _lock(session: Session, now: datetime, account: str) -> tuple[ProviderPacing, datetime]:
+    """Return the account's row, locked, and the clock (UTC) that it is measured by, read since."""
     clock = lease_clock(session, now)
     insert_once(session, ProviderPacing, {"account": account, "interval_us": 0, "next_at": clock, "updated_at": clock})
     locked = select(ProviderPacing).where(ProviderPacing.account == account).with_for_update(key_share=True)
-    return session.scalars(locked.execution_options(populate_existing=True)).one()
+    row = session.scalars(locked.execution_options(populate_existing=True)).one()
+    clock = lease_clock(session, now)
+    if row.updated_at > clock + AHEAD:
+        # The clock was set back. What was noted by the other one would keep everybody waiting until it is reached.
+        row.next_at, row.blocked_until, row.updated_at = clock, None, clock
+    return row, clock
 
 
 @contextmanager

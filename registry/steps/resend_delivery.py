@@ -6,10 +6,11 @@ the second letter is as for any other: the earliest receipt that counts starts i
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryEvent, DeliveryState, SkipReason
@@ -23,11 +24,13 @@ from registry.steps.lookup import lock_publisher
 from registry.steps.make_statement import deliver_notice_to, list_told_to_joiners
 from registry.steps.record import Actor, record_event
 from registry.steps.settle_delivery import move_delivery
-from registry.tables import Customer, Delivery, Notice, Publisher, Statement, Subscription
+from registry.steps.told import CANNOT_BE_SENT
+from registry.tables import Address, Customer, Delivery, Notice, Publisher, Statement, Subscription
+from registry.tables.audience import suppresses
 
 
 class ContactToldAlready(RegistryError):
-    """This statement was made for that contact before, whatever became of it. Params: customer, state."""
+    """This statement went to that contact before, or is about to, or was lost. Params: customer, state."""
 
     code = "contact-told-already"
 
@@ -52,7 +55,8 @@ def resend_to_contact(
 ) -> Resent:
     """Make the statement of a delivery due at `now` (UTC) to another contact of the same customer, by its row.
 
-    One that stands by is called in. Whatever a contact who comes later is told goes along (R18). Raises `NotAContact`
+    One that stands by is called in, and so is one whose letter was skipped since its address was suppressed, once that
+    is lifted. Whatever a contact who comes later is told goes along (R18). Raises `NotAContact`
     for a follower's delivery, `UnknownContact` for one that is no standing contact of that customer,
     `ContactToldAlready`, `ContactCannotBeTold` such as for a suppressed address, and `IllegalTransition` for a notice
     that is not pending any more.
@@ -124,16 +128,17 @@ def _resend(
 ) -> Resent:
     customer, notice, statement = standing
     known = _find(session, statement, contact)
-    if known is not None and known.skip_reason == SkipReason.STANDBY.value:
-        _call_in(session, now, notice, contact)
-    elif known is not None and not is_new:
-        raise ContactToldAlready(customer=customer.key, state=known.state)
-    elif known is None:
+    may_go = _list_skips_that_are_over(session, contact)
+    if known is None or known.skip_reason in may_go:
+        _call_in(session, now, notice, contact, may_go)
+        # What was said while nothing could be sent to it was not made for it at all.
         deliver_notice_to(session, now, notice, contact)
-        if _find(session, statement, contact) is None:
+        if known is None and _find(session, statement, contact) is None:
             # A statement after the announcement goes to whoever was told of that, which the contact is by now.
             freeze_missing(session, now, notice, statement, joiner=contact)
             fan_out(session, now, notice, statement, joiner=contact)
+    elif not is_new and known.skip_reason not in CANNOT_BE_SENT:
+        raise ContactToldAlready(customer=customer.key, state=known.state)
     made = _find(session, statement, contact)
     if made is None or made.state == DeliveryState.SKIPPED.value:
         because = made.skip_reason if made is not None else "not_addressed"
@@ -162,8 +167,21 @@ def _find(session: Session, statement: Statement, contact: Subscription) -> Deli
     )
 
 
-def _call_in(session: Session, now: datetime, notice: Notice, contact: Subscription) -> None:
-    """Let all go that a contact would be told who joins today, and that was kept back because it stood by."""
+def _list_skips_that_are_over(session: Session, contact: Subscription) -> list[str]:
+    """Return why letters to a contact may have been skipped that can go now: a person asks for them."""
+    address = session.get_one(Address, contact.address_id, populate_existing=True)
+    reasons = [SkipReason.STANDBY.value]
+    if not session.scalar(select(exists().where(Address.id == address.id, suppresses()))):
+        reasons.append(SkipReason.SUPPRESSED.value)
+    if address.value is not None:
+        reasons.append(SkipReason.NO_ADDRESS.value)
+    return reasons
+
+
+def _call_in(
+    session: Session, now: datetime, notice: Notice, contact: Subscription, skipped_because: Collection[str]
+) -> None:
+    """Let all go that a contact would be told who joins today, and that was skipped for one of these reasons."""
     told = [each.id for each in list_told_to_joiners(session, notice)]
     waiting = session.scalars(
         select(Delivery)
@@ -171,7 +189,7 @@ def _call_in(session: Session, now: datetime, notice: Notice, contact: Subscript
             Delivery.subscription_id == contact.id,
             Delivery.statement_id.in_(told),
             Delivery.state == DeliveryState.SKIPPED.value,
-            Delivery.skip_reason == SkipReason.STANDBY.value,
+            Delivery.skip_reason.in_(skipped_because),
         )
         .order_by(Delivery.id)
         .with_for_update(of=Delivery, key_share=True)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import blames_the_road
-from registry.steps.claim_deliveries import LEASE
+from registry.domain.vocabulary import ChannelKind
+from registry.steps.claim_deliveries import IS_WAITING, LEASE
 from registry.steps.settle_delivery import ACCEPTED, AMBIGUOUS, PERMANENT, TEMPORARY
-from registry.tables import Attempt
+from registry.tables import Attempt, Delivery
 
 MAIL_ROADS: Final = ("smtp", "resend")
 LOOKED_BACK_FOR: Final = 2 * LEASE
@@ -20,6 +21,17 @@ LOOKED_BACK_FOR: Final = 2 * LEASE
 ANSWERED: Final = (ACCEPTED, PERMANENT)
 UNANSWERED: Final = (TEMPORARY, AMBIGUOUS)
 """Whether such a try says something about the road, and not about one mailbox, says `blames_the_road`."""
+# The index of what is leased is used only by queries that say these very words.
+IS_ON_THE_WIRE: Final = text("deliveries.state = 'leased'")
+
+
+def does_mail_wait(session: Session) -> bool:
+    """Return whether any letter by mail was tried in vain and is to be tried again, or just is: a server may hang."""
+    by_mail = Delivery.channel == ChannelKind.EMAIL.value
+    waits = exists().where(IS_WAITING, by_mail, Delivery.attempt_count > 0)
+    # The try that is under way is counted among its tries.
+    is_tried_again = exists().where(IS_ON_THE_WIRE, by_mail, Delivery.attempt_count > 1)
+    return bool(session.scalar(select(or_(waits, is_tried_again))))
 
 
 def find_mail_road(session: Session) -> str | None:

@@ -9,7 +9,8 @@ which is why every sweep is idempotent and none counts on having run in each. A 
 has been set back since, and keeps nobody waiting until it comes.
 
 Whether a sweep fails is kept beside its slot, for it is one installation that works or does not, whoever's turn it was.
-A slot in which it failed is anybody's once more: a worker that is started anew tries at once.
+A slot in which it failed is anybody's once more: a worker that is started anew tries at once. What every worker does
+for itself is kept so as well: it fails where it went well in none of them since.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from registry.tables.engine import reading, writing
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_BEHIND: Final = timedelta(minutes=5)
 """How much later than another worker one may come that read the clock before it did."""
+
+IN_EVERY_WORKER: Final = frozenset({"heartbeat", "send", "send_by_web", "ping"})
+"""Not done in turns: each worker lives and sends for itself, and the ping takes its own slot where all is well."""
 
 
 def slot_at(now: datetime, every: timedelta) -> datetime:
@@ -84,6 +88,8 @@ def note_failure(session: Session, now: datetime, name: str) -> None:
     # Where another worker's run has just gone well, that is what counts.
     failing = session.get(FailingSweep, name, with_for_update=True, populate_existing=True)
     if failing is not None:
+        # A clock that was ahead then must not make it fail for longer than it takes to get there.
+        failing.failing_since = min(failing.failing_since, now)
         failing.failed_at = now
 
 
@@ -102,8 +108,9 @@ def forget_other_sweeps(session: Session, names: Collection[str]) -> None:
 
 
 def is_any_failing(session: Session) -> bool:
-    """Return whether the last run of any sweep failed, by whichever worker."""
-    return session.scalar(select(FailingSweep.sweep).limit(1)) is not None
+    """Return whether the last run of any sweep that is done in turns failed, by whichever worker."""
+    in_turns = FailingSweep.sweep.not_in(IN_EVERY_WORKER)
+    return session.scalar(select(FailingSweep.sweep).where(in_turns).limit(1)) is not None
 
 
 def list_failing_for(session: Session, span: timedelta) -> list[str]:

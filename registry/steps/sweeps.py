@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from registry.channels.alerts import AlertRoad
 from registry.pages.render import PageRenderer
@@ -28,10 +31,13 @@ from registry.steps.recover_leases import recover_leases
 from registry.steps.remind import send_reminders
 from registry.steps.send_deliveries import Dispatch, send_deliveries
 from registry.steps.subscribe import sweep_expired_requests
-from registry.steps.sweep_slots import note_success
+from registry.steps.sweep_slots import note_failure, note_success
 from registry.steps.take_effect import take_effect
 from registry.steps.watch import watch
 from registry.tables.engine import GIVES_UP_LOCKS, writing
+
+NOTED_AS: Final = {"send_effect": "send"}
+"""Sweeps that no worker runs by this name: whether they fail is kept by the other one."""
 
 
 @dataclass(frozen=True)
@@ -135,20 +141,26 @@ def list_sweeps(sweeping: Sweeping) -> dict[str, Callable[[], object]]:
 def tick(sweeping: Sweeping, begins: Callable[[str], None] = lambda name: None) -> dict[str, object]:
     """Run every sweep once and return what each did. Twice in a row, or two at once, do no more than one.
 
-    `begins` is told the name of each. One that fails keeps no other from its turn; the first error is raised at the
-    end. That the database is away is about all of them, and is raised at once.
+    `begins` is told the name of each. One that fails keeps no other from its turn, but for the ping; the first error is
+    raised at the end. That the database is away is about all of them, and is raised at once.
     """
     did: dict[str, object] = {}
     trouble: Exception | None = None
-    for name, sweep in list_sweeps(sweeping).items():
+
+    def is_well() -> bool:
+        return trouble is None and sweeping.is_well()
+
+    for name, sweep in list_sweeps(replace(sweeping, is_well=is_well)).items():
         begins(name)
         try:
             did[name] = sweep()
-            note_success(sweeping.engine, name)
+            note_success(sweeping.engine, NOTED_AS.get(name, name))
         except DATABASE_AWAY:
             raise
         except Exception as raised:  # noqa: BLE001 - it is raised once the others had their turn
             trouble = trouble or raised
+            with suppress(SQLAlchemyError), writing(sweeping.engine.execution_options(**GIVES_UP_LOCKS)) as session:
+                note_failure(session, sweeping.clock(), NOTED_AS.get(name, name))
     if trouble is not None:
         raise trouble
     return did

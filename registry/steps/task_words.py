@@ -95,11 +95,12 @@ def _mend_unreached(publisher: str, facts: Facts) -> str:
 
 
 def _say_untold(publisher: str, facts: Facts) -> str:
-    what = _WHAT.get(facts.get("letter"), "a letter")
-    said = (
-        f"{facts.get('customer')} did not get {what} of {_of_notice(publisher, facts)}: each letter to its contacts "
-        "was refused, came back, or could not be sent."
-    )
+    what, why = _WHAT.get(facts.get("letter"), "a letter"), facts.get("why")
+    because = "each letter to its contacts was refused, came back, or could not be sent"
+    if why in set(WhyUnreached):
+        because = _WHY[WhyUnreached(why)]
+    got = "may not have got" if why == WhyUnreached.UNCONFIRMED.value else "did not get"
+    said = f"{facts.get('customer')} {got} {what} of {_of_notice(publisher, facts)}: {because}."
     return f"{said} The notice is in effect, and stays so." if facts.get("in_effect") else said
 
 

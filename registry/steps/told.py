@@ -27,7 +27,7 @@ OUTDATED_BY_EFFECT: Final = (StatementKind.REMINDER.value, StatementKind.POSTPON
 
 @dataclass(frozen=True)
 class Letter:
-    """One statement to one contact of a customer."""
+    """One statement to one contact of a customer. `road` is the one that its last try went by."""
 
     channel: str
     state: str

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState, EvidenceGrade, receipt_counts
@@ -21,16 +22,7 @@ from registry.steps.one_by_one import NoteTrouble, find_in_one
 from registry.steps.receipts import OUTBOX, starts_clocks
 from registry.steps.revise_draft import list_changes, weigh_notice
 from registry.steps.working_days import working_days_for
-from registry.tables import (
-    Attempt,
-    Customer,
-    Delivery,
-    Notice,
-    NoticeCustomer,
-    Publisher,
-    Statement,
-    Subscription,
-)
+from registry.tables import Attempt, Customer, Delivery, Notice, NoticeCustomer, Publisher, Subscription
 from registry.tables.deliveries import TO_CONTACTS
 
 WITHOUT_WORD_FOR: Final = timedelta(hours=72)
@@ -45,6 +37,7 @@ WAITING: Final = "waiting"
 OPEN: Final = (DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS)
 TAKEN: Final = (DeliveryState.ACCEPTED, DeliveryState.DELIVERED)
 LOST: Final = (DeliveryState.NEEDS_ATTENTION, DeliveryState.FAILED, DeliveryState.BOUNCED)
+NOBODY: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 class WhyUnreached(StrEnum):
@@ -74,6 +67,11 @@ class Unreached:
     time_zone: str
     latest_receipt_at: datetime | None
 
+    @property
+    def subject(self) -> tuple[str, str]:
+        """What its task is about."""
+        return ("customer", f"{self.publisher}/{self.notice}/{self.customer}")
+
 
 @dataclass(frozen=True)
 class UnreadableTerms:
@@ -85,13 +83,17 @@ class UnreadableTerms:
     customer: str
 
 
-def find_unreached(session: Session, now: datetime, note_trouble: NoteTrouble) -> Iterator[Unreached]:
+def find_unreached(
+    session: Session, now: datetime, note_trouble: NoteTrouble, known: Mapping[str, object] = NOBODY
+) -> Iterator[Unreached]:
     """Yield every customer of a pending notice that waits for it, and whom something keeps from being reached.
 
     None of its contacts has anything under way or was reached; or a letter to one of them was lost and nobody took
     another; or one was taken and the receipt that its terms ask for has not come, long since or while the time is
-    running out; or the time is running out. A customer whose terms cannot be read is left out: `find_unreadable_terms`
-    names it. A notice that cannot be read keeps no other from being looked at: `note_trouble` is told the error.
+    running out; or the time is running out. Of whom a task is open already (`known`: its subject, and why) the first
+    two are so until one was reached, for what is under way again may be lost again. A customer whose terms cannot be
+    read is left out: `find_unreadable_terms` names it. A notice that cannot be read keeps no other from being looked
+    at: `note_trouble` is told the error.
     """
     still_waiting = exists().where(NoticeCustomer.notice_id == Notice.id, NoticeCustomer.state == WAITING)
     notices = session.execute(
@@ -101,10 +103,12 @@ def find_unreached(session: Session, now: datetime, note_trouble: NoteTrouble) -
         .order_by(Notice.id)
     ).all()
     for notice, slug in notices:
-        yield from find_in_one(partial(find_unreached_in, session, now, notice, slug), note_trouble)
+        yield from find_in_one(partial(find_unreached_in, session, now, notice, slug, known), note_trouble)
 
 
-def find_unreached_in(session: Session, now: datetime, notice: Notice, slug: str) -> Iterator[Unreached]:
+def find_unreached_in(
+    session: Session, now: datetime, notice: Notice, slug: str, known: Mapping[str, object] = NOBODY
+) -> Iterator[Unreached]:
     """Yield the customers that one pending notice of the publisher `slug` has not reached, as `find_unreached` does."""
     waiting = session.execute(
         select(Customer.id, Customer.key, NoticeCustomer.terms)
@@ -125,7 +129,8 @@ def find_unreached_in(session: Session, now: datetime, notice: Notice, slug: str
         for channel, each in theirs.items():
             if _may_count(channel, terms):
                 tally = tally.plus(each)
-        why = _why(tally, now)
+        was = known.get(f"{slug}/{notice.number}/{key}", WhyUnreached.TIME_RUNNING_OUT)
+        why = _why(tally, now, is_known=was != WhyUnreached.TIME_RUNNING_OUT)
         if why is None and was_just_told:
             continue
         latest_at = _latest_receipt_at(notice, effective_at, terms)
@@ -155,51 +160,37 @@ def find_latest_receipt(session: Session, notice: Notice, customer_id: int) -> d
     return _latest_receipt_at(notice, notice.effective_at, terms)
 
 
-def waiting_after_effect(notice: Notice, untaken: Statement | None = None) -> Select[int]:
-    """Select the customers, by their row, that a notice in effect still waited for when it took effect.
-
-    With `untaken` only those of whose contacts none took that statement.
-    """
-    waiting = select(NoticeCustomer.customer_id).where(
-        NoticeCustomer.notice_id == notice.id, NoticeCustomer.state == WAITING
-    )
-    if untaken is None:
-        return waiting
-    taken = (
-        exists()
-        .where(
-            Subscription.customer_id == NoticeCustomer.customer_id,
-            Delivery.subscription_id == Subscription.id,
-            Delivery.statement_id == untaken.id,
-            _is_in(TAKEN),
-        )
-        .correlate(NoticeCustomer)
-    )
-    return waiting.where(~taken)
-
-
-def came_without_contact(notice: Notice, now: datetime) -> Select[int]:
-    """Select the customers, by their row, that came while a notice was pending and have nobody who could be told.
+def find_without_contact(session: Session, now: datetime, notice: Notice) -> set[int]:
+    """Return the customers, by their row, that came while a notice was pending and have nobody who could be told.
 
     Whoever sets a customer up has an hour (SENT_WITHIN) to name a contact.
     """
     of_notice = exists().where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.customer_id == Customer.id)
-    has_contact = exists().where(
-        Subscription.customer_id == Customer.id,
-        Subscription.confirmed_at.is_not(None),
-        Subscription.ended_at.is_(None),
-    )
     came_by = min(now - SENT_WITHIN, notice.took_effect_at or now)
-    return select(Customer.id).where(
-        Customer.publisher_id == notice.publisher_id,
-        Customer.created_at > notice.announced_at,
-        Customer.created_at <= came_by,
-        or_(Customer.contract_from.is_(None), Customer.contract_from <= came_by.date()),
-        # Its last day counts, in whichever zone.
-        or_(Customer.contract_until.is_(None), Customer.contract_until >= (now - _A_DAY).date()),
-        ~of_notice,
-        ~has_contact,
+    came = set(
+        session.scalars(
+            select(Customer.id).where(
+                Customer.publisher_id == notice.publisher_id,
+                Customer.created_at > notice.announced_at,
+                Customer.created_at <= came_by,
+                or_(Customer.contract_from.is_(None), Customer.contract_from <= came_by.date()),
+                # Its last day counts, in whichever zone.
+                or_(Customer.contract_until.is_(None), Customer.contract_until >= (now - _A_DAY).date()),
+                ~of_notice,
+            )
+        )
     )
+    if not came:
+        return came
+    # Of all subscriptions only those of contacts, for which there is an index.
+    contacts = select(Subscription.customer_id).where(
+        Subscription.customer_id.is_not(None),
+        Subscription.ended_at.is_(None),
+        Subscription.confirmed_at.is_not(None),
+        # Added to, so that no database looks through all of a publisher's subscriptions by their own index.
+        Subscription.publisher_id + 0 == notice.publisher_id,
+    )
+    return came - set(session.scalars(contacts))
 
 
 def find_unreadable_terms(session: Session) -> Iterator[UnreadableTerms]:
@@ -288,15 +279,17 @@ def _may_count(channel: str, terms: Terms) -> bool:
     return receipt_counts(EvidenceGrade.DELIVERED, terms, demo=False, channel_kind=channel)
 
 
-def _why(tally: _Tally, now: datetime) -> WhyUnreached | None:
+def _why(tally: _Tally, now: datetime, *, is_known: bool) -> WhyUnreached | None:
+    """Return why a customer counts as not reached; where that `is_known` no letter that is just tried ends it."""
     if not tally.letters:
         return WhyUnreached.NO_CONTACT
+    is_tried = tally.open and not is_known
     if tally.taken:
         was_long_ago = tally.accepted_at is not None and now - tally.accepted_at >= WITHOUT_WORD_FOR
-        return WhyUnreached.UNCONFIRMED if was_long_ago and not tally.open else None
-    if tally.lost:
+        return WhyUnreached.UNCONFIRMED if was_long_ago and not is_tried else None
+    if tally.lost or (tally.open and is_known):
         return WhyUnreached.NOT_TAKEN
-    return None if tally.open else WhyUnreached.NOTHING_SENT
+    return None if is_tried else WhyUnreached.NOTHING_SENT
 
 
 def _date_waits(session: Session, notice: Notice) -> bool:

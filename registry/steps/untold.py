@@ -11,19 +11,19 @@ the news of its loss comes (`find_untold_by`); from then on the open task keeps 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.steps.one_by_one import NoteTrouble, find_in_one
-from registry.steps.told import CANNOT_BE_SENT, LOST, Letter, Told, binds, find_clock, find_missed
-from registry.steps.unreached import WhyUnreached, came_without_contact, waiting_after_effect
+from registry.steps.told import CANNOT_BE_SENT, LOST, TAKEN, Letter, Told, binds, find_clock, find_missed
+from registry.steps.unreached import WAITING, WhyUnreached, find_without_contact
 from registry.tables import (
     Acknowledgement,
     Attempt,
@@ -40,6 +40,7 @@ LOOKED_BACK_FOR: Final = timedelta(days=30)
 """For so long after a notice's end it is still looked for letters that came back."""
 MOST_AT_ONCE: Final = 500
 """Customers or contacts that are asked for together."""
+_Value = ColumnElement[str] | ColumnElement[str | None]
 
 
 @dataclass(frozen=True)
@@ -174,9 +175,9 @@ def _find_in(session: Session, now: datetime, notice: Notice, slug: str, known: 
     clock = find_clock(statements)
     without_contact: set[int] = set()
     if clock is not None and notice.state != NoticeState.WITHDRAWN.value:
-        without_contact = set(session.scalars(came_without_contact(notice, now)))
+        without_contact = find_without_contact(session, now, notice)
     if clock is not None and notice.state == NoticeState.IN_EFFECT.value:
-        customers |= set(session.scalars(waiting_after_effect(notice, None if binds(clock) else clock)))
+        customers |= _find_waiting(session, notice, clock)
     customers |= without_contact
     yield from _look_at(session, now, notice, slug, statements, sorted(customers), known_lost, without_contact)
 
@@ -207,8 +208,28 @@ def _look_at(
             )
 
 
+def _find_waiting(session: Session, notice: Notice, clock: Statement) -> set[int]:
+    """Return the customers, by their row, whose receipt was waited for when the notice took effect, and may be yet."""
+    waiting = set(
+        session.scalars(
+            select(NoticeCustomer.customer_id).where(
+                NoticeCustomer.notice_id == notice.id, NoticeCustomer.state == WAITING
+            )
+        )
+    )
+    if waiting and not binds(clock):
+        # Nobody has to prove what was taken, and there may be many of them.
+        waiting -= set(session.scalars(_having(clock, lambda state, reason: state.in_(TAKEN))))
+    return waiting
+
+
 def _losing(statement: Statement) -> Select[int | None]:
     """Select the customers with a standing contact that did not get a statement."""
+    return _having(statement, lambda state, reason: or_(state.in_(LOST), reason.in_(CANNOT_BE_SENT)))
+
+
+def _having(statement: Statement, is_so: Callable[[_Value, _Value], ColumnElement[bool]]) -> Select[int | None]:
+    """Select the customers with a standing contact whose letter `is_so`, by its state and why it was skipped."""
     # A question for each contact, of whom there are few and an index: a statement may have a million followers.
     its = (Delivery.statement_id == statement.id, Delivery.subscription_id == Subscription.id)
     state = select(Delivery.state).where(*its).correlate(Subscription).scalar_subquery()
@@ -218,7 +239,7 @@ def _losing(statement: Statement) -> Select[int | None]:
         Subscription.ended_at.is_(None),
         # Added to, so that no database looks through all of a publisher's subscriptions by their own index.
         Subscription.publisher_id + 0 == statement.publisher_id,
-        or_(state.in_(LOST), reason.in_(CANNOT_BE_SENT)),
+        is_so(state, reason),
     )
 
 

@@ -17,11 +17,9 @@ from sqlalchemy import BigInteger, Engine, String, and_, cast, exists, func, or_
 from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import NoticeState
-from registry.domain.vocabulary import ChannelKind
-from registry.steps.claim_deliveries import IS_WAITING
 from registry.steps.one_by_one import NoteTrouble, find_in_one
 from registry.steps.record import WORKER
-from registry.steps.standstill import KnownStandstill, find_mail_road, find_standstill
+from registry.steps.standstill import KnownStandstill, does_mail_wait, find_mail_road, find_standstill
 from registry.steps.sweep_slots import shared_clock
 from registry.steps.tasks import NO_LONGER_TRUE, TaskKind, close_task, find_closed_by_hand, open_task
 from registry.steps.unreached import find_unreached, find_unreadable_terms
@@ -126,7 +124,7 @@ def _find(
 ) -> tuple[list[_Condition], set[str]]:
     """Return what is so now, and the kinds of task of which not everything could be looked at."""
     finders: dict[TaskKind, Callable[[], Iterable[_Condition]]] = {
-        TaskKind.CUSTOMER_NOT_REACHED: lambda: _customers_not_reached(session, now, troubles.append),
+        TaskKind.CUSTOMER_NOT_REACHED: lambda: _customers_not_reached(session, now, standing, troubles.append),
         TaskKind.CUSTOMER_NOT_TOLD: lambda: _customers_not_told(session, now, standing, troubles.append),
         TaskKind.TERMS_UNREADABLE: lambda: _unreadable_terms(session),
         TaskKind.NOTICE_OVERDUE: lambda: _overdue_notices(session, now),
@@ -156,11 +154,15 @@ def _find_standing(session: Session) -> _Standing:
     return {(task.kind, task.subject_kind, task.subject): task for task in tasks}
 
 
-def _customers_not_reached(session: Session, now: datetime, note_trouble: NoteTrouble) -> Iterator[_Condition]:
-    for each in find_unreached(session, now, note_trouble):
+def _customers_not_reached(
+    session: Session, now: datetime, standing: _Standing, note_trouble: NoteTrouble
+) -> Iterator[_Condition]:
+    of_kind = [task for task in standing.values() if task.kind == TaskKind.CUSTOMER_NOT_REACHED.value]
+    known = {task.subject: task.facts.get("why") for task in of_kind}
+    for each in find_unreached(session, now, note_trouble, known):
         yield _Condition(
             TaskKind.CUSTOMER_NOT_REACHED,
-            ("customer", f"{each.publisher}/{each.notice}/{each.customer}"),
+            each.subject,
             each.publisher_id,
             each.latest_receipt_at,
             {
@@ -237,10 +239,7 @@ def _blocked_providers(session: Session, now: datetime) -> Iterator[_Condition]:
 
 def _standing_mail(session: Session, now: datetime, standing: _Standing) -> Iterator[_Condition]:
     """A mail server or provider that takes no letter of anybody's, and has not for half an hour, while some wait."""
-    waits = exists().where(IS_WAITING, Delivery.channel == ChannelKind.EMAIL.value, Delivery.attempt_count > 0)
-    if not session.scalar(select(waits)):
-        return
-    road = find_mail_road(session)
+    road = find_mail_road(session) if does_mail_wait(session) else None
     if road is None:
         return
     subject = ("road", road)
@@ -261,7 +260,11 @@ def _standing_mail(session: Session, now: datetime, standing: _Standing) -> Iter
 
 def _late_heartbeat(session: Session, now: datetime) -> Iterator[_Condition]:
     """This sweep runs and the heartbeat does not: the worker is ill, or has just come back after a silence."""
-    installation = session.scalar(select(Installation).where(Installation.heartbeat_at < now - HEARTBEAT_LATE_AFTER))
+    # A beat from ahead was made by a clock that was wrong, and is no sign of life until it comes.
+    is_late = or_(
+        Installation.heartbeat_at < now - HEARTBEAT_LATE_AFTER, Installation.heartbeat_at > now + HEARTBEAT_LATE_AFTER
+    )
+    installation = session.scalar(select(Installation).where(is_late))
     if installation is not None and installation.heartbeat_at is not None:
         facts: dict[str, object] = {"since": installation.heartbeat_at.isoformat()}
         yield _Condition(TaskKind.HEARTBEAT_LATE, ("installation", installation.installation_id), facts=facts)
