@@ -10,9 +10,13 @@ from registry.domain.effect import Hold, HoldReason
 from registry.i18n import show_day
 from registry.letters.wording import NO_DATE, say_kinds
 from registry.steps.notice_progress import ON_ITS_WAY
-from registry.steps.notice_status import DeliveryStatus, NoticeStatus
+from registry.steps.notice_status import AttemptStatus, DeliveryStatus, NoticeStatus
+from registry.steps.receipts import OUTBOX
 
-NOT_SENT = "outbox"
+WRITTEN = "written, not sent"
+"""How a letter stands that lies in the outbox, where a state stands alone."""
+WRITTEN_AMONG = "written and not sent"
+"""The same where commas part several states."""
 
 REASONS = {
     HoldReason.NOT_RECEIVED: "nothing proves yet that it received the notice",
@@ -135,8 +139,8 @@ def _statement_lines(status: NoticeStatus) -> Iterator[str]:
     zone = status.time_zone
     for seq, kind, made_at in status.statements:
         deliveries = [delivery for delivery in status.deliveries if delivery.statement == seq]
-        states = [delivery.state for delivery in deliveries]
-        told = ", ".join(f"{states.count(state)} {words_of(state)}" for state in dict.fromkeys(states))
+        states = [WRITTEN_AMONG if each.is_in_outbox else words_of(each.state) for each in deliveries]
+        told = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         yield ""
         yield f"Statement {seq}: {kind}, {say_at(made_at, zone)}. Deliveries: {told or 'none'}"
         rows = [row for delivery in deliveries for row in _delivery_rows(delivery, zone)]
@@ -146,7 +150,7 @@ def _statement_lines(status: NoticeStatus) -> Iterator[str]:
 
 def _delivery_rows(delivery: DeliveryStatus, zone: str) -> Iterator[tuple[str, ...]]:
     whose = delivery.customer or delivery.audience
-    state = words_of(delivery.state)
+    state = WRITTEN if delivery.is_in_outbox else words_of(delivery.state)
     if delivery.skip_reason:
         state += f": {words_of(delivery.skip_reason)}"
     if delivery.possible_duplicate:
@@ -157,12 +161,15 @@ def _delivery_rows(delivery: DeliveryStatus, zone: str) -> Iterator[tuple[str, .
         waits = f"due {stamp(delivery.due_at, zone)}" if delivery.due_at else "–"
         yield (*first, waits, words_of(delivery.note or ""))
     for attempt in tried:
-        said = " ".join(part for part in (str(attempt.code or ""), attempt.answer or "") if part)
-        yield (
-            *first,
-            stamp(attempt.started_at, zone),
-            f"{attempt.road}: {said or attempt.answer_class or 'no answer'}",
-        )
+        yield (*first, stamp(attempt.started_at, zone), f"{attempt.road}: {_say_answer(attempt)}")
         first = ("", "", "")
     if tried and delivery.due_at:
         yield (*first, f"again {stamp(delivery.due_at, zone)}", words_of(delivery.note or ""))
+
+
+def _say_answer(attempt: AttemptStatus) -> str:
+    """Say what a try was answered; where the words were erased, of what kind the answer was."""
+    said = " ".join(part for part in (str(attempt.code or ""), attempt.answer or "") if part)
+    if said or attempt.answer_class is None:
+        return said or "no answer"
+    return WRITTEN if (attempt.road, attempt.answer_class) == (OUTBOX, "accepted") else words_of(attempt.answer_class)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +15,7 @@ import click
 from sqlalchemy import Engine
 
 from registry import clock
+from registry.cli.notice_lines import WRITTEN_AMONG
 from registry.cli.printing import plain, words_of
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.notice_progress import ON_ITS_WAY, count_by_state
@@ -30,7 +31,10 @@ START_OF_LINE: Final = "\r\x1b[K"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the letters are at one instant. `per_second` is None before two looks, `seconds_left` while none goes."""
+    """How far the letters are at one instant. `per_second` is None before two looks, `seconds_left` while none goes.
+
+    `in_outbox` is how many of `counts` lie in the outbox, taken by no server.
+    """
 
     at: datetime
     notice: str
@@ -38,6 +42,7 @@ class Progress:
     counts: Mapping[str, int]
     per_second: float | None = None
     seconds_left: int | None = None
+    in_outbox: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def under_way(self) -> int:
@@ -90,16 +95,14 @@ def _look_again(engine: Engine, slug: str, number: str) -> Iterator[Progress]:
         began = time.monotonic()
         with reading(engine) as session:
             notice = get_notice(session, get_publisher(session, slug), number)
-            progress = Progress(clock.now(), number, notice.state, count_by_state(session, notice))
+            counted = count_by_state(session, notice)
+            progress = Progress(clock.now(), number, notice.state, counted.by_state, in_outbox=counted.in_outbox)
         looked_at = time.monotonic()
         per_second = pace.look(looked_at, progress.done)
-        yield Progress(
-            progress.at,
-            number,
-            progress.state,
-            progress.counts,
-            round(per_second, 1) if per_second is not None else None,
-            round(progress.under_way / per_second) if per_second else None,
+        yield replace(
+            progress,
+            per_second=round(per_second, 1) if per_second is not None else None,
+            seconds_left=round(progress.under_way / per_second) if per_second else None,
         )
         if not progress.under_way:
             return
@@ -108,8 +111,11 @@ def _look_again(engine: Engine, slug: str, number: str) -> Iterator[Progress]:
 
 def say_progress(progress: Progress) -> str:
     """Return one line: "2026-003: 1,204 accepted, 796 pending; 412.0 letters a second, 2 s left"."""
-    counts = ", ".join(f"{count:,} {words_of(state)}" for state, count in progress.counts.items()) or "no letters"
-    said = f"{progress.notice}: {counts}"
+    written = progress.in_outbox
+    counts = [(count - written.get(state, 0), words_of(state)) for state, count in progress.counts.items()]
+    counts.append((sum(written.values()), WRITTEN_AMONG))
+    told = ", ".join(f"{count:,} {word}" for count, word in counts if count) or "no letters"
+    said = f"{progress.notice}: {told}"
     if not progress.under_way:
         return said
     if progress.per_second is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -27,6 +29,7 @@ from registry.tables.engine import reading
 from registry.wiring import Wiring
 from registry.worker import StopRequest, log_to, only_worker, run_worker
 
+PROGRAM = "registry"
 APPLICATION = "registry.app:create_app_from_env"
 DEFAULT_PORT = 8000
 HERE = "127.0.0.1"
@@ -108,15 +111,15 @@ def _announce(wiring: Wiring, ways_in: Sequence[WayIn], *, as_json: bool, needs_
     for page, name in [(root, "all publishers"), *names]:
         click.echo(f"  {page:<44} {name}")
     if len(pages) > len(names):
-        click.echo(f"  … and {len(pages) - len(names):,} more: `registry publisher list`")
+        click.echo(f"  … and {len(pages) - len(names):,} more: `{say_program()} publisher list`")
     if not pages:
-        click.echo("There is no publisher yet: `registry apply FILE` adds one.")
+        click.echo(f"There is no publisher yet: `{say_program()} apply FILE` adds one.")
     print_lines(_say_ways_in(f"{root}team/", ways_in, has_publishers=bool(pages)))
     click.echo(mail)
     if paused_because is not None:
         click.echo(
             f"Sending is paused ({paused_because}). If this is the original and no copy: "
-            f"REGISTRY_BASE_URL={wiring.letterhead.base_url} registry resume"
+            f"REGISTRY_BASE_URL={wiring.letterhead.base_url} {say_program()} resume"
         )
     if needs_address:
         click.echo(f"Other commands on it need: export REGISTRY_BASE_URL={wiring.letterhead.base_url}")
@@ -127,7 +130,7 @@ def _say_ways_in(workbench: str, ways_in: Sequence[WayIn], *, has_publishers: bo
     """Say how to get into the workbench: in a demonstration by these people, else by whoever was added."""
     if not ways_in:
         if has_publishers:
-            yield f"The workbench is at {workbench}; `registry user add` lets its first owner in."
+            yield f"The workbench is at {workbench}; `{say_program()} user add` lets its first owner in."
         return
     if all(each.link is None for each in ways_in):
         yield f"The workbench: {workbench}, as {', '.join(each.email for each in ways_in)}"
@@ -136,7 +139,15 @@ def _say_ways_in(workbench: str, ways_in: Sequence[WayIn], *, has_publishers: bo
         width = max(len(each.email) for each in ways_in)
         for each in ways_in:
             yield f"  {each.email:<{width}}  {each.link or 'has one'}"
-    yield "The other publishers have the same three people; `registry user link owner@nextapi.example` lets one in."
+    link = f"{say_program()} user link owner@nextapi.example"
+    yield f"The other publishers have the same three people; `{link}` lets one in."
+
+
+def say_program() -> str:
+    """Return how a shell finds this program from here: by its name, or else by the path it was started by."""
+    started, found = Path(sys.argv[0]), shutil.which(PROGRAM)
+    is_found = found is not None and started.exists() and started.samefile(found)
+    return PROGRAM if is_found or started.name != PROGRAM else shlex.quote(str(started))
 
 
 @click.command(cls=Command, examples=["registry web", "PORT=8080 registry web --workers 4"])

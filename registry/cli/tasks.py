@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from registry.cli.invocation import Invocation, Section, as_option, pass_invocation
 from registry.cli.printing import count_of, plain, print_json, print_lines, say_at
@@ -13,6 +15,7 @@ from registry.cli.values import NUMBER
 from registry.steps.lookup import get_publisher
 from registry.steps.task_words import say_remedy, say_task, say_time_left
 from registry.steps.tasks import ListedTask, close_task_by_hand, list_tasks
+from registry.tables import Publisher
 from registry.tables.engine import reading, writing
 
 UTC_NAME = "UTC"
@@ -34,15 +37,16 @@ def task() -> None:
 def list_all(run: Invocation, publisher_slug: str | None, include_closed: bool) -> None:
     """List the open tasks, what is too late soonest first, each with what to do.
 
-    Most close by themselves once they are no longer true.
+    Most close by themselves once they are no longer true. Times are in the publisher's zone.
     """
     with reading(run.wiring.engine) as session:
         publisher = get_publisher(session, publisher_slug) if publisher_slug is not None else None
         found = list_tasks(session, publisher=publisher, include_closed=include_closed)
+        zones = _zones(session)
     if run.as_json:
         print_json([_document(each, run.now) for each in found])
         return
-    print_lines(_lines(found, run.now))
+    print_lines(_lines(found, run.now, zones))
     still_open = sum(each.task.closed_at is None for each in found)
     click.echo(f"{count_of(still_open, 'task')} open." if still_open else "No task is open.")
 
@@ -66,18 +70,25 @@ def close(run: Invocation, number: int, reason: str, acting_as: str | None) -> N
         click.echo(f"Task {number} is closed, by {actor}.")
 
 
-def _lines(found: Sequence[ListedTask], now: datetime) -> Iterator[str]:
+def _zones(session: Session) -> dict[str, str]:
+    """Return each publisher's zone, by its slug."""
+    rows = session.execute(select(Publisher.slug, Publisher.facts))
+    return {slug: facts.get("time_zone", UTC_NAME) for slug, facts in rows}
+
+
+def _lines(found: Sequence[ListedTask], now: datetime, zones: Mapping[str, str]) -> Iterator[str]:
     for each in found:
         row = each.task
-        zone = str(row.facts.get("time_zone") or UTC_NAME)
+        # One zone for all that is said of a task, so that its two times can be compared.
+        zone = zones.get(each.publisher or "", UTC_NAME)
         if row.closed_at is not None:
-            when = f"closed {say_at(row.closed_at, UTC_NAME)}"
+            when = f"closed {say_at(row.closed_at, zone)}"
         elif row.due_at is not None:
             when = f"{say_time_left(row.due_at, now)}: {say_at(row.due_at, zone)}"
         else:
             when = say_time_left(None, now)
         yield f"{row.id:>5}  {say_task(row.kind, each.publisher, row.facts)}"
-        yield f"{INDENT}{when[0].upper()}{when[1:]}. Open since {say_at(row.opened_at, UTC_NAME)}."
+        yield f"{INDENT}{when[0].upper()}{when[1:]}. Open since {say_at(row.opened_at, zone)}."
         if row.closed_at is not None:
             yield f"{INDENT}By {row.closed_by}: {row.closed_because}"
         elif remedy := say_remedy(row.kind, each.publisher, row.facts):

@@ -13,11 +13,13 @@ from registry.domain.publishers import PublisherFacts
 from registry.domain.terms import Terms, find_merged_terms
 from registry.domain.vocabulary import ChannelKind
 from registry.queries.customers import ContactState, contact_state
+from registry.queries.deliveries import is_last_try
 from registry.queries.newest_letter import newest_letter
 from registry.steps.lookup import get_customer
 from registry.steps.propose_terms import TermsProposal, find_proposal
 from registry.tables import (
     Address,
+    Attempt,
     Customer,
     CustomerTerms,
     Delivery,
@@ -40,12 +42,16 @@ MOST_CONTACTS: Final = 200
 
 @dataclass(frozen=True)
 class LastLetter:
-    """The newest letter to somebody. `notice` is None for one that belongs to the subscription itself."""
+    """The newest letter to somebody. `notice` is None for one that belongs to the subscription itself.
+
+    `road` is that of the last try, None before any.
+    """
 
     number: int
     kind: str
     notice: str | None
     state: str
+    road: str | None
     skip_reason: str | None
     at: datetime
 
@@ -162,11 +168,12 @@ def _versions(stored: list[CustomerTerms]) -> tuple[TermsVersion, ...]:
 
 def _contacts(session: Session, customer: Customer) -> tuple[ContactRow, ...]:
     rows = session.execute(
-        select(Subscription, Address, Suppression, Endpoint, Delivery, Letter.kind, Notice.number)
+        select(Subscription, Address, Suppression, Endpoint, Delivery, Attempt.channel, Letter.kind, Notice.number)
         .join(Address, Address.id == Subscription.address_id)
         .outerjoin(Suppression, suppresses())
         .outerjoin(Endpoint, Endpoint.address_id == Address.id)
         .outerjoin(Delivery, Delivery.id == newest_letter())
+        .outerjoin(Attempt, is_last_try())
         .outerjoin(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Statement, Statement.id == Delivery.statement_id)
         .outerjoin(Notice, Notice.id == Statement.notice_id)
@@ -186,16 +193,16 @@ def _contacts(session: Session, customer: Customer) -> tuple[ContactRow, ...]:
             suppressed_because=suppression.reason if suppression else None,
             confirmed_at=contact.confirmed_at,
             failing_since=endpoint.failing_since if endpoint else None,
-            last=last_letter(delivery, kind, number) if delivery else None,
+            last=last_letter(delivery, road, kind, number) if delivery else None,
         )
-        for contact, address, suppression, endpoint, delivery, kind, number in rows
+        for contact, address, suppression, endpoint, delivery, road, kind, number in rows
     )
 
 
-def last_letter(delivery: Delivery, kind: str, notice: str | None) -> LastLetter:
-    """Return what a list tells of a letter: of which sort it is, how it stands, and since when (UTC)."""
+def last_letter(delivery: Delivery, road: str | None, kind: str, notice: str | None) -> LastLetter:
+    """Return what a list tells of a letter: of which sort it is, by which road, how it stands, since when (UTC)."""
     at = delivery.delivered_at or delivery.accepted_at or delivery.created_at
-    return LastLetter(delivery.id, kind, notice, delivery.state, delivery.skip_reason, at)
+    return LastLetter(delivery.id, kind, notice, delivery.state, road, delivery.skip_reason, at)
 
 
 def _notices(session: Session, customer: Customer) -> tuple[StandsIn, ...]:

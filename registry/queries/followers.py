@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 from registry.domain.vocabulary import ChannelKind
 from registry.queries.customer_page import LastLetter, last_letter
 from registry.queries.customers import ContactState, contact_state
+from registry.queries.deliveries import is_last_try
 from registry.queries.newest_letter import newest_letter
 from registry.steps.keyring import Keyring
 from registry.tables import (
     Address,
+    Attempt,
     Delivery,
     Endpoint,
     Letter,
@@ -104,11 +106,12 @@ def list_followers(
         case None:
             pass
     rows = session.execute(
-        select(Subscription, Address, Suppression.id, Endpoint, Delivery, Letter.kind, Notice.number)
+        select(Subscription, Address, Suppression.id, Endpoint, Delivery, Attempt.channel, Letter.kind, Notice.number)
         .join(Address, Address.id == Subscription.address_id)
         .outerjoin(Suppression, suppresses())
         .outerjoin(Endpoint, Endpoint.address_id == Address.id)
         .outerjoin(Delivery, Delivery.id == newest_letter())
+        .outerjoin(Attempt, is_last_try())
         .outerjoin(Letter, Letter.id == Delivery.letter_id)
         .outerjoin(Statement, Statement.id == Delivery.statement_id)
         .outerjoin(Notice, Notice.id == Statement.notice_id)
@@ -131,9 +134,9 @@ def list_followers(
             ended_because=follower.ended_because,
             products=tuple(products.get(follower.id, ())),
             kinds=tuple(kinds.get(follower.id, ())),
-            last=last_letter(delivery, kind, notice) if delivery else None,
+            last=last_letter(delivery, road, kind, notice) if delivery else None,
         )
-        for follower, address, suppression, endpoint, delivery, kind, notice in rows
+        for follower, address, suppression, endpoint, delivery, road, kind, notice in rows
     ]
 
 

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from dataclasses import dataclass
+
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryState
-from registry.tables import Delivery, Notice, Statement
+from registry.steps.receipts import OUTBOX
+from registry.tables import Attempt, Delivery, Notice, Statement
 
 ON_ITS_WAY = frozenset({DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS})
 """States of a letter that waits, is being sent, or will be tried again."""
+TAKEN = frozenset({DeliveryState.ACCEPTED, DeliveryState.DELIVERED})
 
 
-def count_by_state(session: Session, notice: Notice) -> dict[str, int]:
-    """Return how many of a notice's letters are in each state, in the order of a letter's life."""
+@dataclass(frozen=True)
+class Counted:
+    """A notice's letters, counted by state in the order of a letter's life.
+
+    `in_outbox` is how many of those in each state were written to the outbox and taken by no server (R12).
+    """
+
+    by_state: dict[str, int]
+    in_outbox: dict[str, int]
+
+
+def count_by_state(session: Session, notice: Notice) -> Counted:
+    """Count how many of a notice's letters are in each state."""
+    outboxed = case((and_(Attempt.channel == OUTBOX, Delivery.state.in_(TAKEN)), 1), else_=0)
     rows = session.execute(
-        select(Delivery.state, func.count())
+        select(Delivery.state, func.count(), func.sum(outboxed))
         .join(Statement, Statement.id == Delivery.statement_id)
+        .outerjoin(Attempt, and_(Attempt.delivery_id == Delivery.id, Attempt.n == Delivery.attempt_count))
         .where(Statement.notice_id == notice.id)
         .group_by(Delivery.state)
     )
-    counts = {row[0]: row[1] for row in rows}
-    return {state.value: counts[state.value] for state in DeliveryState if state.value in counts}
+    found = {row[0]: (row[1], int(row[2])) for row in rows}
+    states = [state.value for state in DeliveryState if state.value in found]
+    return Counted({each: found[each][0] for each in states}, {each: found[each][1] for each in states})

@@ -14,6 +14,8 @@ from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.terms import find_terms, find_zone
 from registry.steps.approvals import COMMAND_LINE
 from registry.steps.lookup import read_facts
+from registry.steps.notice_progress import TAKEN
+from registry.steps.receipts import OUTBOX
 from registry.steps.revise_draft import list_changes
 from registry.steps.take_effect import find_holds
 from registry.tables import (
@@ -69,6 +71,11 @@ class DeliveryStatus:
     message_id: str | None
     possible_duplicate: bool
     attempts: tuple[AttemptStatus, ...]
+
+    @property
+    def is_in_outbox(self) -> bool:
+        """Whether it was written to the outbox, and taken by no server, whatever its state (R12)."""
+        return self.state in TAKEN and bool(self.attempts) and self.attempts[-1].road == OUTBOX
 
 
 @dataclass(frozen=True)

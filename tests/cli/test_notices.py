@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
-from registry.tables import Event
-from registry.tables.engine import reading
+from registry.tables import Attempt, Event
+from registry.tables.engine import reading, writing
 from tests.cli.conftest import LINKED, LIST, MOVED, Terminal
 
 ANNA = ("--as", "anna@antopsis.example")
@@ -54,6 +54,9 @@ def test_a_status_reads_as_the_whole_story(sqlite_terminal: Terminal) -> None:
     assert "Hanoi Streams Co. (hanoi): nothing proves yet that it received the notice" in told
     assert "privacy@hanoi.example" in told
     assert "written to the outbox, not sent" in told
+    assert "Deliveries: 1 written and not sent\n" in told
+    assert re.search(r"privacy@hanoi\.example +hanoi +written, not sent +\w", told)
+    assert "accepted" not in told
     assert "Asia/Ho_Chi_Minh" in told
     assert re.search(r"Takes effect on +\w+day, \d+ \w+ \d{4} \(\d{4}-\d\d-\d\d\), Europe/Berlin", told)
     assert re.search(r"notice\.announced +\S+ \(command line, as \S+\)", told)
@@ -61,10 +64,24 @@ def test_a_status_reads_as_the_whole_story(sqlite_terminal: Terminal) -> None:
     assert re.search(rf"^{number}  announced  ", listed, re.MULTILINE)
 
 
+def test_once_a_recipient_is_erased_the_outbox_is_still_not_said_to_have_accepted(
+    terminal: Terminal, engine: Engine
+) -> None:
+    number = terminal.publish_a_move()
+    terminal.run("tick")
+    with writing(engine) as session:
+        session.execute(update(Attempt).values(answer=None))
+    told = terminal.run("notice", "status", number, *OF).stdout
+    assert "  outbox: written, not sent\n" in told
+    assert "accepted" not in told
+
+
 def test_watching_ends_when_nothing_is_on_its_way(sqlite_terminal: Terminal) -> None:
     number = sqlite_terminal.publish_a_move()
     sqlite_terminal.run("tick")
-    assert "announced" in sqlite_terminal.run("notice", "status", number, *OF, "--watch").stdout
+    told = sqlite_terminal.run("notice", "status", number, *OF, "--watch").stdout
+    assert told.startswith(f"{number}: 1 written and not sent\n")
+    assert "announced" in told
     watched = sqlite_terminal.ask("notice", "status", number, *OF, "--watch")
     assert (watched["is_on_its_way"], watched["counts"]) == (False, {"accepted": 1})
     assert sqlite_terminal.ask("notice", "status", number, *OF)["is_on_its_way"] is False

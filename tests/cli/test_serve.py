@@ -15,6 +15,7 @@ import pytest
 import requests
 from sqlalchemy import make_url
 
+from registry.cli.serving import say_program
 from registry.worker import only_worker
 from tests.cli.conftest import Terminal, environ_for
 from tests.processes import answer_of, children_of, free_port, running, wait_for
@@ -62,6 +63,25 @@ def test_if_one_of_the_two_dies_the_other_is_stopped_and_the_exit_code_says_so(t
         assert process.wait(timeout=20) == 1
     assert "the web was killed by signal 9, so everything is stopped" in log.read_text()
     socket.create_server(("127.0.0.1", port)).close()
+
+
+def test_other_commands_are_named_as_the_shell_that_started_it_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "a venv" / "bin" / "registry"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.argv", [str(program), "serve"])
+    assert say_program() == f"'{program}'"
+    monkeypatch.chdir(tmp_path / "a venv")
+    monkeypatch.setattr("sys.argv", ["bin/registry", "serve"])
+    assert say_program() == "bin/registry"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert say_program() == "registry"
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.argv", ["/srv/registry/cli/__main__.py", "serve"])
+    assert say_program() == "registry"
 
 
 def test_a_port_in_use_is_said_before_anything_is_started(sqlite_terminal: Terminal, taken_port: int) -> None:

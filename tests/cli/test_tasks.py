@@ -39,7 +39,9 @@ def test_a_customer_who_was_not_reached_is_listed_with_the_time_left_and_what_to
     terminal.run("tick")
     told = terminal.run("task", "list").stdout
     assert re.search(rf"^ +\d+  hanoi was not reached by notice {number} of antopsis: no mailbox", told, re.MULTILINE)
-    assert re.search(r"^ +\d+ (hours|days) left: .*\(\d{4}-\d\d-\d\dT.*Asia/Ho_Chi_Minh", told, re.MULTILINE), told
+    in_berlin = r"\(\d{4}-\d\d-\d\dT\S+, Europe/Berlin\)"
+    lines = rf"^ +\d+ (hours|days) left: .*{in_berlin}. Open since .*{in_berlin}\.$"
+    assert re.search(lines, told, re.MULTILINE), told
     assert "registry customer contact-add hanoi EMAIL --publisher antopsis" in told
     assert told.endswith("1 task open.\n")
     (listed,) = terminal.ask("task", "list", *OF)
@@ -100,7 +102,7 @@ def test_watching_prints_a_line_for_each_change_and_ends_with_the_whole_status(t
         assert watching.wait(timeout=30) == 0
     lines = log.read_text().splitlines()
     assert lines[0] == f"{number}: 1 pending; 1 under way"
-    assert lines[1] == f"{number}: 1 accepted"
+    assert lines[1] == f"{number}: 1 written and not sent"
     assert f"Notice {number} of antopsis: announced" in lines[2]
 
 
@@ -128,7 +130,7 @@ def test_a_terminal_has_one_line_that_is_written_over(sqlite_terminal: Terminal)
     shown = os.read(master, 100_000).decode()
     os.close(master)
     assert done.returncode == 0
-    assert shown.startswith(f"\r\x1b[K{number}: 1 accepted\r\nNotice {number} of antopsis")
+    assert shown.startswith(f"\r\x1b[K{number}: 1 written and not sent\r\nNotice {number} of antopsis")
 
 
 def test_the_pace_is_that_of_the_last_looks() -> None:

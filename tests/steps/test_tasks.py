@@ -184,6 +184,16 @@ def test_every_statement_that_a_customer_did_not_get_is_said(kind: StatementKind
     assert ("The notice is in effect" in said) is (kind is StatementKind.ANNOUNCEMENT)
 
 
+@pytest.mark.parametrize("why", list(WhyUnreached))
+def test_where_no_letter_was_lost_it_is_said_why_the_customer_counts_as_not_told(why: WhyUnreached) -> None:
+    facts = FACTS | {"letter": "announcement", "in_effect": True, "why": why.value}
+    said = say_task(TaskKind.CUSTOMER_NOT_TOLD.value, "antopsis", facts)
+    got = "may not have got" if why is WhyUnreached.UNCONFIRMED else "did not get"
+    assert said.startswith(f"hanoi {got} the announcement of notice 2026-001 of antopsis: ")
+    assert "each letter to its contacts was refused" not in said
+    assert said.endswith("The notice is in effect, and stays so.")
+
+
 def test_a_kind_without_a_sentence_loses_nothing() -> None:
     assert say_task("unreadable_mail", None, {"mails": 3, "x": None}) == "Unreadable mail (mails: 3)."
     assert say_task("address_bounced", "antopsis", {}) == "Address bounced of antopsis."

@@ -27,7 +27,7 @@ from registry.domain.people import TeamRole
 from registry.domain.publishers import PublisherFacts
 from registry.steps.lookup import lock_publisher, read_facts
 from registry.steps.record import Actor
-from registry.tables import Membership, Publisher, SignIn
+from registry.tables import Installation, Membership, Publisher, SignIn
 from registry.tables.engine import reading, writing
 from registry.web.current import now, wiring
 from registry.web.publishers import is_searchable
@@ -83,7 +83,7 @@ class Desk:
     """Who is at work, and at which publisher: what every view of the workbench begins from.
 
     `places` are all publishers at which this person holds something. Without a publisher (the choice of one, one's own
-    account) `place` is None.
+    account) `place` is None. `is_demo` says that this installation is a demonstration, whose outbox counts as receipt.
     """
 
     person_id: int
@@ -91,6 +91,7 @@ class Desk:
     name: str | None
     sign_in_id: int
     places: tuple[Place, ...]
+    is_demo: bool
     place: Place | None = None
 
     @property
@@ -197,14 +198,14 @@ def _let_in() -> Response | None:
         return _to_sign_in()
     _refuse_impossible()
     with reading(wiring().engine) as session:
-        sign_in, places = _find_places(session)
+        sign_in, places, is_demo = _find_places(session)
     if sign_in is None:
         return _to_sign_in()
     if any(place.row.requires_second_factor for place in places) and has_one_proof(current_user):
         end_this_session()
         flash("Two proofs of who you are have been asked for since you signed in here. Sign in anew, with both.")
         return _to_sign_in()
-    g.desk = desk = _desk(sign_in, places, rule)
+    g.desk = desk = _desk(sign_in, places, rule, is_demo=is_demo)
     if desk.place is not None and desk.place.row.requires_second_factor and not current_user.has_second_factor:
         flash(f"{desk.place.name} asks everybody who works here for a second proof of who they are. Set one up.")
         return redirect(f"{ACCOUNT}/tf-setup")
@@ -227,22 +228,23 @@ def _refuse_impossible() -> None:
             raise NotFound
 
 
-def _find_places(session: Session) -> tuple[SignIn | None, tuple[Place, ...]]:
-    """Find the open session of this request, and where its person works, in one query."""
+def _find_places(session: Session) -> tuple[SignIn | None, tuple[Place, ...], bool]:
+    """Find the open session of this request, where its person works, and if this is a demonstration, in one query."""
     rows = session.execute(
-        select(SignIn, Publisher, Membership.role)
+        select(SignIn, Publisher, Membership.role, select(Installation.is_demo).scalar_subquery())
         .outerjoin(Membership, Membership.person_id == SignIn.person_id)
         .outerjoin(Publisher, Publisher.id == Membership.publisher_id)
         .where(is_of_this_request(current_user.id))
         .order_by(Publisher.slug)
     ).all()
     if not rows:
-        return None, ()
-    return rows[0][0], tuple(Place(row, TeamRole(role)) for _, row, role in rows if row is not None)
+        return None, (), False
+    places = tuple(Place(row, TeamRole(role)) for _, row, role, _ in rows if row is not None)
+    return rows[0][0], places, bool(rows[0][3])
 
 
-def _desk(sign_in: SignIn, places: tuple[Place, ...], rule: Rule) -> Desk:
-    desk = Desk(current_user.id, current_user.email, current_user.name, sign_in.id, places)
+def _desk(sign_in: SignIn, places: tuple[Place, ...], rule: Rule, *, is_demo: bool) -> Desk:
+    desk = Desk(current_user.id, current_user.email, current_user.name, sign_in.id, places, is_demo)
     if rule.role is None:
         return desk
     place = next((place for place in places if place.slug == g.team_slug), None)
@@ -250,7 +252,7 @@ def _desk(sign_in: SignIn, places: tuple[Place, ...], rule: Rule) -> Desk:
         raise NotFound
     if not place.role.includes(rule.role):
         raise NotEnough(rule.role, place)
-    return Desk(desk.person_id, desk.email, desk.name, desk.sign_in_id, places, place)
+    return Desk(desk.person_id, desk.email, desk.name, desk.sign_in_id, places, is_demo, place)
 
 
 class NotEnough(Forbidden):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from registry.domain.terms import Deemed, Terms, find_deemed
+from registry.language import language_name
 from registry.queries.customer_page import TermsVersion
 from registry.queries.customers import OWN_TERMS, ListedCustomer
 
@@ -140,6 +141,8 @@ def say_term(name: str, value: object) -> str:
     chosen = dict(TERMS[name].choices).get(written)
     if chosen is not None:
         return chosen
+    if name == "language":
+        return f"{language_name(written)} ({written})"
     return f"{written} days" if name in {"days", "objection_days"} else written
 
 

@@ -25,6 +25,7 @@ from registry.steps.propose_terms import count_proposal_approvals
 from registry.tables import Publisher
 from registry.web.team.access import Desk, screen
 from registry.web.team.customer_words import describe_terms, describe_versions, say_notice_days, say_whose
+from registry.web.team.delivery_words import say_last
 from registry.web.team.frame import PAGE_SIZE, cut_page, page_number, show
 
 LONGEST_SEARCH: Final = 200
@@ -77,6 +78,7 @@ def show_customer(desk: Desk, key: str, status: int = 200, **more: Any) -> Any:
             versions=describe_versions(found.versions),
             contract=contract_state(today, found.row.contract_from, found.row.contract_until),
             approvals=approvals,
+            say_last=say_last,
             shown_address=shown_address,
             waiting=describe_terms(found.proposal.terms, found.terms) if found.proposal else (),
             **more,

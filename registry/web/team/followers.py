@@ -22,6 +22,7 @@ from registry.steps.erase_person import erase_person
 from registry.steps.keyring import load_keyring
 from registry.tables import Address, Publisher, Subscription
 from registry.web.team.access import Desk, screen
+from registry.web.team.delivery_words import say_last
 from registry.web.team.frame import PAGE_SIZE, errors_of, go, show, status_of
 
 ANY_STATE = "any"
@@ -158,6 +159,7 @@ def _words(desk: Desk, session: Session, publisher: Publisher) -> dict[str, Any]
     return {
         "zone": desk.facts(session, publisher).time_zone,
         "kinds": dict(KIND_CHOICES),
+        "say_last": say_last,
         "shown_address": shown_address,
         "in_full": desk.may(TeamRole.EDITOR),
     }

@@ -23,7 +23,7 @@ from registry.domain.errors import InvalidInput, Problem, RegistryError
 from registry.domain.notices import SHORTEST_TIME, first_instant
 from registry.domain.people import ROLE_POWERS, TeamRole
 from registry.i18n import explain, say_problem
-from registry.language import ENGLISH, gettext_for_templates
+from registry.language import ENGLISH, gettext_for_templates, language_name
 from registry.pages import wording
 from registry.pages.render import datetime_attribute
 from registry.web.answers import HTML
@@ -169,6 +169,7 @@ def _environment() -> Environment:
             day=show_day,
             until=show_until,
             words=in_plain_words,
+            language_name=language_name,
         )
         made.globals.update(
             to=to,

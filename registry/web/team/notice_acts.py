@@ -15,9 +15,11 @@ from sqlalchemy.orm import Session
 from registry.domain.errors import IllegalTransition, RegistryError
 from registry.domain.notice_life import EDITABLE_STATES, NoticeState
 from registry.domain.people import TeamRole
-from registry.domain.vocabulary import StatementKind
+from registry.domain.vocabulary import StatementKind, Weight
+from registry.i18n import explain
 from registry.markdown import to_html
 from registry.queries.notice_audience import Audience, load_audience
+from registry.queries.notice_date import find_date_refusal
 from registry.queries.notice_page import ChangeOfNotice, load_changes
 from registry.steps.discard_draft import discard_draft
 from registry.steps.errors import StaleBase
@@ -25,6 +27,7 @@ from registry.steps.installation import dispatch_pause
 from registry.steps.lookup import get_notice
 from registry.steps.publish_notice import approve_notice as approve
 from registry.steps.publish_notice import submit_notice as submit
+from registry.steps.revise_draft import list_changes, weigh_notice
 from registry.steps.send_back import NoticeChanged, refuse_changed
 from registry.steps.send_back import send_back_notice as send_back
 from registry.steps.weigh_change import count_approvals_required
@@ -156,12 +159,27 @@ def submit_notice(desk: Desk, number: str) -> Any:
     """Hand a draft to those who approve."""
     states: States = frozenset({NoticeState.DRAFT})
 
+    def refuse_date(session: Session, publisher: Publisher, found: Notice) -> str | None:
+        facts, binds = desk.facts(session, publisher), weigh_notice(list_changes(session, found)) is Weight.BINDING
+        refusal = find_date_refusal(session, desk.now, publisher, found, facts, binds=binds)
+        return explain(refusal) if refusal else None
+
     def again(error: RegistryError | None = None) -> Any:
-        return show_act(desk, number, "team/notices/submit.html", states, names_approvers=True, error=error)
+        return show_act(
+            desk,
+            number,
+            "team/notices/submit.html",
+            states,
+            names_approvers=True,
+            error=error,
+            more=lambda session, publisher, found: {"date_refusal": refuse_date(session, publisher, found)},
+        )
 
     def do(session: Session, publisher: Publisher, found: Notice) -> str:
         refuse_unread(session, publisher, found)
         submit(session, desk.now, publisher, found, desk.actor)
+        if refuse_date(session, publisher, found):
+            return f"Notice {number} is submitted. It cannot be published with its date: give it another one first."
         if not count_approvals_required(session, publisher, found):
             return f"Notice {number} is submitted. No approval is required: an approver can publish it."
         return f"Notice {number} waits for approval."

@@ -187,12 +187,15 @@ class Approvals:
 def say_next(notice: Notice, approvals: Approvals, *, binds: bool, is_refused: bool) -> str:
     """Say what comes next for a notice, and who does it.
 
-    `binds`: at least one of its changes does. `is_refused`: its hour has come, and it cannot be announced.
+    `binds`: at least one of its changes does. `is_refused`: it cannot be published with its date, or its hour has come
+    and it cannot be announced.
     """
     wanted = approvals.required - approvals.counted
     who = _names([each.name for each in approvals.open_to])
     missing = count_of(wanted, "approval", "approvals")
     match NoticeState(notice.state):
+        case NoticeState.DRAFT | NoticeState.SUBMITTED | NoticeState.APPROVED if is_refused:
+            return "An editor gives it another date."
         case NoticeState.DRAFT if approvals.required:
             return "An editor submits it. Then somebody who did not write it approves it."
         case NoticeState.DRAFT:

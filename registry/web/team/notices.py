@@ -20,6 +20,7 @@ from registry.pages.entry_facts import Names
 from registry.pages.notice_facts import ChangeShown, show_change
 from registry.pages.values import Addresses
 from registry.queries.notice_audience import load_audience
+from registry.queries.notice_date import find_date_refusal
 from registry.queries.notice_page import (
     ChangeOfNotice,
     list_approvals,
@@ -89,7 +90,8 @@ def notice(desk: Desk, number: str) -> Any:
         statements = list_statements(session, found) if is_told else ()
         events = list_events(session, publisher, found)
         refusal = find_refusal(session, desk.now, publisher, found, facts)
-    binds = any(each.weight is Weight.BINDING for each in changes)
+        binds = any(each.weight is Weight.BINDING for each in changes)
+        date_refusal = find_date_refusal(session, desk.now, publisher, found, facts, binds=binds)
     submitted_at = next((event.at for event in events if event.kind == "notice.submitted"), None)
     return show(
         "team/notices/notice.html",
@@ -100,9 +102,10 @@ def notice(desk: Desk, number: str) -> Any:
         is_pending=state in PENDING_STATES,
         is_told=is_told,
         stations=words.list_stations(found, submitted_at, approvals),
-        next_step=words.say_next(found, approvals, binds=binds, is_refused=refusal is not None),
+        next_step=words.say_next(found, approvals, binds=binds, is_refused=(refusal or date_refusal) is not None),
+        date_refusal=explain(date_refusal) if date_refusal else None,
         refusal=explain(refusal) if refusal else None,
-        acts=offer_acts(desk, found, approvals),
+        acts=offer_acts(desk, found, approvals, has_date=date_refusal is None),
         approvals=approvals,
         changes=[(each, show_one(each.change, names, desk.slug)) for each in changes],
         binds=binds,
@@ -177,22 +180,28 @@ class Act:
     style: str = ""
 
 
-def offer_acts(desk: Desk, found: Notice, approvals: Approvals) -> list[Act]:
-    """Return what this person may do with a notice in its state, what leads on first; what is refused is left out."""
+def offer_acts(desk: Desk, found: Notice, approvals: Approvals, *, has_date: bool) -> list[Act]:
+    """Return what this person may do with a notice in its state, what leads on first; what is refused is left out.
+
+    `has_date`: it could be published with its date.
+    """
     state, acts = NoticeState(found.state), []
     edits, decides = desk.may(TeamRole.EDITOR), desk.may(TeamRole.APPROVER)
     may_approve = decides and desk.email in {each.email for each in approvals.open_to}
     if state in EDITABLE_STATES:
-        if decides and approvals.is_complete:
+        edit = Act("edit_notice", "Edit", "plain" if has_date else "")
+        if edits and not has_date:
+            acts.append(edit)
+        if decides and approvals.is_complete and has_date:
             acts.append(Act("publish_confirm", "Publish …"))
         if state is not NoticeState.DRAFT and may_approve and not approvals.is_complete:
-            acts.append(Act("approve_notice", "Approve …"))
+            acts.append(Act("approve_notice", "Approve …", "plain" if acts else ""))
         if state is NoticeState.DRAFT and edits:
             acts.append(Act("submit_notice", "Submit …", "plain" if acts else ""))
         if state is not NoticeState.DRAFT and decides:
             acts.append(Act("send_back_notice", "Send back …", "plain"))
         if edits:
-            acts.append(Act("edit_notice", "Edit", "plain"))
+            acts += [edit] if has_date else []
             acts.append(Act("discard_notice", "Discard …", "plain"))
     elif state is NoticeState.PUBLISHED and decides:
         acts.append(Act("discard_notice", "Take back …", "plain"))

@@ -98,7 +98,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "delivery.reported_complained": "The letter was reported as unwanted",
     "delivery.reported_gave_up": "The letter was reported as lost, for a reason that passes",
     "delivery.reported_refused": "The letter was reported as refused",
-    "delivery.reported_bounced": "The letter was reported as lost, for nobody is written to at its address",
+    "delivery.reported_bounced": "The letter was reported as lost: its address takes no mail",
     "delivery.reported_failed": "The provider took the letter and could not send it",
     "delivery.reported_suppressed": "The provider did not try: the address had failed before",
     "delivery.lease_lapsed": "Took the letter over from a worker that ended",
@@ -130,6 +130,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "endpoint.not_verified": "An address on the web did not prove itself",
     "endpoint.ended": "An address on the web ended",
     "endpoint.owner_told": "Told the owner that an address on the web fails",
+    "endpoint.owner_not_told": "Could not tell the owner that an address on the web fails",
     "endpoint.owner_changed": "Named another owner of an address on the web",
     "endpoint.secret_rotated": "Gave an address on the web another secret",
     "address_check.came_back": "A check of the publisher’s own address came back",
@@ -258,7 +259,8 @@ def say_act(kind: str, values: Mapping[str, str]) -> str:
     if sentence is None:
         return kind.replace("_", " ").replace(".", ": ").capitalize()
     said = sentence.format_map(_Values(values))
-    return said[:1].upper() + said[1:]
+    # An address is left as it is written.
+    return said if "@" in said.partition(" ")[0] else said[:1].upper() + said[1:]
 
 
 def say_subject_kind(kind: str) -> str:

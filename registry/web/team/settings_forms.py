@@ -9,6 +9,7 @@ from typing import Any, Final
 from registry.domain.publishers import ProductFacts, PublisherFacts
 from registry.domain.retention import FOREVER
 from registry.domain.terms import Deemed, list_time_zones
+from registry.language import language_name
 from registry.pages.wording import place_name
 
 TEXT, NUMBER, CHOICE, TICK, COLOUR = "text", "number", "choice", "tick", "colour"
@@ -265,6 +266,8 @@ def _in_words(field: Field, value: Any) -> Any:
         return f"{value:,} days"
     if field.name == "country" and value:
         return f"{place_name(value)} ({value})"
+    if field.name in {"language", "notice.language"} and value:
+        return f"{language_name(value)} ({value})"
     return value
 
 

@@ -37,6 +37,7 @@ from tests.web.team.notice_cast import (
     edit_purposes,
     published,
     require_approvals,
+    said,
 )
 from tests.world import BREMEN, HANOI, World, antopsis, utc
 
@@ -304,8 +305,8 @@ def test_a_date_that_became_too_early_is_said_from_the_draft_on(light_team: Team
     light_team.site.world.at = utc("2026-10-03 10:00")
     too_early = (
         "It cannot be published with this date. Monday, 16 November 2026 (2026-11-16), Europe/Berlin is too early for "
-        "Hanoi Streams Co. (hanoi): its 45 days of notice, counted in Asia/Ho_Chi_Minh, will not be over. The first date "
-        "that would do is Thursday, 19 November 2026 (2026-11-19), Europe/Berlin. Give it another date"
+        "Hanoi Streams Co. (hanoi): its 45 days of notice, counted in Asia/Ho_Chi_Minh, will not be over. The first "
+        "date that would do is Thursday, 19 November 2026 (2026-11-19), Europe/Berlin. Give it another date"
     )
     anew = ", which asks for its approvals anew." if approvals else " ."
     for path in (f"{NOTICES}/{number}", f"{NOTICES}/{number}/submit"):
@@ -315,6 +316,7 @@ def test_a_date_that_became_too_early_is_said_from_the_draft_on(light_team: Team
     assert "An editor gives it another date" in shown
     assert too_early in shown
     assert "approver publishes it" not in shown
+    assert f'{NOTICES}/{number}/publish"' not in light_team.sign_in(ARNO).get(f"{NOTICES}/{number}").text
     assert "can give" not in shown
     vera = words_of(light_team.sign_in(VERA).get(f"{NOTICES}/{number}").text)
     assert "An editor gives it another date." in vera
