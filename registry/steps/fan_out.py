@@ -22,7 +22,9 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     true,
+    update,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
@@ -30,7 +32,7 @@ from registry.domain.changes import EntryChange
 from registry.domain.deliveries import DeliveryState, SkipReason, delivery_priority
 from registry.domain.notices import local_date
 from registry.domain.recipients import TOLD_WHEN_CALLED_IN
-from registry.domain.vocabulary import Audience, StatementKind, Weight
+from registry.domain.vocabulary import Audience, ChannelKind, StatementKind, Weight
 from registry.language import ENGLISH
 from registry.steps.freeze_letters import own_language
 from registry.steps.lookup import read_content
@@ -51,6 +53,7 @@ from registry.tables import (
     Suppression,
 )
 from registry.tables.audience import suppresses
+from registry.tables.deliveries import DUE_STATES, TO_CONTACTS
 
 LAST_ZONE_TO_END_A_DAY = "Etc/GMT+12"
 NOT_REACHED = (DeliveryState.SKIPPED.value, DeliveryState.CANCELLED.value)
@@ -111,7 +114,53 @@ def fan_out(
     )
     # In turn, so that of equals whoever subscribed first is told first, on either database.
     session.execute(insert(Delivery).from_select(columns, values.order_by(Subscription.id)))
+    if joiner is None and statement.kind not in (StatementKind.ANNOUNCEMENT.value, StatementKind.WITHDRAWAL.value):
+        _put_earlier_first(session, now, notice, statement)
     return _count(session, chosen, reason, statement, joiner)
+
+
+def _put_earlier_first(session: Session, now: datetime, notice: Notice, statement: Statement) -> None:
+    """Let what waits of earlier statements go before this one's letters to the same subscriptions (R15).
+
+    None of them has a later turn than its follower, which would be looked at in vain before each. By mail what was
+    refused is tried at once: the follower would wait for it. By web the other side may have asked for patience, and
+    what may have arrived keeps its own time (R29).
+    """
+    following = aliased(Delivery)
+    earlier = select(Statement.id).where(Statement.notice_id == notice.id, Statement.seq < statement.seq)
+    last = case(
+        (text(f"deliveries.{TO_CONTACTS}"), delivery_priority(Audience.CUSTOMER, notice.effective_at)),
+        else_=delivery_priority(Audience.FOLLOWER, notice.effective_at),
+    )
+    is_refused_by_mail = and_(
+        Delivery.state == DeliveryState.RETRY_WAIT.value,
+        Delivery.channel == ChannelKind.EMAIL.value,
+        Delivery.due_at > literal(now, Delivery.due_at.type),
+    )
+    # What somebody has at this moment is left alone: whoever waits for it may be waited for.
+    waiting = (
+        select(Delivery.id)
+        .where(
+            text(f"deliveries.{DUE_STATES}"),
+            Delivery.statement_id.in_(earlier),
+            or_(Delivery.priority > last, is_refused_by_mail),
+            exists().where(
+                following.statement_id == statement.id,
+                following.subscription_id == Delivery.subscription_id,
+                following.state == DeliveryState.PENDING.value,
+            ),
+        )
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    session.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(waiting))
+        .values(
+            priority=case((Delivery.priority > last, last), else_=Delivery.priority),
+            due_at=case((is_refused_by_mail, literal(now, Delivery.due_at.type)), else_=Delivery.due_at),
+        )
+        .execution_options(synchronize_session=False)
+    )
 
 
 def select_missing(
@@ -173,7 +222,8 @@ def select_addressed(notice: Notice, kind: StatementKind, letter: ColumnElement[
     )
     if kind is not StatementKind.ANNOUNCEMENT:
         may_be_called_in = true() if kind in TOLD_WHEN_CALLED_IN else false()
-        query = query.where(or_(_was_told(notice, Subscription), and_(_stands_by(Subscription), may_be_called_in)))
+        was_told = _was_told(notice, Subscription, by_any=kind is StatementKind.WITHDRAWAL)
+        query = query.where(or_(was_told, and_(_stands_by(Subscription), may_be_called_in)))
     if kind is StatementKind.REMINDER:
         query = query.where(or_(Subscription.audience == Audience.CUSTOMER.value, Subscription.wants_reminders))
     if kind is StatementKind.EFFECT:
@@ -181,13 +231,17 @@ def select_addressed(notice: Notice, kind: StatementKind, letter: ColumnElement[
     return query
 
 
-def _was_told(notice: Notice, whom: type[Subscription]) -> ColumnElement[bool]:
-    """Later statements go to whoever the announcement went to, or is going to (R15)."""
-    told, first = aliased(Delivery), aliased(Statement)
+def _was_told(notice: Notice, whom: type[Subscription], *, by_any: bool = False) -> ColumnElement[bool]:
+    """Later statements go to whoever the announcement went to, or is going to (R15).
+
+    With `by_any` whatever statement counts: where the announcement was refused for now, and is cancelled because the
+    notice is withdrawn, a postponement may have been taken.
+    """
+    told, before = aliased(Delivery), aliased(Statement)
     return exists().where(
-        told.statement_id == first.id,
-        first.notice_id == notice.id,
-        first.kind == StatementKind.ANNOUNCEMENT.value,
+        told.statement_id == before.id,
+        before.notice_id == notice.id,
+        true() if by_any else before.kind == StatementKind.ANNOUNCEMENT.value,
         told.subscription_id == whom.id,
         told.state.not_in(NOT_REACHED),
     )
@@ -226,7 +280,10 @@ def find_skip_reason(
     binds = any(Weight(row.weight) is Weight.BINDING for row in rows)
     # Whoever was told of a notice is told what becomes of it, whatever their choices by now (R15).
     is_later = kind is not StatementKind.ANNOUNCEMENT
-    comes_later = and_(_stands_by(Subscription), ~_was_told(notice, Subscription) if is_later else true())
+    by_any = kind is StatementKind.WITHDRAWAL
+    comes_later = and_(
+        _stands_by(Subscription), ~_was_told(notice, Subscription, by_any=by_any) if is_later else true()
+    )
     unfiltered = true() if is_later else and_(is_contact, true() if binds else false())
     product_fits = or_(*(_wants_product(keys) for _, keys in products), false())
     both_fit = or_(*(and_(_wants_product(keys), _wants_kind(change)) for change, keys in products), false())
@@ -239,7 +296,7 @@ def find_skip_reason(
         contact.confirmed_at.is_not(None),
         contact.ended_at.is_(None),
         ~_has_contract_ended(contact.customer_id, now, notice),
-        or_(~contact.is_standby, _was_told(notice, contact) if is_later else false()),
+        or_(~contact.is_standby, _was_told(notice, contact, by_any=by_any) if is_later else false()),
         or_(contact.wants_effect, true() if kind is not StatementKind.EFFECT else false()),
     )
     return case(

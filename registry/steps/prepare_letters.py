@@ -1,7 +1,8 @@
 """Letters made ready together, right after their claim: the plain case, which most letters of a long list are.
 
-Plain is a first try at a statement's letter to a follower. Whatever else is due (a contact's letter with its deadline,
-a confirmation, a repeat) is made ready by itself when its turn comes (`start_delivery`).
+Plain is a first try at a statement's letter to a follower who has the notice's earlier ones. Whatever else is due (a
+contact's letter with its deadline, a confirmation, a repeat) is made ready by itself when its turn comes
+(`start_delivery`).
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, Executable, String, Table, bindparam, column, func, select, update
+from sqlalchemy import JSON, BigInteger, Executable, String, Table, bindparam, case, column, func, select, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Envelope
-from registry.domain.vocabulary import Audience, ChannelKind
+from registry.domain.vocabulary import Audience, ChannelKind, StatementKind
 from registry.letters.compose import sha256_of
 from registry.letters.slots import Slot
 from registry.steps.claim_deliveries import Lease
 from registry.steps.dispatch import Dispatch
 from registry.steps.merge_letter import Addressee, StoredLetter, fill_letter, make_merge, new_message_id, read_letter
+from registry.steps.statement_order import waits_for_earlier
 from registry.tables import Address, Delivery, Letter, Notice, Statement, Subscription
 from registry.tables.among import is_among
 from registry.tables.compiled import CompiledStatement
@@ -139,7 +141,14 @@ def _store_one_by_one(dialect: Dialect) -> CompiledStatement:
 def _read_rows(session: Session, leases: Sequence[Lease]) -> Sequence[Any]:
     tokens = {lease.delivery_id: lease.token for lease in leases}
     rows = session.connection().execute(_plain_ones(session.get_bind().dialect.name), {"ids": list(tokens)})
-    return [row for row in rows if row.token == tokens[row.id] and row.attempt_count == 1 and row.message_id is None]
+    return [
+        row
+        for row in rows
+        if row.token == tokens[row.id]
+        and row.attempt_count == 1
+        and row.message_id is None
+        and not row.waits_for_earlier
+    ]
 
 
 @lru_cache
@@ -161,6 +170,11 @@ def _plain_ones(dialect_name: str) -> Executable:
             Notice.number,
             Delivery.attempt_count,
             Delivery.message_id,
+            # Asked row by row, and of no announcement: nothing was said before it.
+            case(
+                (Statement.kind == StatementKind.ANNOUNCEMENT.value, False),
+                else_=waits_for_earlier(),
+            ).label("waits_for_earlier"),
         )
         .select_from(Delivery)
         .join(Subscription, Subscription.id == Delivery.subscription_id)

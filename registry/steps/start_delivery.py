@@ -8,27 +8,29 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Envelope
-from registry.domain.deliveries import DeliveryEvent, DeliveryState, SkipReason
+from registry.domain.deliveries import SENDABLE_STATES, DeliveryEvent, DeliveryState, SkipReason
 from registry.domain.notice_life import NoticeState
 from registry.domain.vocabulary import Audience, StatementKind
 from registry.letters.compose import sha256_of
 from registry.steps.claim_deliveries import Lease, find_held, get_attempt, release, renew_leases
 from registry.steps.dispatch import Dispatch
+from registry.steps.fan_out import NOT_REACHED
 from registry.steps.installation import dispatch_pause
 from registry.steps.merge_letter import Recipient, is_merge_stale, load_recipient, make_envelope, merge_for
 from registry.steps.record import WORKER, record_event
 from registry.steps.settle_delivery import (
-    ACCEPTED,
     DATABASE_TROUBLE,
     NOT_TRIED,
     DeliveryNote,
     accept,
     exhaust,
+    find_taken,
     may_have_arrived,
     move_delivery,
     put_before_a_person,
     started_attempts,
 )
+from registry.steps.statement_order import find_earlier, find_wait, put_off, takes_back_nothing
 from registry.tables import Address, Attempt, Delivery, Statement, Suppression
 from registry.tables.audience import suppresses
 
@@ -56,7 +58,7 @@ def start_delivery(
         _close_untried(attempt, now)
         put_before_a_person(session, now, delivery, DeliveryNote.CANNOT_BE_MADE, trouble)
         ready = None
-    return ready, None if ready else delivery.state
+    return ready, None if ready or delivery.state in SENDABLE_STATES else delivery.state
 
 
 def _make_ready(
@@ -64,15 +66,18 @@ def _make_ready(
 ) -> Envelope | None:
     recipient = load_recipient(session, delivery)
     earlier = [each for each in started_attempts(session, delivery) if each.n < lease.attempt_n]
-    taken = next((each for each in earlier if each.answer_class == ACCEPTED), None)
+    taken = find_taken(earlier)
     if taken is not None:
         # Its worker had lost the lease by the time the answer came; to send again would be a copy too many.
         _close_untried(attempt, now)
         accept(session, now, delivery, taken.finished_at or now)
         return None
     is_unclear = may_have_arrived(earlier)
-    if _let_go(session, now, recipient, is_unclear):
+    # A restored one may have gone out after the backup was made, by an attempt that is not on record here.
+    if _let_go(session, now, recipient, is_unclear or delivery.possible_duplicate):
         _close_untried(attempt, now)
+        return None
+    if not is_unclear and _is_out_of_order(session, now, lease, recipient, attempt):
         return None
     if not is_unclear and is_merge_stale(now, recipient):
         merge_for(session, now, recipient, dispatch.letterhead, dispatch.keyring)
@@ -97,8 +102,9 @@ def _let_go(session: Session, now: datetime, recipient: Recipient, is_unclear: b
     """
     delivery, subscription, address = recipient.delivery, recipient.subscription, recipient.address
     reason: SkipReason | None = None
-    because = "withdrawn"
+    because = ""
     if is_withdrawn(recipient):
+        because = "withdrawn"
         if not is_unclear:
             _spare_the_withdrawal(session, recipient)
     elif subscription.ended_at is not None:
@@ -122,6 +128,12 @@ def _let_go(session: Session, now: datetime, recipient: Recipient, is_unclear: b
     delivery.skip_reason = reason.value if reason is not None else None
     if is_unclear:
         delivery.note = DeliveryNote.MAY_HAVE_ARRIVED.value
+    _record(session, now, recipient, because=reason.value if reason is not None else because)
+    return True
+
+
+def _record(session: Session, now: datetime, recipient: Recipient, because: str) -> None:
+    delivery = recipient.delivery
     record_event(
         session,
         now,
@@ -129,9 +141,25 @@ def _let_go(session: Session, now: datetime, recipient: Recipient, is_unclear: b
         f"delivery.{delivery.state}",
         subject=("delivery", str(delivery.id)),
         publisher_id=delivery.publisher_id,
-        customer_id=subscription.customer_id,
-        because=reason.value if reason is not None else because,
+        customer_id=recipient.subscription.customer_id,
+        because=because,
     )
+
+
+def _is_out_of_order(session: Session, now: datetime, lease: Lease, recipient: Recipient, attempt: Attempt) -> bool:
+    """Cancel a withdrawal to somebody who was told nothing, or put off a letter whose turn is after another's (R15)."""
+    delivery = recipient.delivery
+    earlier = find_earlier(session, recipient)
+    if takes_back_nothing(recipient, earlier):
+        _close_untried(attempt, now)
+        move_delivery(delivery, DeliveryEvent.LAPSE_UNSENT)
+        move_delivery(delivery, DeliveryEvent.CANCEL)
+        _record(session, now, recipient, because="not_told")
+        return True
+    until = find_wait(session, now, recipient, earlier, lease.attempt_n)
+    if until is None:
+        return False
+    put_off(session, now, delivery, attempt, until)
     return True
 
 
@@ -152,20 +180,29 @@ def _is_suppressed(session: Session, recipient: Recipient) -> bool:
 
 
 def _spare_the_withdrawal(session: Session, recipient: Recipient) -> None:
-    """Who was not told of the notice is not told of its withdrawal (R15), which was made while this row was leased."""
+    """Who was not told of the notice is not told of its withdrawal (R15), which was made while this row was leased.
+
+    Whoever may have another letter of the notice keeps it, and so does a withdrawal that has begun: each finds out by
+    itself, when its turn comes.
+    """
     statement = recipient.statement
     if statement is None or statement.kind != StatementKind.ANNOUNCEMENT.value:
         return
-    withdrawals = select(Statement.id).where(
-        Statement.notice_id == statement.notice_id, Statement.kind == StatementKind.WITHDRAWAL.value
-    )
-    session.execute(
-        update(Delivery)
+    rows = session.execute(
+        select(Delivery.id, Delivery.state, Statement.kind)
+        .join(Statement, Statement.id == Delivery.statement_id)
         .where(
+            Statement.notice_id == statement.notice_id,
+            Statement.id != statement.id,
             Delivery.subscription_id == recipient.subscription.id,
-            Delivery.statement_id.in_(withdrawals),
-            Delivery.state == DeliveryState.PENDING.value,
         )
-        .values(state=DeliveryState.CANCELLED.value)
-        .execution_options(synchronize_session=False)
-    )
+    ).all()
+    withdrawals = [row.id for row in rows if row.kind == StatementKind.WITHDRAWAL.value]
+    others = [row for row in rows if row.id not in withdrawals and row.state not in NOT_REACHED]
+    if not others:
+        session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(withdrawals), Delivery.state == DeliveryState.PENDING.value)
+            .values(state=DeliveryState.CANCELLED.value)
+            .execution_options(synchronize_session=False)
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryEvent, DeliveryState
@@ -19,6 +19,7 @@ from registry.steps.make_statement import make_statement
 from registry.steps.record import Actor, record_event
 from registry.steps.revise_draft import list_changes
 from registry.steps.settle_delivery import move_delivery
+from registry.steps.statement_order import has_begun, was_never_out
 from registry.tables import Delivery, Notice, Objection, PendingEdit, Publisher, Statement
 
 CANCELLABLE = (DeliveryState.PENDING.value, DeliveryState.RETRY_WAIT.value)
@@ -36,7 +37,8 @@ def withdraw_notice(
     """Withdraw a notice that is not in effect; return what was cancelled and who is told.
 
     Its edits no longer wait; the entries are free for another notice. A draft vanishes without a word, since nobody
-    has seen it; its number is not given again. Letters on the wire settle first, then their readers get the withdrawal.
+    has seen it; its number is not given again. Letters that a worker has settle first, then their readers get the
+    withdrawal, or do not where it turns out that they were told nothing (`statement_order`).
     """
     lock_publisher(session, publisher, notice)
     was_told = NoticeState(notice.state) in PENDING_STATES
@@ -75,11 +77,17 @@ def withdraw_notice(
 
 
 def _untold(session: Session, notice: Notice) -> list[Delivery]:
+    """Return the letters that wait and are certainly not out there, those too that could never be made.
+
+    Of the others that wait, each is let go of by itself when its turn comes, and its reader gets the withdrawal.
+    """
+    waits = Delivery.state.in_(CANCELLABLE)
+    was_not_made = and_(Delivery.state == DeliveryState.NEEDS_ATTENTION.value, ~has_begun())
     return list(
         session.scalars(
             select(Delivery)
             .join(Statement, Statement.id == Delivery.statement_id)
-            .where(Statement.notice_id == notice.id, Delivery.state.in_(CANCELLABLE))
+            .where(Statement.notice_id == notice.id, or_(waits, was_not_made), was_never_out())
             .with_for_update(of=Delivery, key_share=True)
         )
     )
