@@ -18,7 +18,8 @@ class SubscriptionFacts:
 
     `products` and `kinds` are what it is limited to, empty meaning all. `is_address_known`: not erased.
     `shares_address_with_contact`: a standing contact of a customer whose contract runs gets this statement at the same
-    address; it plays no part for a contact. `was_told`: the notice's announcement went to it, or is going.
+    address; it plays no part for a contact. `was_told`: the notice's announcement went to it, or is going; before a
+    withdrawal any of its letters counts.
     `has_contract_ended`: its customer's contract is over, or it dropped out of the notice (R17); it plays no part for
     a follower. `is_standby`: a contact that is told once the customer's others were not reached (R13); it plays no part
     for a follower either. A contact that stands by and was called in `was_told`. `is_paused`: a follower who wants no
