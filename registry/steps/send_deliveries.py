@@ -89,7 +89,7 @@ class Run:
     ) -> None:
         self.log = DeliveryLog()
         self._engine, self._clock = engine, clock
-        self._supply = Supply(engine, clock, dispatch, limit)
+        self._supply = Supply(engine, clock, dispatch, limit, self._take_turns_meanwhile)
         self._should_stop = should_stop
         self._roads = [Road(channel) for channel in dispatch.channels.values()]
         self._answers: SimpleQueue[Answered] = SimpleQueue()
@@ -192,13 +192,13 @@ class Run:
         if road.largest_batch > 1 and self._repeat_batch(road):
             return
         self.log.tell()
-        self._supply.claim(road, lambda: self._take_turns_meanwhile(road))
+        self._supply.claim(road)
 
     def _take_turns_meanwhile(self, road: Road) -> None:
-        """Between two statements of a claim: give lanes whose letter was taken the next one, where that is plain.
+        """In the midst of a claim or a making: give lanes whose letter was taken the next one, where that is plain.
 
-        A claim takes about as long as a letter, and all lanes would come to wait for it. Nothing but rows of attempts
-        may be touched here: the claim's own transaction is open, and whoever wants a row that it has waits for ever.
+        Either takes about as long as a letter, and all lanes would come to wait for it. Nothing but rows of attempts
+        may be touched here: a claim's own transaction is open, and whoever wants a row that it has waits for ever.
         """
         is_taken = True
         while is_taken and not self._answers.empty() and road.waiting and road.places:

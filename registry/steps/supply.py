@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
 
 from sqlalchemy import Engine
@@ -25,11 +26,20 @@ from registry.tables.engine import writing
 class Supply:
     """Keeps roads supplied with letters. `dispatch` has the keyring as it was at the last claim.
 
-    `limit` is how many letters may be claimed in all, None for as many as are due; `clock` gives aware UTC.
+    `limit` is how many letters may be claimed in all, None for as many as are due; `clock` gives aware UTC. `meanwhile`
+    is called in the midst of long work for a road whose lanes must not wait for all of it; it must change no delivery.
     """
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime], dispatch: Dispatch, limit: int | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], datetime],
+        dispatch: Dispatch,
+        limit: int | None,
+        meanwhile: Callable[[Road], object],
+    ) -> None:
         self.dispatch = dispatch
+        self._meanwhile = meanwhile
         self._engine, self._clock = engine, clock
         self._left = limit
         self._making: dict[Road, Making] = {}
@@ -38,11 +48,8 @@ class Supply:
         """Return whether a claim for this road could find something now."""
         return self._left != 0 and time.monotonic() >= road.look_at
 
-    def claim(self, road: Road, between: Callable[[], object]) -> None:
-        """Claim for a road that has no letter left to make ready; leave it alone for a while where nothing is due.
-
-        `between` is called between two statements (`claim_deliveries`), but not on SQLite, whose one writer this is.
-        """
+    def claim(self, road: Road) -> None:
+        """Claim for a road that has no letter left to make ready; leave it alone for a while where nothing is due."""
         wanted = road.claimed_at_once if self._left is None else min(road.claimed_at_once, self._left)
         with writing(self._engine) as session:
             now = self._clock()
@@ -53,7 +60,8 @@ class Supply:
                 self.dispatch.mail_only_to,
                 wanted,
                 after_publisher=road.last_publisher,
-                between=go_straight_on if self._engine.dialect.name == "sqlite" else between,
+                # On SQLite this is the one writer.
+                between=go_straight_on if self._engine.dialect.name == "sqlite" else partial(self._meanwhile, road),
             )
             if leases:
                 # After the claim: a key that was added meanwhile may be the one that an address was restored under.
@@ -84,6 +92,8 @@ class Supply:
         """Have the next ones ready of those that were claimed."""
         self.begin_ahead(road)
         making = self._making.pop(road)
+        while making.make_one():
+            self._meanwhile(road)
         with writing(self._engine) as session:
             prepared = making.store(session)
         for lease in making.leases:
