@@ -162,7 +162,7 @@ def _spf(record: SpfRecord) -> Finding:
     term, where = clean_answer(record.judgement.term or ""), clean_answer(record.judgement.domain or "")
     says = words.format(at_fault=f"{term} in the record of {where}")
     if fault in PERMANENT_ERRORS:
-        says = f"{says}: receivers take the whole record for an error, and nobody for named"
+        says = f"{says}: receivers take the whole record for an error, and nobody may send by it"
     return Finding("SPF", grade, f"{record.name} says {record.text}. {says}.", remedy)
 
 

@@ -89,8 +89,9 @@ class Answered:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is a plain letter that was taken, so that its answer is all there is to keep."""
-        return self.parcel.letters[0].is_plain and isinstance(self.answers[0], Accepted)
+        """Whether it is one plain letter that was taken, so that its answer is all there is to keep."""
+        is_alone = self.parcel.batch_key is None
+        return is_alone and self.parcel.letters[0].is_plain and isinstance(self.answers[0], Accepted)
 
 
 class Lane:
@@ -103,6 +104,11 @@ class Lane:
         self._clock = clock
         self._parcels: SimpleQueue[Parcel | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+
+    @property
+    def has_a_thread(self) -> bool:
+        """Whether letters go out by a thread of its own, and not by whoever hands them over."""
+        return self._thread is not None
 
     def get_a_thread(self) -> None:
         """Send by a thread of its own from now on. The lane must be idle."""

@@ -232,8 +232,26 @@ def _count_receipt(
 
 
 def _note_untold(session: Session, now: datetime, delivery: Delivery, actor: Actor) -> None:
-    """Open a task where a contact that has ended lost what its customer has by nobody else: no sweep would see it."""
-    untold = find_untold_by(session, now, delivery)
+    """Open a task where a contact that has ended lost what its customer has by nobody else: no sweep would see it.
+
+    What fails there must not keep the report from being on record.
+    """
+    try:
+        with session.begin_nested():
+            untold = find_untold_by(session, now, delivery)
+    except DATABASE_TROUBLE:
+        raise
+    except Exception as trouble:  # noqa: BLE001 - it goes on record; raised, the report would be refused again and again
+        record_event(
+            session,
+            now,
+            actor,
+            "delivery.untold_not_found_out",
+            subject=("delivery", str(delivery.id)),
+            publisher_id=delivery.publisher_id,
+            trouble=name_of(trouble),
+        )
+        return
     if untold is None:
         return
     kind, about = TaskKind.CUSTOMER_NOT_TOLD, untold.subject[1]

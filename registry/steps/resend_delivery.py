@@ -130,7 +130,7 @@ def _resend(
     known = _find(session, statement, contact)
     may_go = _list_skips_that_are_over(session, contact)
     if known is None or known.skip_reason in may_go:
-        _call_in(session, now, notice, contact, may_go)
+        _call_in(session, now, notice, statement, contact, may_go)
         # What was said while nothing could be sent to it was not made for it at all.
         deliver_notice_to(session, now, notice, contact)
         if known is None and _find(session, statement, contact) is None:
@@ -179,10 +179,15 @@ def _list_skips_that_are_over(session: Session, contact: Subscription) -> list[s
 
 
 def _call_in(
-    session: Session, now: datetime, notice: Notice, contact: Subscription, skipped_because: Collection[str]
+    session: Session,
+    now: datetime,
+    notice: Notice,
+    statement: Statement,
+    contact: Subscription,
+    skipped_because: Collection[str],
 ) -> None:
-    """Let all go that a contact would be told who joins today, and that was skipped for one of these reasons."""
-    told = [each.id for each in list_told_to_joiners(session, notice)]
+    """Let this statement go, and all that a contact would be told who joins today, where skipped for such a reason."""
+    told = {statement.id, *(each.id for each in list_told_to_joiners(session, notice))}
     waiting = session.scalars(
         select(Delivery)
         .where(

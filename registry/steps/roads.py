@@ -25,7 +25,8 @@ from registry.tables.engine import writing
 BATCH: Final = 200
 """Letters that are claimed together. Those of a worker that died wait for half an hour, and so it is not more."""
 SLICE: Final = 40
-"""Letters that are made ready together where several lanes are under way: meanwhile none of them is given another."""
+"""Letters that are made ready together where several lanes are under way: none of them is given another while they are
+read and stored."""
 LEAST_BATCH: Final = 2
 LETTERS_A_LANE: Final = 10
 """A further connection to one provider is opened for so many letters that wait, or for a whole batch: a handful is not
@@ -99,7 +100,7 @@ class Road:
         # Where many go in one request, no more than the lanes carry: places for the others would only be kept waiting.
         most = self.carried_at_once
         if self.largest_batch == 1:
-            # A claim keeps every lane waiting that gets its answer meanwhile.
+            # A claim keeps every lane waiting that gets its answer meanwhile (on PostgreSQL: whose turn is not plain).
             most = BATCH if self.most_lanes == 1 else max(2 * SLICE, most)
         if not self._interval:
             return most

@@ -213,8 +213,9 @@ class Run:
     def _take_turn_meanwhile(self, road: Road, answered: Answered) -> bool:
         """Return whether the answer is on record. A letter that has begun by then and did not go out begins again."""
         lease, prepared = road.waiting[0]
-        # Nothing follows from such an answer but the next letter.
-        is_all = answered.is_plain and answered.answers[0].rate is None and answered.lane in road.lanes
+        # Nothing follows from such an answer but the next letter. One that is sent here would hold all up.
+        lane = answered.lane
+        is_all = answered.is_plain and answered.answers[0].rate is None and lane.has_a_thread and lane in road.lanes
         if prepared is None or not is_all or self._should_stop() or not road.find_place(self._engine, self._clock()):
             return False
         turn = self._plain.take_turn(answered, lease, prepared)
@@ -223,10 +224,10 @@ class Run:
         self._on_the_wire -= 1
         if turn.has_begun:
             road.waiting.popleft()
-            self._put_on_the_wire(road, answered.lane, Parcel((ReadyLetter(lease, prepared.envelope, is_plain=True),)))
+            self._put_on_the_wire(road, lane, Parcel((ReadyLetter(lease, prepared.envelope, is_plain=True),)))
         else:
             road.waiting[0] = (lease, None)
-            road.idle.append(answered.lane)
+            road.idle.append(lane)
         return True
 
     def _put_on_the_wire(self, road: Road, lane: Lane, parcel: Parcel) -> None:

@@ -38,6 +38,8 @@ from registry.tables.engine import GIVES_UP_LOCKS, writing
 
 NOTED_AS: Final = {"send_effect": "send"}
 """Sweeps that no worker runs by this name: whether they fail is kept by the other one."""
+GOES_WELL_WITH: Final = {"send": ("send_by_web",)}
+"""What a worker does apart and a tick along with the other: it sends by all roads, so that either has gone well."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ def tick(sweeping: Sweeping, begins: Callable[[str], None] = lambda name: None) 
         begins(name)
         try:
             did[name] = sweep()
-            note_success(sweeping.engine, NOTED_AS.get(name, name))
+            for done in (NOTED_AS.get(name, name), *GOES_WELL_WITH.get(name, ())):
+                note_success(sweeping.engine, done)
         except DATABASE_AWAY:
             raise
         except Exception as raised:  # noqa: BLE001 - it is raised once the others had their turn

@@ -175,7 +175,7 @@ def test_the_records_of_every_domain_that_is_sent_from_are_looked_at(
             "v=spf1 ipv4:192.0.2.1 -all",
             "wrong",
             "ipv4:192.0.2.1 in the record of own.example is nothing that SPF knows: receivers take the whole record"
-            " for an error, and nobody for named.",
+            " for an error, and nobody may send by it.",
             "v=spf1 ip4:192.0.2.1",
         ),
         (

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from registry.steps.lookup import get_publisher
-from registry.steps.resend_delivery import ContactCannotBeTold, ContactToldAlready
+from registry.steps.resend_delivery import ContactCannotBeTold, ContactToldAlready, resend_to_address
 from registry.steps.suppressions import LiftedBecause, add_suppression, lift_suppression
+from registry.tables import Delivery
 from tests.channels.smtp_server import MailServer
 from tests.steps.holding_cast import look, tasks
 from tests.steps.path_cast import announce, sweep
@@ -16,7 +18,7 @@ from tests.steps.post_office import subscription_of
 from tests.steps.test_postponing import postpone
 from tests.steps.test_resend_delivery import DPO, letters, resend
 from tests.steps.test_untold import UNREACHED
-from tests.world import ANNA, BREMEN, World, antopsis, letters_to
+from tests.world import ANNA, BREMEN, World, antopsis, letters_to, utc
 
 
 def skipped(world: World) -> str:
@@ -64,3 +66,22 @@ def test_while_it_is_suppressed_the_refusal_says_that(world: World) -> None:
         resend(world, DPO)
     assert refused.value.params["because"] == "suppressed"
     assert letters(world, DPO) == [("announcement", "skipped")]
+
+
+def test_a_reminder_goes_too_though_who_joins_is_told_none(world: World, mail_server: MailServer) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    announce(world)
+    sweep(world, "send")
+    with world.writing() as session:
+        add_suppression(session, world.at, get_publisher(session, "antopsis"), world.wiring.keyring, DPO, ANNA)
+    world.at = utc("2026-10-26 09:00")
+    sweep(world, "remind", "send")
+    assert letters(world, DPO) == [("announcement", "accepted"), ("reminder", "skipped")]
+    lift(world)
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        reminder = session.scalars(select(Delivery).order_by(Delivery.id.desc())).first()
+        assert reminder is not None
+        resend_to_address(session, world.at, publisher, reminder, DPO, ANNA, name=None)
+    sweep(world, "send")
+    assert letters(world, DPO) == [("announcement", "accepted"), ("reminder", "accepted")]

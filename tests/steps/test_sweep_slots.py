@@ -180,6 +180,14 @@ def test_a_tick_that_does_the_work_makes_good_what_failed_before(world: World) -
         assert not is_any_failing(session)
 
 
+def test_a_tick_sends_by_all_roads_and_so_makes_good_what_a_workers_sending_by_web_failed_at(world: World) -> None:
+    fail(world, "send")
+    fail(world, "send_by_web")
+    tick(world.wiring.make_sweeping(world.channels, world.clock))
+    with world.reading() as session:
+        assert session.scalars(select(FailingSweep.sweep)).all() == []
+
+
 def test_workers_whose_sweep_fails_at_once_leave_one_row(world: World) -> None:
     barrier = threading.Barrier(4)
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from registry.channels.resend_events import CallbackEvent, CallbackKind
 from registry.domain.outcomes import OutcomeKind
+from registry.steps import record_outcome as outcomes
 from registry.steps.contacts import add_contact, end_contact
 from registry.steps.lookup import get_customer, get_publisher
 from registry.steps.receive_callback import receive_callback
@@ -23,7 +24,7 @@ from tests.channels.smtp_server import MailServer
 from tests.steps.bounce_cast import bouncing_world, came_back, letter_to, receive
 from tests.steps.holding_cast import ITS_FIRST_INSTANT, look, pending_notice, tasks
 from tests.steps.path_cast import sweep, withdraw
-from tests.steps.post_office import DPO, delivery_to
+from tests.steps.post_office import DPO, delivery_to, events
 from tests.steps.test_untold import SECOND, TWO_CONTACTS, UNREACHED, UNTOLD
 from tests.world import ANNA, BREMEN, World
 
@@ -180,3 +181,18 @@ def test_a_bounce_long_after_the_end_of_the_notice_opens_nothing(world: World) -
     world.at += LOOKED_BACK_FOR + timedelta(minutes=1)
     bounce(world, DPO, "withdrawal")
     assert open_tasks(world) == []
+
+
+def test_a_report_stays_on_record_where_it_cannot_be_found_out_who_else_has_the_letter(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withdrawn(world)
+    succeed(world, DPO)
+
+    def cannot_be_read(*_given: object) -> None:
+        raise ValueError("a notice that nobody can read")
+
+    monkeypatch.setattr(outcomes, "find_untold_by", cannot_be_read)
+    bounce(world, DPO, "withdrawal")
+    assert delivery_to(world, DPO, "withdrawal").state == "bounced"
+    assert [event.payload["trouble"] for event in events(world, "delivery.untold_not_found_out")] == ["ValueError"]

@@ -89,6 +89,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "delivery.skipped": "Left the letter out",
     "delivery.needs_attention": "The letter needs a person",
     "delivery.receipt_not_counted": "The receipt of the letter does not count",
+    "delivery.untold_not_found_out": "It could not be found out whether anybody else of the customer has the letter",
     "delivery.reported_sent": "The provider has the letter and will try",
     "delivery.reported_relayed": "The letter went on to a server that reports no deliveries",
     "delivery.reported_expanded": "The letter went on to a list of further recipients",
