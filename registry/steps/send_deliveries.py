@@ -4,8 +4,9 @@
 claim N rows ──▶ commit ──▶ for each: settle k-1 and start k ──▶ commit ──▶ on the wire ──▶ … ──▶ settle the last
 ```
 
-Nothing is open while on the wire. A row is fenced by its lease's token: who lost the lease settles nothing. If the
-process dies, `recover_leases` finds the row: before the send began it is due again, afterwards it may have arrived.
+Nothing of a letter is open while it is on the wire. A row is fenced by its lease's token: who lost the lease settles
+nothing. If the process dies, `recover_leases` finds the row: before the send began it is due again, afterwards it may
+have arrived.
 
 Each kind of address is a road with lanes of its own, so that a slow one keeps no other waiting. All transactions are
 made by the one thread that called; the lanes know no database.
