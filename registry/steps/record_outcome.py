@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from registry.domain.deliveries import REPORTABLE_STATES, DeliveryEvent, DeliveryState
 from registry.domain.outcomes import EVENTS, SUPPRESSES, OutcomeKind
 from registry.steps.insert_once import insert_once
+from registry.steps.note_untold import note_untold
 from registry.steps.receipts import note_receipt
 from registry.steps.record import Actor, record_event
 from registry.steps.settle_delivery import (
@@ -28,8 +29,6 @@ from registry.steps.settle_delivery import (
     started_attempts,
 )
 from registry.steps.suppressions import suppress
-from registry.steps.tasks import TaskKind, find_closed_by_hand, open_task
-from registry.steps.untold import find_untold_by
 from registry.tables import Address, Attempt, Delivery, Outcome, Subscription
 from registry.tables.engine import reading, writing
 
@@ -196,7 +195,7 @@ def _take(
     session.flush()
     _count_receipt(session, now, delivery, subscription, actor)
     if event is DeliveryEvent.REPORT_BOUNCED and subscription.ended_at is not None:
-        _note_untold(session, now, delivery, actor)
+        note_untold(session, now, delivery, actor)
     record_event(
         session,
         now,
@@ -228,43 +227,6 @@ def _count_receipt(
             publisher_id=delivery.publisher_id,
             customer_id=subscription.customer_id,
             trouble=name_of(trouble),
-        )
-
-
-def _note_untold(session: Session, now: datetime, delivery: Delivery, actor: Actor) -> None:
-    """Open a task where a contact that has ended lost what its customer has by nobody else: no sweep would see it.
-
-    What fails there must not keep the report from being on record.
-    """
-    try:
-        with session.begin_nested():
-            untold = find_untold_by(session, now, delivery)
-    except DATABASE_TROUBLE:
-        raise
-    except Exception as trouble:  # noqa: BLE001 - it goes on record; raised, the report would be refused again and again
-        record_event(
-            session,
-            now,
-            actor,
-            "delivery.untold_not_found_out",
-            subject=("delivery", str(delivery.id)),
-            publisher_id=delivery.publisher_id,
-            trouble=name_of(trouble),
-        )
-        return
-    if untold is None:
-        return
-    kind, about = TaskKind.CUSTOMER_NOT_TOLD, untold.subject[1]
-    if not untold.was_seen_to(find_closed_by_hand(session, kind, about).get(about)):
-        open_task(
-            session,
-            now,
-            kind,
-            subject=untold.subject,
-            publisher_id=untold.publisher_id,
-            due_at=None,
-            actor=actor,
-            **untold.facts,
         )
 
 

@@ -75,7 +75,11 @@ class Told:
         """
         letters = self._of(statement)
         is_over = statement.seq in self.known_lost or all(each.state in AT_AN_END for each in letters)
-        return is_over and any(each.is_lost for each in letters)
+        # A withdrawal that was cancelled: its contact has ended, or was told nothing that could be taken back.
+        is_withdrawal = statement.kind == StatementKind.WITHDRAWAL.value
+        return is_over and any(
+            each.is_lost or (is_withdrawal and each.state == DeliveryState.CANCELLED.value) for each in letters
+        )
 
     def why_unreached(self, clock: Statement, now: datetime) -> WhyUnreached | None:
         """Return why it has not what clocks run from, whatever became of its letters; None where it has or may have it.

@@ -6,7 +6,7 @@ announcement; one whose receipt was still waited for when the notice took effect
 effect, which reverses nothing.
 
 Contacts that stand are asked about again and again. One that has ended is in no index, so its letter is looked at when
-the news of its loss comes (`find_untold_by`); from then on the open task keeps it in sight.
+the news of its loss comes, or as it ends (`note_untold`); from then on the open task keeps it in sight.
 """
 
 from __future__ import annotations

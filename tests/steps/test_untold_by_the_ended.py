@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from registry.channels.resend_events import CallbackEvent, CallbackKind
 from registry.domain.outcomes import OutcomeKind
-from registry.steps import record_outcome as outcomes
+from registry.steps import note_untold
 from registry.steps.contacts import add_contact, end_contact
 from registry.steps.lookup import get_customer, get_publisher
 from registry.steps.receive_callback import receive_callback
@@ -192,7 +192,23 @@ def test_a_report_stays_on_record_where_it_cannot_be_found_out_who_else_has_the_
     def cannot_be_read(*_given: object) -> None:
         raise ValueError("a notice that nobody can read")
 
-    monkeypatch.setattr(outcomes, "find_untold_by", cannot_be_read)
+    monkeypatch.setattr(note_untold, "find_untold_by", cannot_be_read)
     bounce(world, DPO, "withdrawal")
     assert delivery_to(world, DPO, "withdrawal").state == "bounced"
     assert [event.payload["trouble"] for event in events(world, "delivery.untold_not_found_out")] == ["ValueError"]
+
+
+def test_a_withdrawal_that_waits_as_its_contact_ends_is_a_task_at_once(world: World) -> None:
+    number = pending_notice(world)
+    withdraw(world, number)
+    succeed(world, DPO)
+    assert delivery_to(world, DPO, "withdrawal").state == "cancelled"
+    assert open_tasks(world) == [("withdrawal", "bremen")]
+
+
+def test_where_another_contact_gets_the_withdrawal_it_is_none(world: World) -> None:
+    number = pending_notice(world, TWO_CONTACTS)
+    withdraw(world, number)
+    succeed(world, DPO)
+    sweep(world, "send")
+    assert open_tasks(world) == []
