@@ -17,8 +17,9 @@ from sqlalchemy import Engine
 from registry import clock
 from registry.cli.notice_lines import WRITTEN_AMONG
 from registry.cli.printing import plain, words_of
+from registry.domain.deliveries import ON_ITS_WAY
 from registry.steps.lookup import get_notice, get_publisher
-from registry.steps.notice_progress import ON_ITS_WAY, count_by_state
+from registry.steps.notice_progress import count_by_state
 from registry.tables.engine import reading
 
 LOOK_EVERY: Final = 1.0

@@ -83,6 +83,12 @@ class SkipReason(StrEnum):
 SENDABLE_STATES = frozenset({DeliveryState.PENDING, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS})
 """A claim takes these when they are due."""
 
+ON_ITS_WAY = SENDABLE_STATES | {DeliveryState.LEASED}
+"""States of a letter that waits, is being sent, or will be tried again."""
+
+TAKEN_STATES = frozenset({DeliveryState.ACCEPTED, DeliveryState.DELIVERED})
+"""States of a letter that the other side took."""
+
 REPORTABLE_STATES = frozenset(DeliveryState) - {DeliveryState.LEASED}
 """A report is taken in these: an earlier try may be behind any of them. One that comes during a lease is kept, and
 matched again once the lease has settled."""
@@ -104,10 +110,7 @@ _NEXT = {
         (state, DeliveryEvent.SKIP): DeliveryState.SKIPPED
         for state in (DeliveryState.PENDING, DeliveryState.RETRY_WAIT)
     },
-    **{
-        (state, DeliveryEvent.ESCALATE): DeliveryState.NEEDS_ATTENTION
-        for state in SENDABLE_STATES | {DeliveryState.LEASED}
-    },
+    **{(state, DeliveryEvent.ESCALATE): DeliveryState.NEEDS_ATTENTION for state in ON_ITS_WAY},
     **{(state, DeliveryEvent.GIVE_UP): DeliveryState.FAILED for state in _WAITING | {DeliveryState.LEASED}},
     (DeliveryState.NEEDS_ATTENTION, DeliveryEvent.REQUEUE): DeliveryState.PENDING,
     # Nothing was sent yet: the others were tried first, in vain.

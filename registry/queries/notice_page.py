@@ -10,6 +10,7 @@ from sqlalchemy import case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from registry.domain.changes import EntryChange
+from registry.domain.deliveries import ON_ITS_WAY
 from registry.domain.effect import CustomerStanding, Hold, choose_holds
 from registry.domain.notice_life import NoticeState
 from registry.domain.people import TeamRole
@@ -18,7 +19,6 @@ from registry.domain.vocabulary import Weight, heavier
 from registry.queries.deliveries import is_last_try
 from registry.queries.notice_holds import DROPPED, find_unreadable, is_holding
 from registry.queries.notices import NOT_REACHED, REACHED, LetterCounts, count_in, count_in_outbox, read_counts
-from registry.steps.notice_progress import ON_ITS_WAY
 from registry.steps.take_effect import NO_LONGER_HOLDING, count_open_objections
 from registry.tables import (
     Approval,

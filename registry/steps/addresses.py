@@ -12,6 +12,7 @@ from registry.domain.vocabulary import Audience, ChannelKind
 from registry.steps.insert_once import insert_once
 from registry.steps.keyring import Keyring
 from registry.tables import Address, Endpoint, Publisher, Subscription, Suppression
+from registry.tables.audience import suppresses
 
 EMAIL: Final = ChannelKind.EMAIL
 
@@ -64,6 +65,11 @@ def is_suppressed(
         Suppression.lookup_hmac == keyring.lookup(channel, value),
     )
     return bool(session.scalar(select(suppressed)))
+
+
+def is_row_suppressed(session: Session, address: Address) -> bool:
+    """Return whether an address that is on record, be it erased by now, must not be sent to."""
+    return bool(session.scalar(select(exists().where(Address.id == address.id, suppresses()))))
 
 
 def add_follower(session: Session, now: datetime, address: Address) -> Subscription:

@@ -17,13 +17,12 @@ from sqlalchemy.orm import Session
 from registry.domain.deliveries import DeliveryState
 from registry.domain.vocabulary import Audience, ServiceLetterKind
 from registry.letters.values import FailingEndpoint
-from registry.steps.addresses import add_follower
+from registry.steps.addresses import add_follower, is_row_suppressed
 from registry.steps.letterhead import Letterhead
 from registry.steps.record import WORKER, record_event
 from registry.steps.service_letters import add_service_delivery, freeze_service_letter
 from registry.steps.tasks import TaskKind, open_task
-from registry.tables import Address, Attempt, Customer, Delivery, Endpoint, Publisher, Subscription, Suppression, Task
-from registry.tables.audience import suppresses
+from registry.tables import Address, Attempt, Customer, Delivery, Endpoint, Publisher, Subscription, Task
 
 TOLD_AFTER: Final = timedelta(days=7)
 LONGEST_ANSWER_TOLD: Final = 200
@@ -139,8 +138,7 @@ def _why_not_told(session: Session, endpoint: Endpoint) -> WhyNotTold | None:
     owner = session.get_one(Address, endpoint.owner_address_id)
     if owner.value is None:
         return WhyNotTold.ERASED
-    found = select(Suppression.id).join(Address, suppresses()).where(Address.id == owner.id)
-    return WhyNotTold.SUPPRESSED if session.scalar(found) is not None else None
+    return WhyNotTold.SUPPRESSED if is_row_suppressed(session, owner) else None
 
 
 def _note_not_told(session: Session, now: datetime, endpoint: Endpoint, why: WhyNotTold) -> None:

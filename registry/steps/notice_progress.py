@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import DeliveryState
+from registry.domain.deliveries import TAKEN_STATES, DeliveryState
 from registry.steps.receipts import OUTBOX
 from registry.tables import Attempt, Delivery, Notice, Statement
-
-ON_ITS_WAY = frozenset({DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS})
-"""States of a letter that waits, is being sent, or will be tried again."""
-TAKEN = frozenset({DeliveryState.ACCEPTED, DeliveryState.DELIVERED})
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class Counted:
 
 def count_by_state(session: Session, notice: Notice) -> Counted:
     """Count how many of a notice's letters are in each state."""
-    outboxed = case((and_(Attempt.channel == OUTBOX, Delivery.state.in_(TAKEN)), 1), else_=0)
+    outboxed = case((and_(Attempt.channel == OUTBOX, Delivery.state.in_(TAKEN_STATES)), 1), else_=0)
     rows = session.execute(
         select(Delivery.state, func.count(), func.sum(outboxed))
         .join(Statement, Statement.id == Delivery.statement_id)

@@ -9,12 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.changes import EntryChange
+from registry.domain.deliveries import TAKEN_STATES
 from registry.domain.effect import Hold
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.terms import find_terms, find_zone
 from registry.steps.approvals import COMMAND_LINE
 from registry.steps.lookup import read_facts
-from registry.steps.notice_progress import TAKEN
 from registry.steps.receipts import OUTBOX
 from registry.steps.revise_draft import list_changes
 from registry.steps.take_effect import find_holds
@@ -75,7 +75,7 @@ class DeliveryStatus:
     @property
     def is_in_outbox(self) -> bool:
         """Whether it was written to the outbox, and taken by no server, whatever its state (R12)."""
-        return self.state in TAKEN and bool(self.attempts) and self.attempts[-1].road == OUTBOX
+        return self.state in TAKEN_STATES and bool(self.attempts) and self.attempts[-1].road == OUTBOX
 
 
 @dataclass(frozen=True)

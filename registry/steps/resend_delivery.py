@@ -10,12 +10,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryEvent, DeliveryState, SkipReason
 from registry.domain.errors import IllegalTransition, RegistryError
 from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.steps.addresses import is_row_suppressed
 from registry.steps.audience_errors import NotAContact, UnknownContact
 from registry.steps.contacts import add_contact
 from registry.steps.fan_out import fan_out
@@ -26,7 +27,6 @@ from registry.steps.record import Actor, record_event
 from registry.steps.settle_delivery import move_delivery
 from registry.steps.told import CANNOT_BE_SENT
 from registry.tables import Address, Customer, Delivery, Notice, Publisher, Statement, Subscription
-from registry.tables.audience import suppresses
 
 
 class ContactToldAlready(RegistryError):
@@ -171,7 +171,7 @@ def _list_skips_that_are_over(session: Session, contact: Subscription) -> list[s
     """Return why letters to a contact may have been skipped that can go now: a person asks for them."""
     address = session.get_one(Address, contact.address_id, populate_existing=True)
     reasons = [SkipReason.STANDBY.value]
-    if not session.scalar(select(exists().where(Address.id == address.id, suppresses()))):
+    if not is_row_suppressed(session, address):
         reasons.append(SkipReason.SUPPRESSED.value)
     if address.value is not None:
         reasons.append(SkipReason.NO_ADDRESS.value)

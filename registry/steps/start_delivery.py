@@ -12,6 +12,7 @@ from registry.domain.deliveries import SENDABLE_STATES, DeliveryEvent, DeliveryS
 from registry.domain.notice_life import NoticeState
 from registry.domain.vocabulary import Audience, StatementKind
 from registry.letters.compose import sha256_of
+from registry.steps.addresses import is_row_suppressed
 from registry.steps.claim_deliveries import Lease, find_held, get_attempt, release, renew_leases
 from registry.steps.dispatch import Dispatch
 from registry.steps.fan_out import NOT_REACHED
@@ -31,8 +32,7 @@ from registry.steps.settle_delivery import (
     started_attempts,
 )
 from registry.steps.statement_order import find_earlier, find_wait, put_off, takes_back_nothing
-from registry.tables import Address, Attempt, Delivery, Statement, Suppression
-from registry.tables.audience import suppresses
+from registry.tables import Attempt, Delivery, Statement
 
 
 def start_delivery(
@@ -116,7 +116,7 @@ def _let_go(session: Session, now: datetime, recipient: Recipient, is_unclear: b
         reason = SkipReason.NO_ADDRESS
         # Erased while the letter was being made ready, which stored its words anew (R36).
         delivery.merge = None
-    elif _is_suppressed(session, recipient):
+    elif is_row_suppressed(session, address):
         reason = SkipReason.SUPPRESSED
     else:
         return False
@@ -172,11 +172,6 @@ def is_withdrawn(recipient: Recipient) -> bool:
         and notice.state == NoticeState.WITHDRAWN.value
         and statement.kind != StatementKind.WITHDRAWAL.value
     )
-
-
-def _is_suppressed(session: Session, recipient: Recipient) -> bool:
-    found = select(Suppression.id).join(Address, suppresses()).where(Address.id == recipient.address.id)
-    return session.scalar(found) is not None
 
 
 def _spare_the_withdrawal(session: Session, recipient: Recipient) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from registry.domain.deliveries import DeliveryState, SkipReason, can_prove_receipt
+from registry.domain.deliveries import TAKEN_STATES, DeliveryState, SkipReason, can_prove_receipt
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.terms import find_terms
 from registry.domain.vocabulary import StatementKind, Weight
@@ -16,7 +16,7 @@ from registry.steps.receipts import DECIDED_BY_A_PERSON, DEEMED, DROPPED, OUTBOX
 from registry.steps.unreached import WAITING, WITHOUT_WORD_FOR, WhyUnreached
 from registry.tables import Notice, NoticeCustomer, Statement
 
-TAKEN: Final = (DeliveryState.ACCEPTED.value, DeliveryState.DELIVERED.value)
+TAKEN: Final = tuple(sorted(state.value for state in TAKEN_STATES))
 LOST: Final = (DeliveryState.FAILED.value, DeliveryState.BOUNCED.value)
 CANNOT_BE_SENT: Final = (SkipReason.SUPPRESSED.value, SkipReason.NO_ADDRESS.value)
 AT_AN_END: Final = (*TAKEN, *LOST, DeliveryState.CANCELLED.value, DeliveryState.SKIPPED.value)

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import DeliveryState, EvidenceGrade, receipt_counts
+from registry.domain.deliveries import ON_ITS_WAY, TAKEN_STATES, DeliveryState, EvidenceGrade, receipt_counts
 from registry.domain.notice_life import PENDING_STATES
 from registry.domain.notices import latest_receipt_at, local_date
 from registry.domain.terms import Terms, find_terms
@@ -34,8 +34,8 @@ RUNNING_OUT: Final = timedelta(hours=12)
 _A_DAY: Final = timedelta(days=1)
 
 WAITING: Final = "waiting"
-OPEN: Final = (DeliveryState.PENDING, DeliveryState.LEASED, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS)
-TAKEN: Final = (DeliveryState.ACCEPTED, DeliveryState.DELIVERED)
+OPEN: Final = tuple(sorted(ON_ITS_WAY))
+TAKEN: Final = tuple(sorted(TAKEN_STATES))
 LOST: Final = (DeliveryState.NEEDS_ATTENTION, DeliveryState.FAILED, DeliveryState.BOUNCED)
 NOBODY: Final[Mapping[str, object]] = MappingProxyType({})
 
