@@ -25,8 +25,7 @@ from registry.tables.engine import writing
 BATCH: Final = 200
 """Letters that are claimed together. Those of a worker that died wait for half an hour, and so it is not more."""
 SLICE: Final = 40
-"""Letters that are made ready together where several lanes are under way: none of them is given another while they are
-read and stored."""
+"""Letters that are made ready together where each lane's address is somebody else's, who may take long over each."""
 LEAST_BATCH: Final = 2
 LETTERS_A_LANE: Final = 10
 """A further connection to one provider is opened for so many letters that wait, or for a whole batch: a handful is not
@@ -66,6 +65,7 @@ class Road:
         self._many = channel if isinstance(channel, ManyConnections) else None
         self.most_lanes = self._many.connections if self._many is not None else 1
         self.largest_batch = channel.largest_batch if isinstance(channel, TakesBatches) else 1
+        self._slice = BATCH if self.is_paced or self.most_lanes == 1 else SLICE
         self._interval = timedelta(0)
         self._found_at = self._took_at = 0.0
         self._refused_at: datetime | None = None
@@ -100,8 +100,7 @@ class Road:
         # Where many go in one request, no more than the lanes carry: places for the others would only be kept waiting.
         most = self.carried_at_once
         if self.largest_batch == 1:
-            # A claim keeps every lane waiting that gets its answer meanwhile (on PostgreSQL: whose turn is not plain).
-            most = BATCH if self.most_lanes == 1 else max(2 * SLICE, most)
+            most = max(most, min(BATCH, 2 * self._slice))
         if not self._interval:
             return most
         return min(most, max(1, int(LOOK_AGAIN_AFTER / self._interval)) * self.largest_batch)
@@ -109,7 +108,7 @@ class Road:
     @property
     def made_ready_at_once(self) -> int:
         """How many of the claimed letters to make ready together."""
-        return BATCH if self.most_lanes == 1 else max(SLICE, self.carried_at_once)
+        return max(self._slice, self.carried_at_once)
 
     @property
     def unbegun(self) -> int:
