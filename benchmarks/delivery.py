@@ -89,7 +89,10 @@ def _surroundings(made: Places) -> Iterator[str]:
         f"PostgreSQL {server['server_version']} (fsync {server['fsync']}, "
         f"synchronous_commit {server['synchronous_commit']}), {os.cpu_count()} processors ({_processor()})"
     )
-    yield f"one fsync of 4 KB takes {made.fsync_micros():,.0f} µs where the databases are; {_load()}"
+    yield (
+        f"one fsync of 4 KB takes {made.fsync_micros():,.0f} µs where the databases are, "
+        f"a byte over TCP to another process and back {made.round_trip_micros():,.0f} µs; {_load()}"
+    )
 
 
 def _processor() -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -43,6 +46,12 @@ _ADDRESSES = {
         SELECT :publisher, 'email', md5(n::text) || md5((-n)::text), 'reader' || n || '@reader.example', :at
         FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS numbers(n)""",
 }
+_ECHO = """
+import socket, sys
+end = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+while heard := end.recv(1):
+    end.send(heard)
+"""
 _SUBSCRIPTIONS = """
     INSERT INTO subscriptions
       (publisher_id, address_id, audience, language, rank, is_standby, wants_reminders, wants_effect,
@@ -154,6 +163,20 @@ class Places:
                 began = time.perf_counter()
                 os.fsync(file.fileno())
                 seconds.append(time.perf_counter() - began)
+        return statistics.median(seconds) * 1e6
+
+    def round_trip_micros(self, count: int = 2_000) -> float:
+        """Microseconds until another process that waits for a byte has it over TCP and sent it back, the median."""
+        seconds = []
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            echo = [sys.executable, "-I", "-c", _ECHO, str(listening.getsockname()[1])]
+            with subprocess.Popen(echo), listening.accept()[0] as near:
+                for _ in range(count):
+                    began = time.perf_counter()
+                    near.send(b".")
+                    near.recv(1)
+                    seconds.append(time.perf_counter() - began)
+                near.shutdown(socket.SHUT_RDWR)
         return statistics.median(seconds) * 1e6
 
     def postgresql(self) -> dict[str, str]:
