@@ -20,7 +20,7 @@ from registry.channels.webhook import WebhookChannel
 from registry.channels.webhook_signing import make_secret
 from registry.steps.installation import pause
 from registry.steps.pacing import block
-from registry.steps.roads import LETTERS_A_LANE, Road
+from registry.steps.roads import BATCH, LETTERS_A_LANE, Road
 from registry.tables import Delivery
 from tests.channels.http_receiver import Drip, HttpReceiver, Reply
 from tests.channels.smtp_server import MailServer
@@ -108,6 +108,17 @@ def test_a_handful_of_letters_is_not_worth_a_second_connection_to_one_provider(
     use_channel(world, SmtpChannel(parse_mail_url(f"{mail_server.url}&connections=4")))
     assert send(world) == {"accepted": LETTERS_A_LANE}
     assert len(mail_server.peers) == 1
+
+
+def test_connections_to_one_server_are_supplied_like_one_and_other_peoples_servers_with_less(
+    mail_server: MailServer,
+) -> None:
+    one, several = (Road(SmtpChannel(parse_mail_url(f"{mail_server.url}&connections={n}"))) for n in (1, 4))
+    for road in (one, several):
+        assert (road.claimed_at_once, road.made_ready_at_once) == (BATCH, BATCH)
+    # Each of them may take long over a letter, and what is claimed for it waits meanwhile.
+    elsewhere = Road(ManyRooms(4, lambda envelope: None))
+    assert elsewhere.made_ready_at_once < elsewhere.claimed_at_once < BATCH
 
 
 def test_where_each_address_is_somebody_elses_one_that_hangs_keeps_no_other_waiting(world: World) -> None:
