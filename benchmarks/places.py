@@ -35,6 +35,7 @@ SQLITE = "SQLite"
 POSTGRESQL = "PostgreSQL"
 ENGINES = (SQLITE, POSTGRESQL)
 SYNCHRONOUS_FULL = 2
+ECHO_STARTS_WITHIN = 30.0
 
 _ADDRESSES = {
     SQLITE: """
@@ -169,6 +170,7 @@ class Places:
         """Microseconds until another process that waits for a byte has it over TCP and sent it back, the median."""
         seconds = []
         with socket.create_server(("127.0.0.1", 0)) as listening:
+            listening.settimeout(ECHO_STARTS_WITHIN)
             echo = [sys.executable, "-I", "-c", _ECHO, str(listening.getsockname()[1])]
             with subprocess.Popen(echo), listening.accept()[0] as near:
                 for _ in range(count):
