@@ -29,8 +29,8 @@ from registry.domain.deliveries import (
 )
 from registry.steps.installation import dispatch_pause
 from registry.steps.settle_delivery import (
-    NOT_TRIED,
     DeliveryNote,
+    close_untried,
     exhaust,
     is_recognised,
     lapse,
@@ -314,8 +314,7 @@ def release_leases(session: Session, now: datetime, leases: Iterable[Lease]) -> 
 
 def release(session: Session, now: datetime, delivery: Delivery, attempt: Attempt) -> None:
     """Give back one letter whose send has not begun. One that an earlier try may have delivered stays ambiguous."""
-    attempt.finished_at = now
-    attempt.answer_class = NOT_TRIED
+    close_untried(attempt, now)
     lapse(delivery, has_begun=may_have_arrived(started_attempts(session, delivery)))
 
 

@@ -170,6 +170,12 @@ def record_answer(attempt: Attempt, answer: Answer, answered_at: datetime) -> No
     attempt.provider_ref = answer.provider_ref if isinstance(answer, Accepted) else None
 
 
+def close_untried(attempt: Attempt, now: datetime) -> None:
+    """Keep that a try ended at `now` (UTC) before its send began."""
+    attempt.finished_at = now
+    attempt.answer_class = NOT_TRIED
+
+
 def accept(session: Session, now: datetime, delivery: Delivery, accepted_at: datetime) -> None:
     """Note that the other side took the letter at `accepted_at` (UTC), and start the clock that this starts."""
     move_delivery(delivery, DeliveryEvent.ACCEPT)

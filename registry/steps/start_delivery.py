@@ -21,9 +21,9 @@ from registry.steps.merge_letter import Recipient, is_merge_stale, load_recipien
 from registry.steps.record import WORKER, record_event
 from registry.steps.settle_delivery import (
     DATABASE_TROUBLE,
-    NOT_TRIED,
     DeliveryNote,
     accept,
+    close_untried,
     exhaust,
     find_taken,
     may_have_arrived,
@@ -55,7 +55,7 @@ def start_delivery(
     except DATABASE_TROUBLE:
         raise
     except Exception as trouble:  # noqa: BLE001 - it goes on record and before a person; raised, it would end every batch at this row
-        _close_untried(attempt, now)
+        close_untried(attempt, now)
         put_before_a_person(session, now, delivery, DeliveryNote.CANNOT_BE_MADE, trouble)
         ready = None
     return ready, None if ready or delivery.state in SENDABLE_STATES else delivery.state
@@ -69,13 +69,13 @@ def _make_ready(
     taken = find_taken(earlier)
     if taken is not None:
         # Its worker had lost the lease by the time the answer came; to send again would be a copy too many.
-        _close_untried(attempt, now)
+        close_untried(attempt, now)
         accept(session, now, delivery, taken.finished_at or now)
         return None
     is_unclear = may_have_arrived(earlier)
     # A restored one may have gone out after the backup was made, by an attempt that is not on record here.
     if _let_go(session, now, recipient, is_unclear or delivery.possible_duplicate):
-        _close_untried(attempt, now)
+        close_untried(attempt, now)
         return None
     if not is_unclear and _is_out_of_order(session, now, lease, recipient, attempt):
         return None
@@ -88,11 +88,6 @@ def _make_ready(
     attempt.sha256 = sha256_of(envelope.message)
     renew_leases(session, now, delivery)
     return envelope
-
-
-def _close_untried(attempt: Attempt, now: datetime) -> None:
-    attempt.finished_at = now
-    attempt.answer_class = NOT_TRIED
 
 
 def _let_go(session: Session, now: datetime, recipient: Recipient, is_unclear: bool) -> bool:
@@ -151,7 +146,7 @@ def _is_out_of_order(session: Session, now: datetime, lease: Lease, recipient: R
     delivery = recipient.delivery
     earlier = find_earlier(session, recipient)
     if takes_back_nothing(recipient, earlier):
-        _close_untried(attempt, now)
+        close_untried(attempt, now)
         move_delivery(delivery, DeliveryEvent.LAPSE_UNSENT)
         move_delivery(delivery, DeliveryEvent.CANCEL)
         _record(session, now, recipient, because="not_told")

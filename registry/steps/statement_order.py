@@ -15,12 +15,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from registry.domain.deliveries import DeliveryEvent, DeliveryState
+from registry.domain.deliveries import SENDABLE_STATES, TAKEN_STATES, DeliveryEvent, DeliveryState
 from registry.domain.vocabulary import ChannelKind, StatementKind
 from registry.steps.load_letter import Recipient
 from registry.steps.settle_delivery import (
     CERTAINLY_NOT_TAKEN,
-    NOT_TRIED,
+    close_untried,
     find_taken,
     may_have_arrived,
     move_delivery,
@@ -28,14 +28,13 @@ from registry.steps.settle_delivery import (
 )
 from registry.tables import Attempt, Delivery, Statement
 
-SETTLED = frozenset({DeliveryState.ACCEPTED, DeliveryState.DELIVERED, DeliveryState.BOUNCED, DeliveryState.FAILED})
+SETTLED = TAKEN_STATES | {DeliveryState.BOUNCED, DeliveryState.FAILED}
 """States of a letter that was tried and is not tried again."""
 
 WAIT_FOR_ANOTHER_WORKER = timedelta(minutes=1)
 """Each time that a letter finds an earlier one at a worker it waits a minute longer: a dead one's for half an hour."""
 
 _NOT_SENT = (DeliveryState.PENDING, DeliveryState.RETRY_WAIT, DeliveryState.CANCELLED, DeliveryState.SKIPPED)
-_OPEN = (DeliveryState.PENDING, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS)
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def find_wait(
     waited_for = [
         each.delivery.due_at
         for each in earlier
-        if each.state in _OPEN and not each.was_tried_since(since, later=bool(own))
+        if each.state in SENDABLE_STATES and not each.was_tried_since(since, later=bool(own))
     ]
     if not waited_for:
         return None
@@ -139,8 +138,7 @@ def find_wait(
 
 def put_off(session: Session, now: datetime, delivery: Delivery, attempt: Attempt, until: datetime) -> None:
     """Give back a letter whose send has not begun, to wait `until` then (UTC). It stays refused if it was."""
-    attempt.finished_at = now
-    attempt.answer_class = NOT_TRIED
+    close_untried(attempt, now)
     was_refused = bool(started_attempts(session, delivery))
     move_delivery(delivery, DeliveryEvent.DEFER if was_refused else DeliveryEvent.LAPSE_UNSENT)
     delivery.due_at = until
