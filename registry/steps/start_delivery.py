@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from registry.channels.base import Envelope
 from registry.domain.deliveries import SENDABLE_STATES, DeliveryEvent, DeliveryState, SkipReason
+from registry.domain.letter_order import find_wait, takes_back_nothing
 from registry.domain.notice_life import NoticeState
 from registry.domain.vocabulary import Audience, StatementKind
 from registry.letters.compose import sha256_of
@@ -31,7 +32,7 @@ from registry.steps.settle_delivery import (
     put_before_a_person,
     started_attempts,
 )
-from registry.steps.statement_order import find_earlier, find_wait, put_off, takes_back_nothing
+from registry.steps.statement_order import find_earlier, put_off, read_later
 from registry.tables import Attempt, Delivery, Statement
 
 
@@ -145,13 +146,16 @@ def _is_out_of_order(session: Session, now: datetime, lease: Lease, recipient: R
     """Cancel a withdrawal to somebody who was told nothing, or put off a letter whose turn is after another's (R15)."""
     delivery = recipient.delivery
     earlier = find_earlier(session, recipient)
-    if takes_back_nothing(recipient, earlier):
+    if not earlier:
+        return False
+    letter = read_later(session, recipient, lease.attempt_n)
+    if takes_back_nothing(letter.kind, earlier):
         close_untried(attempt, now)
         move_delivery(delivery, DeliveryEvent.LAPSE_UNSENT)
         move_delivery(delivery, DeliveryEvent.CANCEL)
         _record(session, now, recipient, because="not_told")
         return True
-    until = find_wait(session, now, recipient, earlier, lease.attempt_n)
+    until = find_wait(now, letter, earlier)
     if until is None:
         return False
     put_off(session, now, delivery, attempt, until)
