@@ -125,6 +125,7 @@ CONCERNED = {
         StatementKind.CORRECTION,
         StatementKind.REMINDER,
         StatementKind.POSTPONEMENT,
+        StatementKind.WITHDRAWAL,
         StatementKind.EFFECT,
     ],
 )
@@ -141,7 +142,9 @@ def test_each_single_oddity_is_treated_by_the_rule(
     audience=st.lists(facts, min_size=1, max_size=12),
     concerned=changes,
     has_binding=st.booleans(),
-    kind=st.sampled_from([StatementKind.ANNOUNCEMENT, StatementKind.REMINDER, StatementKind.EFFECT]),
+    kind=st.sampled_from(
+        [StatementKind.ANNOUNCEMENT, StatementKind.REMINDER, StatementKind.WITHDRAWAL, StatementKind.EFFECT]
+    ),
 )
 def test_sql_and_rule_agree_on_everybody(
     world: World,
