@@ -27,6 +27,10 @@ from tests.world import antopsis
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
+    # With a new frame for each document, Chromium may drop the close of a page that is just coming to another address,
+    # and Playwright waits for it without an end (its issue 42068). This takes the place of the features that Playwright
+    # itself turns off, so those of them that a page can notice are named again.
+    "--disable-features=RenderDocument,AvoidUnnecessaryBeforeUnloadCheckSync,HttpsUpgrades,PaintHolding",
 ]
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
