@@ -18,7 +18,6 @@ from registry.steps.choices import Choices, list_choices
 from registry.steps.end_subscription import EndedBecause, end_subscription, find_subscription
 from registry.steps.keyring import Keyring, hash_token
 from registry.steps.make_statement import deliver_pending_to
-from registry.steps.note_untold import note_left
 from registry.steps.record import Actor, record_event
 from registry.tables import Address, ConfirmToken, Customer, Publisher, Subscription
 
@@ -97,7 +96,6 @@ def confirm(session: Session, now: datetime, token: str, keyring: Keyring) -> Co
     if replaced and _can_be_written_to(session, keyring, publisher, subscription):
         for contact in replaced:
             end_subscription(session, now, contact, EndedBecause.REPLACED, subscriber(audience))
-            note_left(session, now, contact, subscriber(audience))
     return Confirmed(publisher, subscription, audience, deliver_pending_to(session, now, subscription))
 
 

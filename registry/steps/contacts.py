@@ -33,7 +33,6 @@ from registry.steps.keyring import Keyring, make_keyring
 from registry.steps.letterhead import Letterhead
 from registry.steps.lookup import find_customer_terms, read_facts
 from registry.steps.make_statement import deliver_pending_to
-from registry.steps.note_untold import note_left
 from registry.steps.record import Actor, record_event
 from registry.steps.service_letters import (
     add_confirm_token,
@@ -170,7 +169,6 @@ def end_contact(session: Session, now: datetime, customer: Customer, email: str,
     if contact.confirmed_at is not None:
         refuse_last_contact(session, publisher, keyring, customer, contact)
     end_subscription(session, now, contact, EndedBecause.REMOVED, actor)
-    note_left(session, now, contact, actor)
     return contact
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryEvent, DeliveryState, next_delivery_state
+from registry.steps.note_untold import note_left
 from registry.steps.record import Actor, record_event
 from registry.tables import Delivery, Subscription
 
@@ -42,7 +43,10 @@ def end_subscription(
     actor: Actor,
     waiting: Iterable[DeliveryState] = NOT_TRIED_YET,
 ) -> int:
-    """End a subscription at `now`, cancel its deliveries that are in a state of `waiting`, and return how many."""
+    """End a subscription at `now`, cancel its deliveries that are in a state of `waiting`, and return how many.
+
+    A withdrawal that a customer's contact gets no more, and nobody else of the customer has, is a task from then on.
+    """
     subscription.ended_at = now
     subscription.ended_because = because.value
     session.flush()
@@ -67,6 +71,8 @@ def end_subscription(
         because=because.value,
         cancelled=cancelled,
     )
+    if subscription.customer_id is not None:
+        note_left(session, now, subscription, actor)
     return cancelled
 
 

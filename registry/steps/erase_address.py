@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryEvent, next_delivery_state
 from registry.steps.end_subscription import EVERYTHING_WAITING
+from registry.steps.note_untold import note_left
 from registry.steps.record import Actor, record_event
 from registry.tables import (
     Address,
@@ -39,8 +40,9 @@ def erase_addresses(
 
     With them go the names of their subscriptions and of who objected by their links, the words merged into their
     letters, and what servers answered, since these quote them; and addresses on the web that somebody asked to have
-    posted to in their name. What still waited is cancelled: it cannot be sent any more. The keyed hash stays, so that a
-    suppression goes on, and so do times, states and the hashes of letters, whose bytes cannot be made again.
+    posted to in their name. What still waited is cancelled: it cannot be sent any more, and is a task where a customer
+    gets a withdrawal by nobody else. The keyed hash stays, so that a suppression goes on, and so do times, states and
+    the hashes of letters, whose bytes cannot be made again.
     """
     ids = [address.id for address in addresses]
     uses = select(Subscription.id).where(Subscription.address_id.in_(ids))
@@ -51,6 +53,9 @@ def erase_addresses(
             .where(Delivery.subscription_id.in_(uses), Delivery.state == state.value)
             .values(state=next_delivery_state(state, DeliveryEvent.CANCEL).value)
         )
+    contacts = select(Subscription).where(Subscription.address_id.in_(ids), Subscription.customer_id.is_not(None))
+    for contact in session.scalars(contacts.order_by(Subscription.id)).all():
+        note_left(session, now, contact, actor)
     session.execute(
         update(Subscription).where(Subscription.address_id.in_(ids), Subscription.name.is_not(None)).values(name=None)
     )

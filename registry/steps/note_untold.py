@@ -7,28 +7,26 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import DeliveryState
 from registry.domain.vocabulary import StatementKind
+from registry.steps.persist import DATABASE_TROUBLE, name_of
 from registry.steps.record import Actor, record_event
-from registry.steps.settle_delivery import DATABASE_TROUBLE, name_of
 from registry.steps.tasks import TaskKind, find_closed_by_hand, open_task
 from registry.steps.untold import find_untold_by
 from registry.tables import Delivery, Statement, Subscription
 
 
 def note_left(session: Session, now: datetime, contact: Subscription, actor: Actor) -> None:
-    """Open a task for each withdrawal that was cancelled as its contact ended: whoever comes instead is told none."""
-    cancelled = (
+    """Open a task for each withdrawal that its customer does not get, now that this contact has ended.
+
+    Whoever comes instead is told what is pending, and that is no withdrawal; and no sweep asks about who has ended.
+    """
+    withdrawals = (
         select(Delivery)
         .join(Statement, Statement.id == Delivery.statement_id)
-        .where(
-            Delivery.subscription_id == contact.id,
-            Delivery.state == DeliveryState.CANCELLED.value,
-            Statement.kind == StatementKind.WITHDRAWAL.value,
-        )
+        .where(Delivery.subscription_id == contact.id, Statement.kind == StatementKind.WITHDRAWAL.value)
         .order_by(Delivery.id)
     )
-    for delivery in session.scalars(cancelled).all():
+    for delivery in session.scalars(withdrawals).all():
         note_untold(session, now, delivery, actor)
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from registry.steps.settle_delivery import DATABASE_TROUBLE
+from registry.steps.persist import DATABASE_TROUBLE
 
 NoteTrouble = Callable[[Exception], None]
 """Told the error of each that failed, to be raised once the others are committed."""

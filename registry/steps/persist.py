@@ -7,15 +7,18 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from registry.domain.errors import RegistryError
 from registry.tables.engine import writing
 
 PAUSES_FOR_THE_DATABASE: Final = (0.1, 0.5, 2.0)
 """Seconds between tries to store what happened to a letter. On SQLite each try also waits for the lock by itself."""
 
 DATABASE_AWAY: Final = (OperationalError, InterfaceError)
+DATABASE_TROUBLE: Final = (*DATABASE_AWAY, InternalError, ProgrammingError)
+"""Errors that speak of the database, or of its schema, and not of the row that was being worked on."""
 
 Result = TypeVar("Result")
 
@@ -34,3 +37,8 @@ def persist(engine: Engine, work: Callable[[Session], Result]) -> Result:
             time.sleep(pause)
     with writing(engine) as session:
         return work(session)
+
+
+def name_of(trouble: Exception) -> str:
+    """Return what may be told of an error on record: its code or its kind, never its words, which may quote people."""
+    return trouble.code if isinstance(trouble, RegistryError) else type(trouble).__name__

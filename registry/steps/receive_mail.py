@@ -50,9 +50,9 @@ from registry.steps.bounce_kinds import choose_kind_by_words
 from registry.steps.check_addresses import find_check, record_check_outcome
 from registry.steps.insert_once import insert_once
 from registry.steps.keyring import Keyring, Purpose
+from registry.steps.persist import DATABASE_TROUBLE
 from registry.steps.record import Actor
 from registry.steps.record_outcome import record_outcome
-from registry.steps.settle_delivery import DATABASE_TROUBLE
 from registry.steps.tasks import TaskKind, open_task
 from registry.steps.unreached import find_latest_receipt
 from registry.tables import (

@@ -28,8 +28,8 @@ from registry.steps.fan_out import fan_out, find_skip_reason, select_missing
 from registry.steps.lookup import lock_notice
 from registry.steps.make_statement import TOLD_TO_JOINERS
 from registry.steps.one_by_one import NoteTrouble, find_in_one
+from registry.steps.persist import DATABASE_TROUBLE
 from registry.steps.record import WORKER, record_event
-from registry.steps.settle_delivery import DATABASE_TROUBLE
 from registry.steps.sweep_slots import shared_clock
 from registry.steps.tasks import TaskKind, open_task
 from registry.tables import Attempt, Delivery, Event, Notice, Statement, Subscription

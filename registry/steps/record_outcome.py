@@ -18,16 +18,10 @@ from registry.domain.deliveries import REPORTABLE_STATES, DeliveryEvent, Deliver
 from registry.domain.outcomes import EVENTS, SUPPRESSES, OutcomeKind
 from registry.steps.insert_once import insert_once
 from registry.steps.note_untold import note_untold
+from registry.steps.persist import DATABASE_TROUBLE, name_of
 from registry.steps.receipts import note_receipt
 from registry.steps.record import Actor, record_event
-from registry.steps.settle_delivery import (
-    CERTAINLY_NOT_TAKEN,
-    DATABASE_TROUBLE,
-    DeliveryNote,
-    move_delivery,
-    name_of,
-    started_attempts,
-)
+from registry.steps.settle_delivery import CERTAINLY_NOT_TAKEN, DeliveryNote, move_delivery, started_attempts
 from registry.steps.suppressions import suppress
 from registry.tables import Address, Attempt, Delivery, Outcome, Subscription
 from registry.tables.engine import reading, writing

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import select
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Accepted, Ambiguous, Answer, PermanentFailure, TemporaryFailure
@@ -21,9 +20,9 @@ from registry.domain.deliveries import (
     next_delivery_state,
     next_try_after,
 )
-from registry.domain.errors import RegistryError
 from registry.domain.vocabulary import Audience, ChannelKind
 from registry.steps.endpoint_results import end_endpoint, note_endpoint_result
+from registry.steps.persist import DATABASE_TROUBLE, name_of
 from registry.steps.receipts import note_receipt
 from registry.steps.record import WORKER, record_event
 from registry.tables import Attempt, Delivery, Subscription
@@ -37,9 +36,6 @@ AMBIGUOUS = "ambiguous"
 NOT_TRIED = "not_tried"
 CERTAINLY_NOT_TAKEN = (TEMPORARY, PERMANENT, NOT_TRIED)
 """Classes of an attempt's answer after which the letter is not out there. One without an answer may be."""
-
-DATABASE_TROUBLE = (OperationalError, InterfaceError, InternalError, ProgrammingError)
-"""Errors that speak of the database, or of its schema, and not of the row that was being worked on."""
 
 
 class DeliveryNote(StrEnum):
@@ -236,11 +232,6 @@ def put_before_a_person(
     move_delivery(delivery, DeliveryEvent.ESCALATE)
     delivery.note = f"{note}: {name_of(trouble)}" if trouble is not None else note.value
     _record(session, now, delivery)
-
-
-def name_of(trouble: Exception) -> str:
-    """Return what may be told of an error on record: its code or its kind, never its words, which may quote people."""
-    return trouble.code if isinstance(trouble, RegistryError) else type(trouble).__name__
 
 
 def _record(session: Session, now: datetime, delivery: Delivery, *, kind: str | None = None, **facts: object) -> None:

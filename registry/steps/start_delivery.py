@@ -19,9 +19,9 @@ from registry.steps.dispatch import Dispatch
 from registry.steps.fan_out import NOT_REACHED
 from registry.steps.installation import dispatch_pause
 from registry.steps.merge_letter import Recipient, is_merge_stale, load_recipient, make_envelope, merge_for
+from registry.steps.persist import DATABASE_TROUBLE
 from registry.steps.record import WORKER, record_event
 from registry.steps.settle_delivery import (
-    DATABASE_TROUBLE,
     DeliveryNote,
     accept,
     close_untried,
