@@ -80,6 +80,16 @@ class SkipReason(StrEnum):
     PAUSED = "paused"
 
 
+class DeliveryNote(StrEnum):
+    """Why a delivery ended without its letter being accepted, or waits for a person."""
+
+    TRIES_SPENT = "tries_spent"
+    MAY_HAVE_ARRIVED = "may_have_arrived"
+    CRASHED_REPEATEDLY = "crashed_repeatedly"
+    CANNOT_BE_MADE = "cannot_be_made"
+    RECEIPT_NOT_COUNTED = "receipt_not_counted"
+
+
 SENDABLE_STATES = frozenset({DeliveryState.PENDING, DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS})
 """A claim takes these when they are due."""
 

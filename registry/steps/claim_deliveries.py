@@ -22,6 +22,7 @@ from registry.channels.base import Channel
 from registry.domain.deliveries import (
     SENDABLE_STATES,
     DeliveryEvent,
+    DeliveryNote,
     DeliveryState,
     SkipReason,
     may_repeat_ambiguous,
@@ -29,7 +30,6 @@ from registry.domain.deliveries import (
 )
 from registry.steps.installation import dispatch_pause
 from registry.steps.settle_delivery import (
-    DeliveryNote,
     close_untried,
     exhaust,
     is_recognised,

@@ -14,14 +14,19 @@ from typing import Final
 from sqlalchemy import Engine, and_, or_, select, union
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import REPORTABLE_STATES, DeliveryEvent, DeliveryState
+from registry.domain.deliveries import (
+    REPORTABLE_STATES,
+    DeliveryEvent,
+    DeliveryNote,
+    DeliveryState,
+)
 from registry.domain.outcomes import EVENTS, SUPPRESSES, OutcomeKind
 from registry.steps.insert_once import insert_once
 from registry.steps.note_untold import note_untold
 from registry.steps.persist import DATABASE_TROUBLE, name_of
 from registry.steps.receipts import note_receipt
 from registry.steps.record import Actor, record_event
-from registry.steps.settle_delivery import CERTAINLY_NOT_TAKEN, DeliveryNote, move_delivery, started_attempts
+from registry.steps.settle_delivery import CERTAINLY_NOT_TAKEN, move_delivery, started_attempts
 from registry.steps.suppressions import suppress
 from registry.tables import Address, Attempt, Delivery, Outcome, Subscription
 from registry.tables.engine import reading, writing

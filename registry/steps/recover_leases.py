@@ -9,7 +9,11 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import MAX_CRASHES, DeliveryState
+from registry.domain.deliveries import (
+    MAX_CRASHES,
+    DeliveryNote,
+    DeliveryState,
+)
 from registry.steps.claim_deliveries import lease_clock, release
 from registry.steps.record import WORKER, record_event
 from registry.steps.send_batches import end_old_batches
@@ -17,7 +21,6 @@ from registry.steps.settle_delivery import (
     ACCEPTED,
     AMBIGUOUS,
     NOT_TRIED,
-    DeliveryNote,
     accept,
     find_taken,
     put_before_a_person,

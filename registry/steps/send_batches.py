@@ -15,7 +15,12 @@ from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Accepted, Ambiguous, Answer, Channel, Envelope, TemporaryFailure
-from registry.domain.deliveries import DeliveryState, SkipReason, may_repeat_ambiguous
+from registry.domain.deliveries import (
+    DeliveryNote,
+    DeliveryState,
+    SkipReason,
+    may_repeat_ambiguous,
+)
 from registry.letters.compose import sha256_of
 from registry.steps.claim_deliveries import LEASED, OUTSIDE_WAIT, Lease, lease_rows, may_write_to
 from registry.steps.dispatch import Dispatch
@@ -24,7 +29,7 @@ from registry.steps.lanes import Parcel, ReadyLetter
 from registry.steps.letter_turns import TAKEN, may_go_out
 from registry.steps.merge_letter import LetterErased, load_recipient, make_envelope
 from registry.steps.prepare_letters import Prepared
-from registry.steps.settle_delivery import ACCEPTED, DeliveryNote, exhaust, put_before_a_person
+from registry.steps.settle_delivery import ACCEPTED, exhaust, put_before_a_person
 from registry.steps.start_delivery import is_withdrawn
 from registry.tables import Address, Attempt, Delivery, SendBatch, Subscription
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,6 +12,7 @@ from registry.channels.base import Accepted, Ambiguous, Answer, PermanentFailure
 from registry.domain.deliveries import (
     MAX_CRASHES,
     DeliveryEvent,
+    DeliveryNote,
     DeliveryState,
     SkipReason,
     choose_exhausted_event,
@@ -36,16 +36,6 @@ AMBIGUOUS = "ambiguous"
 NOT_TRIED = "not_tried"
 CERTAINLY_NOT_TAKEN = (TEMPORARY, PERMANENT, NOT_TRIED)
 """Classes of an attempt's answer after which the letter is not out there. One without an answer may be."""
-
-
-class DeliveryNote(StrEnum):
-    """Why a delivery ended without its letter being accepted, or waits for a person."""
-
-    TRIES_SPENT = "tries_spent"
-    MAY_HAVE_ARRIVED = "may_have_arrived"
-    CRASHED_REPEATEDLY = "crashed_repeatedly"
-    CANNOT_BE_MADE = "cannot_be_made"
-    RECEIPT_NOT_COUNTED = "receipt_not_counted"
 
 
 def move_delivery(delivery: Delivery, event: DeliveryEvent) -> None:

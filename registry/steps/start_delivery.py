@@ -8,7 +8,13 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Envelope
-from registry.domain.deliveries import SENDABLE_STATES, DeliveryEvent, DeliveryState, SkipReason
+from registry.domain.deliveries import (
+    SENDABLE_STATES,
+    DeliveryEvent,
+    DeliveryNote,
+    DeliveryState,
+    SkipReason,
+)
 from registry.domain.letter_order import find_wait, takes_back_nothing
 from registry.domain.notice_life import NoticeState
 from registry.domain.vocabulary import Audience, StatementKind
@@ -22,7 +28,6 @@ from registry.steps.merge_letter import Recipient, is_merge_stale, load_recipien
 from registry.steps.persist import DATABASE_TROUBLE
 from registry.steps.record import WORKER, record_event
 from registry.steps.settle_delivery import (
-    DeliveryNote,
     accept,
     close_untried,
     exhaust,

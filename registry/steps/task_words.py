@@ -96,7 +96,7 @@ def _mend_unreached(publisher: str, facts: Facts) -> str:
 
 def _say_untold(publisher: str, facts: Facts) -> str:
     what, why = _WHAT.get(facts.get("letter"), "a letter"), facts.get("why")
-    because = "each letter to its contacts was refused, came back, or could not be sent"
+    because = "each letter to its contacts was refused, came back, or could not be sent, or none was made for them"
     if why in set(WhyUnreached):
         because = _WHY[WhyUnreached(why)]
     got = "may not have got" if why == WhyUnreached.UNCONFIRMED.value else "did not get"

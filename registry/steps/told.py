@@ -22,12 +22,17 @@ CANNOT_BE_SENT: Final = (SkipReason.SUPPRESSED.value, SkipReason.NO_ADDRESS.valu
 AT_AN_END: Final = (*TAKEN, *LOST, DeliveryState.CANCELLED.value, DeliveryState.SKIPPED.value)
 """What is in another state is under way, or waits for a person and is a task of its own."""
 COUNTS_AS_TOLD: Final = (*DECIDED_BY_A_PERSON, DEEMED)
+OWED: Final = (StatementKind.CORRECTION.value, StatementKind.POSTPONEMENT.value, StatementKind.WITHDRAWAL.value)
+"""Whoever was told of a notice is told these, by whichever contact; of each kind the newest says how things stand."""
 OUTDATED_BY_EFFECT: Final = (StatementKind.REMINDER.value, StatementKind.POSTPONEMENT.value)
 
 
 @dataclass(frozen=True)
 class Letter:
-    """One statement to one contact of a customer. `road` is the one that its last try went by."""
+    """One statement to one contact of a customer. `road` is the one that its last try went by.
+
+    `is_unclear`: its tries are spent, and it may have arrived.
+    """
 
     channel: str
     state: str
@@ -35,6 +40,7 @@ class Letter:
     accepted_at: datetime | None
     tried_at: datetime | None
     road: str | None
+    is_unclear: bool = False
 
     @property
     def is_taken(self) -> bool:
@@ -68,18 +74,28 @@ class Told:
             each.is_taken and self._counts(each.channel) for each in self._of(statement)
         )
 
-    def lost(self, statement: Statement) -> bool:
-        """Whether nothing of the statement is under way to the customer any more, and some of it was lost.
+    def may_know(self) -> bool:
+        """Whether any statement of the notice was taken, or may have been."""
+        every = (each for letters in self.letters.values() for each in letters)
+        return any(each.is_taken or each.is_unclear for each in every)
 
-        What a person was asked to see to is lost until the customer has it: a further try may fail as well.
+    def lost(self, statement: Statement, *, is_newest: bool) -> bool:
+        """Whether nothing of the statement is under way to the customer any more, and it was lost or goes to nobody.
+
+        It goes to nobody where it was cancelled with its contact, or where whoever was told had ended before it was
+        made, and whoever came instead had no letter out yet. Those are told the newest of each kind alone. What a
+        person was asked to see to is lost until the customer has it: a further try may fail as well.
         """
         letters = self._of(statement)
-        is_over = statement.seq in self.known_lost or all(each.state in AT_AN_END for each in letters)
-        # A withdrawal that was cancelled: its contact has ended, or was told nothing that could be taken back.
-        is_withdrawal = statement.kind == StatementKind.WITHDRAWAL.value
-        return is_over and any(
-            each.is_lost or (is_withdrawal and each.state == DeliveryState.CANCELLED.value) for each in letters
-        )
+        if not (statement.seq in self.known_lost or all(each.state in AT_AN_END for each in letters)):
+            return False
+        if any(each.is_lost for each in letters):
+            return True
+        if not is_newest or any(each.skip_reason == SkipReason.CONTRACT_ENDED.value for each in letters):
+            return False
+        is_owed = statement.kind in OWED and not statement.restarts_clocks
+        was_cancelled = any(each.state == DeliveryState.CANCELLED.value for each in letters)
+        return is_owed or (was_cancelled and statement.kind != StatementKind.REMINDER.value)
 
     def why_unreached(self, clock: Statement, now: datetime) -> WhyUnreached | None:
         """Return why it has not what clocks run from, whatever became of its letters; None where it has or may have it.
@@ -137,9 +153,13 @@ def find_missed(
     if clock is None or state == DROPPED:
         return
     was_told = state in COUNTS_AS_TOLD or any(told.has(each) for each in statements if each.kind in EXPLAINS)
+    if notice.state == NoticeState.WITHDRAWN.value:
+        # Whoever may have heard anything of it is told that it is withdrawn (R15).
+        was_told = was_told or told.may_know()
+    newest = {each.kind: each.id for each in statements}
     is_pending = NoticeState(notice.state) in PENDING_STATES
     for statement in statements:
-        is_lost = told.lost(statement)
+        is_lost = told.lost(statement, is_newest=newest[statement.kind] == statement.id)
         if statement.id == clock.id and notice.state != NoticeState.WITHDRAWN.value:
             # Whom a pending notice waits for is named by `find_unreached`, with the time that is left.
             if (is_pending and state == WAITING) or state in COUNTS_AS_TOLD:

@@ -163,15 +163,19 @@ def find_latest_receipt(session: Session, notice: Notice, customer_id: int) -> d
 def find_without_contact(session: Session, now: datetime, notice: Notice) -> set[int]:
     """Return the customers, by their row, that came while a notice was pending and have nobody who could be told.
 
-    Whoever sets a customer up has an hour (SENT_WITHIN) to name a contact.
+    Also those that were known before, and whose contract began then. Whoever sets a customer up has an hour
+    (SENT_WITHIN) to name a contact.
     """
+    if notice.announced_at is None:
+        return set()
     of_notice = exists().where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.customer_id == Customer.id)
     came_by = min(now - SENT_WITHIN, notice.took_effect_at or now)
     came = set(
         session.scalars(
             select(Customer.id).where(
                 Customer.publisher_id == notice.publisher_id,
-                Customer.created_at > notice.announced_at,
+                # Since the announcement it came to be known, or its contract began.
+                or_(Customer.created_at > notice.announced_at, Customer.contract_from > notice.announced_at.date()),
                 Customer.created_at <= came_by,
                 or_(Customer.contract_from.is_(None), Customer.contract_from <= came_by.date()),
                 # Its last day counts, in whichever zone.

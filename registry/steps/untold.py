@@ -5,8 +5,8 @@ correction, a reminder or "now in effect" that a customer's contacts did not get
 announcement; one whose receipt was still waited for when the notice took effect without it; and a bounce after the
 effect, which reverses nothing.
 
-Contacts that stand are asked about again and again. One that has ended is in no index, so its letter is looked at when
-the news of its loss comes, or as it ends (`note_untold`); from then on the open task keeps it in sight.
+Every look asks who has each statement, and not only what was lost: a contact that was told may have ended since, and
+whoever came instead may have no letter of it. The news of a loss is looked at as it comes, too (`note_untold`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,18 @@ from typing import Final
 from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from registry.domain.deliveries import DeliveryNote
 from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.steps.left_out import contacts_of, find_left_out
 from registry.steps.one_by_one import NoteTrouble, find_in_one
-from registry.steps.told import CANNOT_BE_SENT, LOST, TAKEN, Letter, Told, binds, find_clock, find_missed
+from registry.steps.told import (
+    TAKEN,
+    Letter,
+    Told,
+    binds,
+    find_clock,
+    find_missed,
+)
 from registry.steps.unreached import WAITING, WhyUnreached, find_without_contact
 from registry.tables import (
     Acknowledgement,
@@ -40,7 +49,7 @@ LOOKED_BACK_FOR: Final = timedelta(days=30)
 """For so long after a notice's end it is still looked for letters that came back."""
 MOST_AT_ONCE: Final = 500
 """Customers or contacts that are asked for together."""
-_Value = ColumnElement[str] | ColumnElement[str | None]
+_Value = ColumnElement[str]
 
 
 @dataclass(frozen=True)
@@ -165,13 +174,14 @@ def _list_statements(session: Session, notice: Notice) -> Sequence[Statement]:
 
 def _find_in(session: Session, now: datetime, notice: Notice, slug: str, known: Sequence[OpenTask]) -> Iterator[Untold]:
     statements = _list_statements(session, notice)
+    if not statements:
+        return
     known_lost: dict[str, set[int]] = {}
     for task in known:
         known_lost.setdefault(task.customer, set()).add(task.seq)
     of_known = select(Customer.id).where(Customer.publisher_id == notice.publisher_id, Customer.key.in_(known_lost))
     customers = set(session.scalars(of_known)) if known else set()
-    for statement in statements:
-        customers |= {each for each in session.scalars(_losing(statement)) if each is not None}
+    customers |= find_left_out(session, now, notice, statements)
     clock = find_clock(statements)
     without_contact: set[int] = set()
     if clock is not None and notice.state != NoticeState.WITHDRAWN.value:
@@ -219,27 +229,16 @@ def _find_waiting(session: Session, notice: Notice, clock: Statement) -> set[int
     )
     if waiting and not binds(clock):
         # Nobody has to prove what was taken, and there may be many of them.
-        waiting -= set(session.scalars(_having(clock, lambda state, reason: state.in_(TAKEN))))
+        waiting -= set(session.scalars(_having(clock, lambda state: state.in_(TAKEN))))
     return waiting
 
 
-def _losing(statement: Statement) -> Select[int | None]:
-    """Select the customers with a standing contact that did not get a statement."""
-    return _having(statement, lambda state, reason: or_(state.in_(LOST), reason.in_(CANNOT_BE_SENT)))
-
-
-def _having(statement: Statement, is_so: Callable[[_Value, _Value], ColumnElement[bool]]) -> Select[int | None]:
-    """Select the customers with a standing contact whose letter `is_so`, by its state and why it was skipped."""
-    # A question for each contact, of whom there are few and an index: a statement may have a million followers.
+def _having(statement: Statement, is_so: Callable[[_Value], ColumnElement[bool]]) -> Select[int | None]:
+    """Select the customers with a standing contact whose letter `is_so`, by its state."""
     its = (Delivery.statement_id == statement.id, Delivery.subscription_id == Subscription.id)
     state = select(Delivery.state).where(*its).correlate(Subscription).scalar_subquery()
-    reason = select(Delivery.skip_reason).where(*its).correlate(Subscription).scalar_subquery()
     return select(Subscription.customer_id).where(
-        Subscription.customer_id.is_not(None),
-        Subscription.ended_at.is_(None),
-        # Added to, so that no database looks through all of a publisher's subscriptions by their own index.
-        Subscription.publisher_id + 0 == statement.publisher_id,
-        is_so(state, reason),
+        *contacts_of(statement.publisher_id), Subscription.ended_at.is_(None), is_so(state)
     )
 
 
@@ -267,6 +266,7 @@ def _load_told(
                     Delivery.channel,
                     Delivery.state,
                     Delivery.skip_reason,
+                    Delivery.note,
                     Delivery.accepted_at,
                     Attempt.finished_at,
                     Attempt.channel,
@@ -274,8 +274,9 @@ def _load_told(
                 .outerjoin(Attempt, and_(Attempt.delivery_id == Delivery.id, Attempt.n == Delivery.attempt_count))
                 .where(Delivery.statement_id.in_(ids), Delivery.subscription_id.in_(of_contacts))
             )
-            for contact, statement_id, channel, state, reason, accepted_at, tried_at, road in rows:
-                letter = Letter(channel, state, reason, accepted_at, tried_at, road)
+            for contact, statement_id, channel, state, reason, note, accepted_at, tried_at, road in rows:
+                is_unclear = note == DeliveryNote.MAY_HAVE_ARRIVED.value
+                letter = Letter(channel, state, reason, accepted_at, tried_at, road, is_unclear)
                 letters[customer_of[contact]].setdefault(statement_id or 0, []).append(letter)
         acknowledged: dict[int, set[int]] = {}
         for customer_id, statement_id in session.execute(

@@ -88,6 +88,13 @@ class Subscription(Base):
             sqlite_where=text("customer_id IS NOT NULL AND ended_at IS NULL"),
             postgresql_where=text("customer_id IS NOT NULL AND ended_at IS NULL"),
         ),
+        # Contacts, those that have ended too: few among a million followers.
+        Index(
+            "ix_subscriptions_customer",
+            "customer_id",
+            sqlite_where=text("customer_id IS NOT NULL"),
+            postgresql_where=text("customer_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]

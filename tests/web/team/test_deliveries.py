@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from registry.domain.deliveries import DeliveryState, SkipReason
-from registry.steps.settle_delivery import DeliveryNote
+from registry.domain.deliveries import (
+    DeliveryNote,
+    DeliveryState,
+    SkipReason,
+)
 from registry.tables import Address, Attempt, Delivery, Installation, Letter, Statement, Subscription
 from registry.web.team import delivery_words
 from tests.channels.smtp_server import MailServer
