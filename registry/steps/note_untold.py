@@ -1,4 +1,7 @@
-"""What an ended contact did not get, looked at when the news of it comes: no sweep would see it (R12, R13)."""
+"""What an ended contact did not get: a task in the transaction that stores the news of it (R12, R13).
+
+The sweep finds it as well (`left_out`), a minute later. Here it stands as soon as the loss does.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from registry.tables import Delivery, Statement, Subscription
 def note_left(session: Session, now: datetime, contact: Subscription, actor: Actor) -> None:
     """Open a task for each withdrawal that its customer does not get, now that this contact has ended.
 
-    Whoever comes instead is told what is pending, and that is no withdrawal; and no sweep asks about who has ended.
+    Whoever comes instead is told what is pending, and that is no withdrawal.
     """
     withdrawals = (
         select(Delivery)
