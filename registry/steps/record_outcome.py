@@ -14,12 +14,7 @@ from typing import Final
 from sqlalchemy import Engine, and_, or_, select, union
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import (
-    REPORTABLE_STATES,
-    DeliveryEvent,
-    DeliveryNote,
-    DeliveryState,
-)
+from registry.domain.deliveries import REPORTABLE_STATES, DeliveryEvent, DeliveryNote, DeliveryState
 from registry.domain.outcomes import EVENTS, SUPPRESSES, OutcomeKind
 from registry.steps.insert_once import insert_once
 from registry.steps.note_untold import note_untold

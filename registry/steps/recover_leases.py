@@ -9,11 +9,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import (
-    MAX_CRASHES,
-    DeliveryNote,
-    DeliveryState,
-)
+from registry.domain.deliveries import MAX_CRASHES, DeliveryNote, DeliveryState
 from registry.steps.claim_deliveries import lease_clock, release
 from registry.steps.record import WORKER, record_event
 from registry.steps.send_batches import end_old_batches

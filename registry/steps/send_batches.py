@@ -15,12 +15,7 @@ from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Accepted, Ambiguous, Answer, Channel, Envelope, TemporaryFailure
-from registry.domain.deliveries import (
-    DeliveryNote,
-    DeliveryState,
-    SkipReason,
-    may_repeat_ambiguous,
-)
+from registry.domain.deliveries import DeliveryNote, DeliveryState, SkipReason, may_repeat_ambiguous
 from registry.letters.compose import sha256_of
 from registry.steps.claim_deliveries import LEASED, OUTSIDE_WAIT, Lease, lease_rows, may_write_to
 from registry.steps.dispatch import Dispatch

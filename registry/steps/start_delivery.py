@@ -8,13 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from registry.channels.base import Envelope
-from registry.domain.deliveries import (
-    SENDABLE_STATES,
-    DeliveryEvent,
-    DeliveryNote,
-    DeliveryState,
-    SkipReason,
-)
+from registry.domain.deliveries import SENDABLE_STATES, DeliveryEvent, DeliveryNote, DeliveryState, SkipReason
 from registry.domain.letter_order import find_wait, takes_back_nothing
 from registry.domain.notice_life import NoticeState
 from registry.domain.vocabulary import Audience, StatementKind

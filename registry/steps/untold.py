@@ -24,14 +24,7 @@ from registry.domain.deliveries import DeliveryNote
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.steps.left_out import contacts_of, find_left_out
 from registry.steps.one_by_one import NoteTrouble, find_in_one
-from registry.steps.told import (
-    TAKEN,
-    Letter,
-    Told,
-    binds,
-    find_clock,
-    find_missed,
-)
+from registry.steps.told import TAKEN, Letter, Told, binds, find_clock, find_missed
 from registry.steps.unreached import WAITING, WhyUnreached, find_without_contact
 from registry.tables import (
     Acknowledgement,

@@ -7,11 +7,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from registry.domain.deliveries import (
-    DeliveryNote,
-    DeliveryState,
-    SkipReason,
-)
+from registry.domain.deliveries import DeliveryNote, DeliveryState, SkipReason
 from registry.domain.vocabulary import ChannelKind
 from registry.queries.customer_page import LastLetter
 from registry.queries.deliveries import ListedDelivery

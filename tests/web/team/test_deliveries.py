@@ -10,11 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from registry.domain.deliveries import (
-    DeliveryNote,
-    DeliveryState,
-    SkipReason,
-)
+from registry.domain.deliveries import DeliveryNote, DeliveryState, SkipReason
 from registry.tables import Address, Attempt, Delivery, Installation, Letter, Statement, Subscription
 from registry.web.team import delivery_words
 from tests.channels.smtp_server import MailServer
