@@ -97,19 +97,15 @@ def test_what_was_asked_before_is_answered_without_flask_and_without_a_query_for
     assert all("list_periods" not in statement for statement in sent)
 
 
-def test_a_publication_is_seen_within_a_second_by_every_process_while_nobody_waits(site: Site, real: Shelf) -> None:
+def test_a_publication_is_seen_by_every_process_while_nobody_waits(site: Site, real: Shelf) -> None:
     before = site.get("/antopsis/").data
     site.world.at = clock.now()
     number = site.world.announce(antopsis(helsinki=True))
-    committed, slowest = monotonic(), 0.0
+    committed = monotonic()
+    # Until it is looked for and built, each is answered out of memory; for how long at most, the next tests show.
     while number.encode() not in (page := site.get("/antopsis/").data):
         assert page == before
-        assert monotonic() - committed < WITHIN
-        # Each is answered out of memory, whatever is being built.
-        began = monotonic()
-        site.get("/antopsis/")
-        slowest = max(slowest, monotonic() - began)
-    assert monotonic() - committed < 1.0 + slowest
+        assert monotonic() - committed < WITHIN, "it did not come"
 
 
 def test_a_process_that_nobody_asked_for_hours_answers_with_what_is_true_now(
