@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -187,18 +186,14 @@ def many(world: World, count: int) -> None:
 
 
 @pytest.mark.parametrize("asked", ["", "?q=company", "?country=FI&sort=name&page=3", "?state=waiting", "?sort=changed"])
-def test_a_page_of_two_thousand_entries_is_ten_queries_and_quick(light_team: Team, asked: str) -> None:
+def test_a_page_of_two_thousand_entries_is_ten_queries(light_team: Team, asked: str) -> None:
     many(light_team.site.world, 2_000)
     vera = light_team.sign_in(VERA)
     vera.get(LIST)
     with queries(light_team.site.app.extensions["registry"].engine) as sent:
-        began = time.perf_counter()
         answer = vera.get(LIST + asked)
-        took = time.perf_counter() - began
     assert len(names_on(answer)) == 50
     assert len(sent) <= 10, "\n".join(sent)
-    # A tenth of this on a quiet machine; here others are at work.
-    assert took < 1.0
 
 
 @pytest.mark.parametrize("path", ["company-1", "company-9", "hetzner-falkenstein"])
