@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,22 @@ class Contexts:
             context.close()
 
 
+def _turn_away(listening: socket.socket) -> None:
+    """Hang up on whoever waits already: a page of the test before, which keeps what was typed as it is left.
+
+    Its answer would take the cookie away from whoever has signed in since.
+    """
+    listening.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            listening.accept()[0].close()
+    listening.setblocking(True)
+
+
 @contextmanager
 def answering(app: Any, listening: socket.socket) -> Iterator[None]:
     """Serve an application on a socket, which stays open."""
+    _turn_away(listening)
     host, port = listening.getsockname()[:2]
     server = make_server(host, port, app, threaded=True, fd=listening.fileno())
     # The interval is how long its end is waited for.
