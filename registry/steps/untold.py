@@ -11,13 +11,13 @@ whoever came instead may have no letter of it. The news of a loss is looked at a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
+from sqlalchemy import Select, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryNote
@@ -42,7 +42,6 @@ LOOKED_BACK_FOR: Final = timedelta(days=30)
 """For so long after a notice's end it is still looked for letters that came back."""
 MOST_AT_ONCE: Final = 500
 """Customers or contacts that are asked for together."""
-_Value = ColumnElement[str]
 
 
 @dataclass(frozen=True)
@@ -222,16 +221,16 @@ def _find_waiting(session: Session, notice: Notice, clock: Statement) -> set[int
     )
     if waiting and not binds(clock):
         # Nobody has to prove what was taken, and there may be many of them.
-        waiting -= set(session.scalars(_having(clock, lambda state: state.in_(TAKEN))))
+        waiting -= set(session.scalars(_having_taken(clock)))
     return waiting
 
 
-def _having(statement: Statement, is_so: Callable[[_Value], ColumnElement[bool]]) -> Select[int | None]:
-    """Select the customers with a standing contact whose letter `is_so`, by its state."""
+def _having_taken(statement: Statement) -> Select[int | None]:
+    """Select the customers with a standing contact that took a statement's letter."""
     its = (Delivery.statement_id == statement.id, Delivery.subscription_id == Subscription.id)
     state = select(Delivery.state).where(*its).correlate(Subscription).scalar_subquery()
     return select(Subscription.customer_id).where(
-        *contacts_of(statement.publisher_id), Subscription.ended_at.is_(None), is_so(state)
+        *contacts_of(statement.publisher_id), Subscription.ended_at.is_(None), state.in_(TAKEN)
     )
 
 
