@@ -5,15 +5,16 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 from werkzeug.serving import make_server
+from werkzeug.wsgi import ClosingIterator
 
 from registry.readers.registry_file import RegistryFile
 from tests import databases
@@ -23,6 +24,9 @@ from tests.web import public_life
 from tests.web.conftest import serving
 from tests.web.site import Site, example
 from tests.world import antopsis
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -92,12 +96,22 @@ def _turn_away(listening: socket.socket) -> None:
     listening.setblocking(True)
 
 
+def _whole(app: WSGIApplication) -> WSGIApplication:
+    """Close what an application answers with before it is sent: Werkzeug leaves a file open where a page hangs up."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        with closing(ClosingIterator(app(environ, start_response))) as parts:
+            return [b"".join(parts)]
+
+    return answer
+
+
 @contextmanager
-def answering(app: Any, listening: socket.socket) -> Iterator[None]:
+def answering(app: WSGIApplication, listening: socket.socket) -> Iterator[None]:
     """Serve an application on a socket, which stays open."""
     _turn_away(listening)
     host, port = listening.getsockname()[:2]
-    server = make_server(host, port, app, threaded=True, fd=listening.fileno())
+    server = make_server(host, port, _whole(app), threaded=True, fd=listening.fileno())
     # The interval is how long its end is waited for.
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
