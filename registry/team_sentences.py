@@ -36,6 +36,10 @@ TEAM_SENTENCES: Final = {
     "reserved-key": "{value} is a word that addresses here need. Take another key, such as new-2.",
     "unknown-parent-entry": "{value} is no entry of this list, so it cannot have engaged another.{hint}",
     # Customers
+    "contract-not-running": (
+        "The contract of {customer} does not run today, so it cannot be added to a notice. If its first or its last "
+        "day is wrong, put that right first: on its page under Customers, or by registry customer add."
+    ),
     "terms-unreadable": (
         "The terms of {customer} cannot be read (a damaged row, or one of a newer release), so nobody can say how long "
         "it must be told ahead. Set them anew: on its page under Customers, or by a registry file (registry apply)."

@@ -159,7 +159,8 @@ def load_customer(session: Session, publisher: Publisher, facts: PublisherFacts,
 def _versions(stored: list[CustomerTerms]) -> tuple[TermsVersion, ...]:
     """Return the versions, the newest first, each with what it says otherwise than the one before it."""
     found = []
-    for each, before in zip(stored, [*(row.document for row in stored[1:]), {}], strict=True):
+    for place, each in enumerate(stored, start=1):
+        before = stored[place].document if place < len(stored) else {}
         names = [name for name in Terms.model_fields if each.document.get(name) != before.get(name)]
         differing = tuple((name, before.get(name), each.document.get(name)) for name in names)
         found.append(TermsVersion(each.version, each.from_at, each.document, differing))

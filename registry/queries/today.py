@@ -64,6 +64,7 @@ class OpenTask:
     kind: str
     facts: dict[str, Any]
     due_at: datetime | None
+    customer_key: str | None
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def _tasks(session: Session, publisher: Publisher) -> tuple[OpenTask, ...]:
         .limit(MOST)
     )
     return tuple(
-        OpenTask(task.kind, task.facts | ({"customer": name} if name else {}), task.due_at) for task, name in rows
+        OpenTask(task.kind, task.facts | ({"customer": name} if name else {}), task.due_at, task.facts.get("customer"))
+        for task, name in rows
     )
 
 

@@ -29,6 +29,12 @@ class UnknownCustomer(RegistryError):
     code = "unknown-customer"
 
 
+class ContractNotRunning(RegistryError):
+    """The customer's contract does not run today, in its own zone, and the act asks for that. Params: customer."""
+
+    code = "contract-not-running"
+
+
 class TermsUnreadable(RegistryError):
     """The terms on record of a customer cannot be read, and the act asks for them. Params: customer, publisher."""
 

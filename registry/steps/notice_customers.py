@@ -12,7 +12,7 @@ from registry.domain.errors import IllegalTransition
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.notices import local_date, plan_deemed_receipt_at
 from registry.domain.terms import find_terms
-from registry.steps.errors import UnknownCustomer
+from registry.steps.errors import ContractNotRunning
 from registry.steps.lookup import get_customer, list_running_customers, lock_publisher, read_facts
 from registry.steps.make_statement import TOLD_TO_JOINERS, deliver_notice_to
 from registry.steps.receipts import start_clock, starts_clocks, update_clock
@@ -112,7 +112,7 @@ def add_forgotten_customer(
     It holds the notice from now on, with the terms that count for it now; a letter that reached it already counts. One
     that stands in the notice stays as it is, but for terms that cannot be read: they are set anew, by those that count
     for it now, and its clock runs by them from the receipt on record. One that dropped out is back. Raises
-    `IllegalTransition` for a notice that is not pending, and `UnknownCustomer` also where the contract does not run.
+    `IllegalTransition` for a notice that is not pending, `UnknownCustomer`, and `ContractNotRunning`.
     """
     lock_publisher(session, publisher, notice)
     if NoticeState(notice.state) not in PENDING_STATES:
@@ -125,7 +125,7 @@ def add_forgotten_customer(
     running = list_running_customers(session, publisher, read_facts(session, publisher).notice, now)
     terms = next((value.terms for row, value in running if row.id == customer.id), None)
     if terms is None:
-        raise UnknownCustomer(key=customer_key, publisher=publisher.slug, near=[])
+        raise ContractNotRunning(customer=customer_key)
     if standing is None:
         standing = NoticeCustomer(
             notice_id=notice.id,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from registry.domain.notice_life import NoticeState
 from registry.domain.vocabulary import StatementKind
 from registry.steps.check_senders import SENDER, SIGN_IN
 from registry.steps.tasks import TaskKind
@@ -113,6 +114,31 @@ def _mend_untold(publisher: str, facts: Facts) -> str:
     )
 
 
+def _say_running_again(publisher: str, facts: Facts) -> str:
+    key, notice, ended = facts.get("customer"), _of_notice(publisher, facts), facts.get("ended")
+    if facts.get("dropped_out"):
+        said = f"{key} dropped out of {notice} as its contract ended, and its contract runs."
+        if ended == NoticeState.WITHDRAWN.value:
+            return f"{said} The notice is withdrawn, and it was not told so."
+        if ended == NoticeState.IN_EFFECT.value:
+            return f"{said} The notice took effect without waiting for it, and stays so."
+        return f"{said} The notice does not wait for it."
+    said = f"{key} was left out of {notice}, for its contract was over by then, and its contract runs."
+    said += " Nobody there was told."
+    return f"{said} The notice is in effect, and stays so." if ended else said
+
+
+def _mend_running_again(publisher: str, facts: Facts) -> str:
+    key, number = facts.get("customer"), facts.get("notice")
+    if facts.get("ended"):
+        return "Tell it yourself, by telephone, post or courier, or find that it need not know; and close the task so."
+    return (
+        f"If the notice concerns it, add it (registry notice add-customer {number} --publisher {publisher} --customer "
+        f"{key}, or on its page): its contacts are told, and the notice waits for it. If not, close the task with the "
+        "reason."
+    )
+
+
 def _say_unreadable_terms(publisher: str, facts: Facts) -> str:
     return (
         f"The terms of {facts.get('customer')} that were frozen for {_of_notice(publisher, facts)} cannot be read: "
@@ -207,6 +233,7 @@ def _say_owner_not_told(publisher: str, facts: Facts) -> str:
 _SENTENCES: Final[dict[str, Callable[[str, Facts], str]]] = {
     TaskKind.CUSTOMER_NOT_REACHED: _say_unreached,
     TaskKind.CUSTOMER_NOT_TOLD: _say_untold,
+    TaskKind.CONTRACT_RUNS_AGAIN: _say_running_again,
     TaskKind.TERMS_UNREADABLE: _say_unreadable_terms,
     TaskKind.NEEDS_ATTENTION: _say_attention,
     TaskKind.NOTICE_OVERDUE: _say_overdue,
@@ -222,6 +249,7 @@ _SENTENCES: Final[dict[str, Callable[[str, Facts], str]]] = {
 _REMEDIES: Final[dict[str, Callable[[str, Facts], str]]] = {
     TaskKind.CUSTOMER_NOT_REACHED: _mend_unreached,
     TaskKind.CUSTOMER_NOT_TOLD: _mend_untold,
+    TaskKind.CONTRACT_RUNS_AGAIN: _mend_running_again,
     TaskKind.TERMS_UNREADABLE: lambda publisher, facts: (
         "Set them anew, by the terms that count for it now (registry customer list), with registry notice add-customer "
         f"{facts.get('notice')} --publisher {publisher} --customer {facts.get('customer')}."

@@ -31,6 +31,7 @@ class TaskKind(StrEnum):
 
     CUSTOMER_NOT_REACHED = "customer_not_reached"
     CUSTOMER_NOT_TOLD = "customer_not_told"
+    CONTRACT_RUNS_AGAIN = "contract_runs_again"
     TERMS_UNREADABLE = "terms_unreadable"
     NEEDS_ATTENTION = "needs_attention"
     NOTICE_OVERDUE = "notice_overdue"

@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, Engine, String, and_, cast, exists, func, or_
 from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import NoticeState
+from registry.steps.contract_runs_again import find_contracts_that_run_again
 from registry.steps.one_by_one import NoteTrouble, find_in_one
 from registry.steps.record import WORKER
 from registry.steps.standstill import KnownStandstill, does_mail_wait, find_mail_road, find_standstill
@@ -126,6 +127,7 @@ def _find(
     finders: dict[TaskKind, Callable[[], Iterable[_Condition]]] = {
         TaskKind.CUSTOMER_NOT_REACHED: lambda: _customers_not_reached(session, now, standing, troubles.append),
         TaskKind.CUSTOMER_NOT_TOLD: lambda: _customers_not_told(session, now, standing, troubles.append),
+        TaskKind.CONTRACT_RUNS_AGAIN: lambda: _contracts_that_run_again(session, now, standing, troubles.append),
         TaskKind.TERMS_UNREADABLE: lambda: _unreadable_terms(session),
         TaskKind.NOTICE_OVERDUE: lambda: _overdue_notices(session, now),
         TaskKind.PROVIDER_BLOCKED: lambda: _blocked_providers(session, now),
@@ -146,8 +148,9 @@ def _find(
 def _find_standing(session: Session) -> _Standing:
     """Return the open tasks of the kinds that are found by what is so. Letters that need a person are found apart."""
     kinds = (
-        *(TaskKind.CUSTOMER_NOT_REACHED, TaskKind.CUSTOMER_NOT_TOLD, TaskKind.TERMS_UNREADABLE),
-        *(TaskKind.NOTICE_OVERDUE, TaskKind.PROVIDER_BLOCKED, TaskKind.MAIL_STANDS_STILL),
+        *(TaskKind.CUSTOMER_NOT_REACHED, TaskKind.CUSTOMER_NOT_TOLD, TaskKind.CONTRACT_RUNS_AGAIN),
+        *(TaskKind.TERMS_UNREADABLE, TaskKind.NOTICE_OVERDUE),
+        *(TaskKind.PROVIDER_BLOCKED, TaskKind.MAIL_STANDS_STILL),
         *(TaskKind.HEARTBEAT_LATE, TaskKind.CALLBACK_UNMATCHED),
     )
     tasks = session.scalars(select(Task).where(Task.kind.in_(kinds), Task.closed_at.is_(None)).order_by(Task.id))
@@ -188,6 +191,18 @@ def _customers_not_told(
     for each in find_untold(session, now, note_trouble, open_tasks):
         if not each.was_seen_to(seen_at.get(each.subject[1])):
             yield _Condition(TaskKind.CUSTOMER_NOT_TOLD, each.subject, each.publisher_id, facts=each.facts)
+
+
+def _contracts_that_run_again(
+    session: Session, now: datetime, standing: _Standing, note_trouble: NoteTrouble
+) -> Iterator[_Condition]:
+    """Customers that a notice leaves out though their contract runs. What a person has closed stays so."""
+    kind = TaskKind.CONTRACT_RUNS_AGAIN
+    known = [(task.publisher_id, task.facts["notice"]) for task in standing.values() if task.kind == kind.value]
+    seen = find_closed_by_hand(session, kind)
+    for each in find_contracts_that_run_again(session, now, note_trouble, known):
+        if each.subject[1] not in seen:
+            yield _Condition(kind, each.subject, each.publisher_id, each.due_at, each.facts)
 
 
 def _unreadable_terms(session: Session) -> Iterator[_Condition]:

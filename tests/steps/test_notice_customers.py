@@ -8,7 +8,7 @@ import pytest
 
 from registry.domain.effect import HoldReason
 from registry.domain.errors import IllegalTransition, InvalidInput
-from registry.steps.errors import ReasonMissing, UnknownCustomer
+from registry.steps.errors import ContractNotRunning, ReasonMissing, UnknownCustomer
 from tests.channels.smtp_server import MailServer
 from tests.steps.holding_cast import (
     ITS_FIRST_INSTANT,
@@ -214,7 +214,7 @@ def test_a_forgotten_customer_is_told_where_nobody_had_told_it(world: World, mai
     add_customer(world, key="acme", name="Acme GmbH", contract_until="2026-09-01", contacts=["privacy@acme.example"])
     number = announce(world)
     sweep(world)
-    with pytest.raises(UnknownCustomer):
+    with pytest.raises(ContractNotRunning):
         add_forgotten(world, number, "acme")
     add_customer(world, key="acme", name="Acme GmbH", contract_until=None)
     with pytest.raises(UnknownCustomer):

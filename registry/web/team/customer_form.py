@@ -1,4 +1,4 @@
-"""The form of a customer: its facts and its terms, the end of its contract, and shorter terms by two people."""
+"""A customer's facts and terms by a form, its contract's end, its place in a notice, shorter terms by two people."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from registry.i18n import show_day
 from registry.queries.customer_page import CustomerPage
 from registry.steps import propose_terms
 from registry.steps.customers import end_contract, record_customer
-from registry.steps.lookup import find_customer_terms
+from registry.steps.errors import UnknownNotice
+from registry.steps.lookup import find_customer_terms, get_notice
+from registry.steps.notice_customers import add_forgotten_customer
 from registry.steps.propose_terms import approve_proposal, drop_proposal
 from registry.tables import Customer, Product, Publisher
 from registry.web.team.access import Desk, screen
@@ -124,6 +126,21 @@ def end_customer_contract(desk: Desk, key: str) -> Any:
         found = _load(desk, session, publisher, key)
         values = {"contract_until": request.form.get("contract_until", found.row.contract_until)}
         return show("team/customers/contract.html", status, found=found, values=values, errors=errors)
+
+
+@screen("/customers/<key>/notices/<number>", TeamRole.EDITOR, get=False)
+def add_customer_to_notice(desk: Desk, key: str, number: str) -> Any:
+    """Add a customer to a pending notice that left it out for the end of its contract (R17)."""
+    try:
+        with desk.writing() as (session, publisher):
+            found = _load(desk, session, publisher, key)
+            notice = get_notice(session, publisher, number)
+            add_forgotten_customer(session, desk.now, publisher, notice, key, desk.actor)
+    except UnknownNotice:
+        raise
+    except RegistryError as error:
+        return show_customer(desk, key, status_of(error), errors=errors_of(error))
+    return go("customer", said=f"{found.row.name} stands in notice {number} now, and its contacts are told.", key=key)
 
 
 class CustomerChangedMeanwhile(RegistryError):

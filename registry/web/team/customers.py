@@ -20,6 +20,7 @@ from registry.queries.customers import (
     list_customers,
     shown_address,
 )
+from registry.steps.contract_runs_again import list_pending_without
 from registry.steps.errors import UnknownCustomer
 from registry.steps.propose_terms import count_proposal_approvals
 from registry.tables import Publisher
@@ -78,6 +79,7 @@ def show_customer(desk: Desk, key: str, status: int = 200, **more: Any) -> Any:
             versions=describe_versions(found.versions),
             contract=contract_state(today, found.row.contract_from, found.row.contract_until),
             approvals=approvals,
+            pending_without=list_pending_without(session, desk.now, publisher, found.row),
             say_last=say_last,
             shown_address=shown_address,
             waiting=describe_terms(found.proposal.terms, found.terms) if found.proposal else (),

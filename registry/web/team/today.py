@@ -103,11 +103,14 @@ def _of_task(task: OpenTask, publisher: str, now: datetime, zone: str) -> Row:
     url = to_if_there("deliveries", number=number) if number else None
     if task.kind == TaskKind.ADDRESS_FAILS:
         url = to_if_there("settings")
+    act = "Reach them another way" if customer and number and task.kind != TaskKind.TERMS_UNREADABLE else "Look"
+    if task.kind == TaskKind.CONTRACT_RUNS_AGAIN:
+        url, act = to_if_there("customer", key=task.customer_key), "Decide"
     return Row(
         say_task(task.kind, publisher, task.facts),
         f"{say_time_left(task.due_at, now).capitalize()}." if task.due_at else "No day is set by which it is too late.",
         local_date(task.due_at, zone) if task.due_at else None,
-        "Reach them another way" if customer and number and task.kind != TaskKind.TERMS_UNREADABLE else "Look",
+        act,
         url,
         # A customer that nothing reaches holds the notice, or knows nothing of it, until somebody does something.
         is_late=task.due_at <= now if task.due_at else task.kind in _OF_CUSTOMERS,

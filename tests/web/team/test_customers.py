@@ -10,6 +10,7 @@ from registry.steps.keyring import load_keyring
 from registry.steps.lookup import get_publisher
 from registry.steps.suppressions import add_suppression
 from registry.tables import Customer, CustomerTerms
+from tests.steps.path_cast import add_customer
 from tests.web.colleagues import EDDA, OLA, VERA, ZOE, Team
 from tests.web.site import quick_tick, words_of
 from tests.web.team.counting import queries
@@ -140,6 +141,15 @@ def test_the_page_shows_the_notices_it_stands_in_and_the_last_letter(light_team:
     assert "accepted" not in seen
     assert f"{number} announced" in seen
     assert "waiting it begins with the receipt" in seen
+
+
+def test_one_without_any_terms_of_its_own_has_a_page(light_team: Team) -> None:
+    add_customer(light_team.site.world, key="acme", name="Acme GmbH", contacts=["dpo@acme.example"])
+    answer = light_team.sign_in(VERA).get(f"{CUSTOMERS}/acme")
+    assert answer.status_code == 200
+    seen = words_of(answer.text)
+    assert "30 days" in seen
+    assert "Versions of its terms" not in seen
 
 
 def test_a_colleague_of_another_publisher_finds_nothing_by_guessing(two_teams: Team) -> None:
