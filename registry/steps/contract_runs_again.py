@@ -20,13 +20,14 @@ from registry.domain.deliveries import DeliveryState, SkipReason
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.notices import local_date
 from registry.domain.publishers import PublisherFacts
-from registry.domain.terms import find_terms
+from registry.domain.terms import Terms, find_terms
 from registry.domain.vocabulary import StatementKind
 from registry.steps.left_out import contacts_of
 from registry.steps.lookup import find_customer_terms, read_facts, runs_on
 from registry.steps.one_by_one import NoteTrouble, find_in_one
 from registry.steps.receipts import DROPPED
 from registry.steps.told import TAKEN
+from registry.steps.unreached import find_latest_receipt_under
 from registry.steps.untold import LOOKED_BACK_FOR
 from registry.tables import Customer, Delivery, Notice, NoticeCustomer, Publisher, Statement, Subscription
 
@@ -38,7 +39,8 @@ class RunsAgain:
     """One customer with a contract that runs, and a notice that leaves it out.
 
     `dropped_out`: it belonged to the notice until its contract ended; else it never did, and nobody there was told.
-    `due_at` (UTC) is when the notice takes effect, None where it has no date, or waits for nobody any more.
+    `due_at` (UTC) is the last instant at which its receipt still allows the date that was told, or at which the notice
+    takes effect if it received that already; None where no date waits for it.
     """
 
     publisher_id: int
@@ -141,11 +143,13 @@ def _find_in(
     ).all()
     facts = read_facts(session, publisher) if rows else None
     for customer, standing in rows:
-        if facts is not None and _runs(session, now, facts, customer, standing):
-            due_at = notice.effective_at if state in PENDING_STATES else None
-            yield RunsAgain(
-                publisher.id, publisher.slug, notice.number, customer.key, standing is not None, state, due_at
-            )
+        terms = _find_terms_it_runs_by(session, now, facts, customer, standing) if facts is not None else None
+        if terms is None:
+            continue
+        due_at = notice.effective_at if state in PENDING_STATES else None
+        if standing is None or standing.received_at is None:
+            due_at = find_latest_receipt_under(session, notice, terms)
+        yield RunsAgain(publisher.id, publisher.slug, notice.number, customer.key, standing is not None, state, due_at)
 
 
 def _was_over_at_announcement(notice: Notice) -> ColumnElement[bool]:
@@ -179,16 +183,19 @@ def _has(notice: Notice, such: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(Subscription.customer_id == Customer.id, *contacts_of(notice.publisher_id), letter)
 
 
-def _runs(
+def _find_terms_it_runs_by(
     session: Session, now: datetime, facts: PublisherFacts, customer: Customer, standing: NoticeCustomer | None
-) -> bool:
-    """Return whether a contract runs today, by the zone of the terms that count now and that of the frozen ones.
+) -> Terms | None:
+    """Return the terms of a customer in a notice, the frozen ones if it has any; None where its contract does not run.
 
-    By the current ones alone it might be added, and drop out again a minute later. None that cannot be read count.
+    It runs today by their zone and by that of the terms that count now: by these alone it might be added, and drop out
+    again a minute later. Of terms that cannot be read nobody knows.
     """
     current = find_customer_terms(session, customer, facts.notice)
     frozen = find_terms(standing.terms) if standing is not None else current
-    return all(
-        terms is not None and runs_on(local_date(now, terms.time_zone), customer.contract_from, customer.contract_until)
-        for terms in (current, frozen)
-    )
+    for terms in (current, frozen):
+        if terms is None:
+            return None
+        if not runs_on(local_date(now, terms.time_zone), customer.contract_from, customer.contract_until):
+            return None
+    return frozen

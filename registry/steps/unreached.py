@@ -155,7 +155,12 @@ def find_latest_receipt(session: Session, notice: Notice, customer_id: int) -> d
         )
     )
     terms = find_terms(document) if document is not None else None
-    if terms is None or notice.state not in PENDING_STATES or not _date_waits(session, notice):
+    return find_latest_receipt_under(session, notice, terms) if terms is not None else None
+
+
+def find_latest_receipt_under(session: Session, notice: Notice, terms: Terms) -> datetime | None:
+    """Return the same of a customer by its terms, whether or not it belongs to the notice."""
+    if notice.state not in PENDING_STATES or not _date_waits(session, notice):
         return None
     return _latest_receipt_at(notice, notice.effective_at, terms)
 

@@ -172,7 +172,10 @@ def test_one_that_was_left_out_at_the_announcement_is_a_task_until_it_is_told(
 ) -> None:
     number = was_over(world, ACME)
     add_customer(world, key="acme", name="Acme GmbH", contract_until=None)
-    assert the_task(world).facts == {"notice": number, "customer": "acme", "dropped_out": False}
+    task = the_task(world)
+    assert task.facts == {"notice": number, "customer": "acme", "dropped_out": False}
+    # Thirty days of notice, after the day of receipt in Berlin, before the first instant of 1 November.
+    assert task.due_at == utc("2026-10-01 21:59:59.999999")
     add_forgotten(world, number, "acme")
     assert tasks(world) == []
     assert len(letters_to(mail_server, ACME)) == 1
