@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from registry.cli.plan_lines import change_document
 from registry.cli.printing import count_of, plain, say_at, say_end, stamp, table, words_of
-from registry.domain.deliveries import ON_ITS_WAY
+from registry.domain.deliveries import ON_ITS_WAY, OUTBOX
 from registry.domain.effect import Hold, HoldReason
 from registry.i18n import show_day
 from registry.letters.wording import NO_DATE, say_kinds
 from registry.steps.notice_status import AttemptStatus, DeliveryStatus, NoticeStatus
-from registry.steps.receipts import OUTBOX
 
 WRITTEN = "written, not sent"
 """How a letter stands that lies in the outbox, where a state stands alone."""

@@ -86,12 +86,17 @@ def read_text(name: str) -> str:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Write a whole file, or leave what was there as it is."""
-    draft = path.with_name(f".{path.name}.part")
+    """Write a whole file, or leave what was there as it is. A link stays one, and a device or a pipe is written to."""
     try:
-        draft.write_bytes(data)
-        draft.replace(path)
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        file = path.resolve()
+        draft = file.with_name(f".{file.name}.part")
+        try:
+            draft.write_bytes(data)
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
         raise Refusal(f"{path} cannot be written: {error.strerror}.") from error
-    finally:
-        draft.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import reduce
+from typing import Final
 
 from registry.domain.errors import IllegalTransition
 from registry.domain.terms import Terms
@@ -95,6 +96,9 @@ SENDABLE_STATES = frozenset({DeliveryState.PENDING, DeliveryState.RETRY_WAIT, De
 
 ON_ITS_WAY = SENDABLE_STATES | {DeliveryState.LEASED}
 """States of a letter that waits, is being sent, or will be tried again."""
+
+OUTBOX: Final = "outbox"
+"""The road on which nobody's server takes anything (R12)."""
 
 TAKEN_STATES = frozenset({DeliveryState.ACCEPTED, DeliveryState.DELIVERED})
 """States of a letter that the other side took."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Role(StrEnum):
@@ -79,6 +80,10 @@ class StatementKind(StrEnum):
     POSTPONEMENT = "postponement"
     WITHDRAWAL = "withdrawal"
     EFFECT = "effect"
+
+
+EXPLAINS: Final = frozenset({StatementKind.ANNOUNCEMENT, StatementKind.CORRECTION})
+"""What tells the changes whole, and so the publisher's own words about them; the others refer to it."""
 
 
 class ServiceLetterKind(StrEnum):

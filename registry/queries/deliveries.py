@@ -15,9 +15,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import ON_ITS_WAY, DeliveryState
+from registry.domain.deliveries import ON_ITS_WAY, OUTBOX, DeliveryState
 from registry.domain.vocabulary import Audience
-from registry.steps.receipts import OUTBOX
 from registry.tables import (
     Address,
     Attempt,

@@ -8,12 +8,9 @@ from datetime import datetime
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
+from registry.domain.standings import HOLDING
 from registry.domain.terms import Deemed, Terms, find_terms, find_zone
-from registry.steps.record_objection import HOLDING
 from registry.tables import Customer, Notice, NoticeCustomer
-
-STANDINGS = ("waiting", "received", "deemed", "served", "exempt", "overridden", "dropped")
-"""The states of a customer in a notice, in the order a screen offers them."""
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,11 @@ from sqlalchemy import ColumnElement, Text, and_, case, cast, exists, func, lite
 from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.domain.standings import NO_LONGER_HOLDING, StandingState
 from registry.domain.terms import find_terms
 from registry.domain.vocabulary import Weight
-from registry.steps.take_effect import NO_LONGER_HOLDING, count_open_objections
+from registry.steps.take_effect import count_open_objections
 from registry.tables import Notice, NoticeChange, NoticeCustomer
-
-DROPPED = "dropped"
 
 
 def find_unreadable(session: Session, notice_ids: Collection[int]) -> list[str]:
@@ -44,7 +43,7 @@ def is_holding(now: datetime, unreadable: Collection[str]) -> ColumnElement[bool
         Notice.emergency_reason.is_(None),
         Notice.state.in_([state.value for state in PENDING_STATES]),
         binds,
-        NoticeCustomer.state.not_in([*NO_LONGER_HOLDING, DROPPED]),
+        NoticeCustomer.state.not_in([*NO_LONGER_HOLDING, StandingState.DROPPED.value]),
         or_(
             NoticeCustomer.earliest_at.is_(None),
             NoticeCustomer.earliest_at > at,

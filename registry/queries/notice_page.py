@@ -14,12 +14,13 @@ from registry.domain.deliveries import ON_ITS_WAY
 from registry.domain.effect import CustomerStanding, Hold, choose_holds
 from registry.domain.notice_life import NoticeState
 from registry.domain.people import TeamRole
+from registry.domain.standings import NO_LONGER_HOLDING, StandingState
 from registry.domain.terms import find_terms, find_zone
 from registry.domain.vocabulary import Weight, heavier
 from registry.queries.deliveries import is_last_try
-from registry.queries.notice_holds import DROPPED, find_unreadable, is_holding
+from registry.queries.notice_holds import find_unreadable, is_holding
 from registry.queries.notices import NOT_REACHED, REACHED, LetterCounts, count_in, count_in_outbox, read_counts
-from registry.steps.take_effect import NO_LONGER_HOLDING, count_open_objections
+from registry.steps.take_effect import count_open_objections
 from registry.tables import (
     Approval,
     Attempt,
@@ -41,7 +42,7 @@ from registry.tables import (
 EVENTS_SHOWN = 20
 RECEIVED = "customer.received"
 PEOPLE_SHOWN = 50
-STANDINGS = ("waiting", "received", "deemed", "served", "exempt", "overridden", "dropped")
+_STATES = tuple(state.value for state in StandingState)
 
 
 @dataclass(frozen=True)
@@ -274,7 +275,7 @@ def list_statements(session: Session, notice: Notice) -> tuple[StatementRow, ...
 def load_customers(session: Session, now: datetime, notice: Notice, *, offset: int, limit: int) -> Customers:
     """Return one page of the notice's customers in two queries: those that hold it first, then by name."""
     holds = case((is_holding(now, find_unreadable(session, [notice.id])), 1), else_=0)
-    in_state = [func.sum(case((NoticeCustomer.state == state, 1), else_=0)).over() for state in STANDINGS]
+    in_state = [func.sum(case((NoticeCustomer.state == state, 1), else_=0)).over() for state in _STATES]
     rows = session.execute(
         select(
             NoticeCustomer,
@@ -297,7 +298,7 @@ def load_customers(session: Session, now: datetime, notice: Notice, *, offset: i
         return Customers((), 0, 0, {})
     total, holding, *counts = (int(each) for each in rows[0][5:])
     shown = tuple(_customer(now, notice, row[0], row[1], row[2], row[3], holds=bool(row[4])) for row in rows)
-    by_state = {state: count for state, count in zip(STANDINGS, counts, strict=True) if count}
+    by_state = {state: count for state, count in zip(_STATES, counts, strict=True) if count}
     return Customers(shown, total, holding, by_state)
 
 
@@ -311,7 +312,7 @@ def _customer(
         terms=terms,
         earliest_at=standing.earliest_at,
         exempt=standing.state in NO_LONGER_HOLDING,
-        dropped=standing.state == DROPPED,
+        dropped=standing.state == StandingState.DROPPED,
         approved=standing.approved_at is not None,
         open_in_time_objections=objections,
     )

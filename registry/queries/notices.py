@@ -9,11 +9,10 @@ from datetime import date, datetime
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import ON_ITS_WAY, DeliveryState
+from registry.domain.deliveries import ON_ITS_WAY, OUTBOX, DeliveryState
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.queries.deliveries import is_last_try
 from registry.queries.notice_holds import count_holding
-from registry.steps.receipts import OUTBOX
 from registry.tables import Attempt, Delivery, Notice, Publisher, Statement
 
 REACHED = frozenset({DeliveryState.ACCEPTED, DeliveryState.DELIVERED})

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.objections import OPEN_OBJECTION_STATES, ObjectionState
+from registry.domain.standings import NO_LONGER_HOLDING, StandingState
 from registry.domain.terms import find_terms, find_zone
 from registry.domain.vocabulary import Weight
 from registry.steps.objection_period import last_day_of
-from registry.steps.take_effect import NO_LONGER_HOLDING
 from registry.tables import Customer, Notice, NoticeChange, NoticeCustomer, Objection, Publisher
 
 BEGINNING: Final = 160
@@ -157,7 +157,7 @@ def _listed(row: Any) -> ListedObjection:
         and row.emergency_reason is None
         and bool(row.binds)
         and row.standing is not None
-        and row.standing not in (*NO_LONGER_HOLDING, "dropped")
+        and row.standing not in (*NO_LONGER_HOLDING, StandingState.DROPPED)
         and ((own := find_terms(terms)) is None or own.objection == "hold")
     )
     return ListedObjection(

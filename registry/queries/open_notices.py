@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import EDITABLE_STATES, OPEN_STATES, NoticeState
 from registry.domain.objections import OPEN_OBJECTION_STATES
+from registry.domain.standings import HOLDING
 from registry.domain.vocabulary import Weight
 from registry.queries.notice_page import list_authors_of
-from registry.steps.record_objection import HOLDING
 from registry.tables import Approval, Event, Notice, NoticeChange, NoticeCustomer, Objection, Publisher
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
-from registry.steps.receipts import OUTBOX
+from registry.domain.deliveries import OUTBOX
 from registry.tables import Address, Attempt, Customer, Delivery, Letter, Notice, Publisher, Statement, Subscription
 
 

@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, null,
 from sqlalchemy.orm import Session, aliased
 
 from registry.domain.notice_life import PENDING_STATES
+from registry.domain.standings import HOLDING
 from registry.steps.propose import CORRECTED, CORRECTION_PROPOSED, OVERRIDE_PROPOSED
 from registry.steps.propose_terms import ANSWERS, PROPOSED
-from registry.steps.record_objection import HOLDING
 from registry.tables import Customer, Event, Notice, NoticeCustomer, Proposal, Publisher, Statement
 
 MOST: Final = 50

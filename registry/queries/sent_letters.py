@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
-from registry.steps.receipts import OUTBOX
+from registry.domain.deliveries import OUTBOX
 from registry.tables import Acknowledgement, Attempt, Delivery, Letter, Notice, Statement, Subscription
 
 LETTERS_SHOWN: Final = 20

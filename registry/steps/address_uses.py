@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from registry.domain.notice_life import FINAL_STATES, PENDING_STATES
 from registry.domain.objections import OPEN_OBJECTION_STATES
 from registry.domain.retention import UNDER_WAY, AddressUse, find_contract_end
+from registry.domain.standings import StandingState
 from registry.domain.vocabulary import Audience
 from registry.steps.lookup import find_customer_terms, read_facts
 from registry.tables import Customer, Delivery, Notice, NoticeCustomer, Objection, Publisher, Statement, Subscription
@@ -91,7 +92,7 @@ def _find_customers_that_need_contacts(session: Session, customers: set[int]) ->
         .join(Notice, Notice.id == NoticeCustomer.notice_id)
         .where(
             NoticeCustomer.customer_id.in_(customers),
-            NoticeCustomer.state != "dropped",
+            NoticeCustomer.state != StandingState.DROPPED.value,
             Notice.state.in_([state.value for state in PENDING_STATES]),
         )
     )

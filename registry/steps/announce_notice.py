@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from registry.domain.errors import RegistryError
 from registry.domain.notice_life import NoticeEvent, NoticeState, next_notice_state
 from registry.domain.publishers import PublisherFacts
+from registry.domain.standings import StandingState
 from registry.domain.vocabulary import StatementKind
 from registry.steps.draft_notice import choose_date, set_planned_date
 from registry.steps.letterhead import Letterhead
@@ -45,7 +46,7 @@ def announce_notice(
                 customer_id=row.id,
                 publisher_id=publisher.id,
                 terms=customer.terms.model_dump(mode="json"),
-                state="waiting",
+                state=StandingState.WAITING.value,
             )
         )
     notice.state = state.value

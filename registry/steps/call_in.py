@@ -25,6 +25,7 @@ from registry.domain.deliveries import (
     can_prove_receipt,
 )
 from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.domain.standings import StandingState
 from registry.domain.terms import Terms, find_terms
 from registry.domain.vocabulary import ChannelKind
 from registry.steps.contacts import add_contact, has_left
@@ -57,8 +58,6 @@ IN_VAIN_AFTER: Final = timedelta(hours=24)
 STILL_OWED: Final = max(schedule.horizon for schedule in RETRY_SCHEDULES.values()) + timedelta(days=1)
 """For so long after its effect a notice may still be on its way to a customer: a day longer than tries go on."""
 
-WAITING: Final = "waiting"
-RECEIVED: Final = "received"
 BEING_TRIED: Final = (DeliveryState.RETRY_WAIT, DeliveryState.AMBIGUOUS)
 NOT_REACHED: Final = (
     DeliveryState.FAILED,
@@ -222,13 +221,13 @@ def _select_customers(session: Session, notice: Notice, statement: Statement, *,
     with_owners = _select_owners(session, statement).with_only_columns(Subscription.customer_id).order_by(None)
     found = union(standing_by, with_owners).subquery()
     may_be_untold: ColumnElement[bool] = found.c.customer_id.not_in(_select_told(statement))
-    is_waiting = or_(NoticeCustomer.customer_id.is_(None), NoticeCustomer.state == WAITING)
+    is_waiting = or_(NoticeCustomer.customer_id.is_(None), NoticeCustomer.state == StandingState.WAITING.value)
     if NoticeState(notice.state) is NoticeState.IN_EFFECT:
         who = is_waiting
     elif is_clock:
-        who = or_(is_waiting, and_(NoticeCustomer.state == RECEIVED, may_be_untold))
+        who = or_(is_waiting, and_(NoticeCustomer.state == StandingState.RECEIVED.value, may_be_untold))
     else:
-        who = and_(or_(is_waiting, NoticeCustomer.state == RECEIVED), may_be_untold)
+        who = and_(or_(is_waiting, NoticeCustomer.state == StandingState.RECEIVED.value), may_be_untold)
     of_notice = and_(NoticeCustomer.notice_id == notice.id, NoticeCustomer.customer_id == found.c.customer_id)
     return select(found.c.customer_id).outerjoin(NoticeCustomer, of_notice).where(who)
 

@@ -20,13 +20,13 @@ from registry.domain.deliveries import DeliveryState, SkipReason
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.notices import local_date
 from registry.domain.publishers import PublisherFacts
+from registry.domain.standings import StandingState
 from registry.domain.terms import Terms, find_terms
+from registry.domain.told import TAKEN
 from registry.domain.vocabulary import StatementKind
 from registry.steps.left_out import contacts_of
 from registry.steps.lookup import find_customer_terms, read_facts, runs_on
 from registry.steps.one_by_one import NoteTrouble, find_in_one
-from registry.steps.receipts import DROPPED
-from registry.steps.told import TAKEN
 from registry.steps.unreached import find_latest_receipt_under
 from registry.steps.untold import LOOKED_BACK_FOR
 from registry.tables import Customer, Delivery, Notice, NoticeCustomer, Publisher, Statement, Subscription
@@ -119,7 +119,7 @@ def _find_in(
     session: Session, now: datetime, publisher: Publisher, notice: Notice, which: ColumnElement[bool] | None = None
 ) -> Iterator[RunsAgain]:
     state = NoticeState(notice.state)
-    dropped = NoticeCustomer.state == DROPPED
+    dropped = NoticeCustomer.state == StandingState.DROPPED.value
     if state is NoticeState.WITHDRAWN:
         is_taken = Delivery.state.in_(TAKEN)
         knows_of_it = _has(notice, and_(Statement.kind == StatementKind.WITHDRAWAL.value, is_taken))

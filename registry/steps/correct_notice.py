@@ -13,6 +13,7 @@ from registry.domain.entries import digest_of
 from registry.domain.errors import IllegalTransition
 from registry.domain.notice_life import PENDING_STATES, NoticeEvent, NoticeState, next_notice_state
 from registry.domain.notices import first_instant
+from registry.domain.standings import NO_LONGER_HOLDING, StandingState
 from registry.domain.vocabulary import StatementKind, Weight, heavier
 from registry.steps.approvals import count_approvals, give_approval
 from registry.steps.draft_notice import read_explanation, refuse_unclean
@@ -26,7 +27,6 @@ from registry.steps.propose import list_correction_proposers
 from registry.steps.receipts import start_clock
 from registry.steps.record import Actor, record_event
 from registry.steps.revise_draft import find_authors, find_edit_authors, list_changes, summarise
-from registry.steps.take_effect import NO_LONGER_HOLDING
 from registry.tables import Entry, EntryVersion, Notice, NoticeChange, NoticeCustomer, Publisher
 
 
@@ -193,7 +193,7 @@ def _restart_clocks(session: Session, now: datetime, publisher: Publisher, notic
     """
     standings = session.scalars(
         select(NoticeCustomer)
-        .where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.state != "dropped")
+        .where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.state != StandingState.DROPPED.value)
         .with_for_update(key_share=True)
     )
     for standing in standings.all():
@@ -210,7 +210,7 @@ def _restart_clocks(session: Session, now: datetime, publisher: Publisher, notic
                 had_approved=standing.approved_at is not None,
             )
         standing.approved_at = None
-        start_clock(standing, None, state="waiting")
+        start_clock(standing, None, state=StandingState.WAITING.value)
     if notice.state == NoticeState.HELD.value:
         notice.state = next_notice_state(NoticeState.HELD, NoticeEvent.RELEASE).value
     if notice.emergency_reason is not None:

@@ -32,6 +32,7 @@ from registry.domain.changes import EntryChange
 from registry.domain.deliveries import DeliveryState, SkipReason, delivery_priority
 from registry.domain.notices import local_date
 from registry.domain.recipients import TOLD_WHEN_CALLED_IN
+from registry.domain.standings import StandingState
 from registry.domain.vocabulary import Audience, ChannelKind, StatementKind, Weight
 from registry.language import ENGLISH
 from registry.steps.freeze_letters import own_language
@@ -328,7 +329,7 @@ def _has_contract_ended(
     dropped = exists().where(
         NoticeCustomer.notice_id == notice.id,
         NoticeCustomer.customer_id == customer_id,
-        NoticeCustomer.state == "dropped",
+        NoticeCustomer.state == StandingState.DROPPED.value,
     )
     over = exists().where(Customer.id == customer_id, Customer.contract_until < local_date(now, LAST_ZONE_TO_END_A_DAY))
     return or_(dropped, over)

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry.domain.notice_life import PENDING_STATES
-from registry.domain.vocabulary import StatementKind
+from registry.domain.vocabulary import EXPLAINS, StatementKind
 from registry.steps.fan_out import fan_out
 from registry.steps.freeze_letters import freeze_letters, freeze_missing
 from registry.steps.letterhead import Letterhead
@@ -22,9 +22,6 @@ TOLD_TO_JOINERS = (
     StatementKind.CORRECTION.value,
     StatementKind.POSTPONEMENT.value,
 )
-
-EXPLAINS = frozenset({StatementKind.ANNOUNCEMENT, StatementKind.CORRECTION})
-"""What tells the changes whole, and so the publisher's own words about them; the others refer to it."""
 
 
 def make_statement(

@@ -11,6 +11,7 @@ from registry.domain.deliveries import DeliveryState, SkipReason
 from registry.domain.errors import IllegalTransition
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.notices import local_date, plan_deemed_receipt_at
+from registry.domain.standings import StandingState
 from registry.domain.terms import find_terms
 from registry.steps.errors import ContractNotRunning
 from registry.steps.lookup import get_customer, list_running_customers, lock_publisher, read_facts
@@ -37,7 +38,7 @@ def drop_ended_contracts(session: Session, now: datetime, publisher: Publisher, 
         .join(Customer, Customer.id == NoticeCustomer.customer_id)
         .where(
             NoticeCustomer.notice_id == notice.id,
-            NoticeCustomer.state != "dropped",
+            NoticeCustomer.state != StandingState.DROPPED.value,
             Customer.contract_until.is_not(None),
         )
         # A letter may be settling at this moment, and must not undo what is written here.
@@ -48,7 +49,7 @@ def drop_ended_contracts(session: Session, now: datetime, publisher: Publisher, 
         if terms is None or customer.contract_until is None:
             continue
         if customer.contract_until < local_date(now, terms.time_zone):
-            standing.state = "dropped"
+            standing.state = StandingState.DROPPED.value
             standing.basis = f"contract ended on {customer.contract_until.isoformat()}"
             record_event(
                 session,
@@ -65,7 +66,7 @@ def deem_receipts(session: Session, now: datetime, notice: Notice) -> None:
     """Start the clock of customers nobody can reach, where their contract has a clause for it (R13)."""
     waiting = session.scalars(
         select(NoticeCustomer)
-        .where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.state == "waiting")
+        .where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.state == StandingState.WAITING.value)
         .with_for_update(key_share=True)
     ).all()
     for standing in waiting:
@@ -91,7 +92,7 @@ def deem_receipts(session: Session, now: datetime, notice: Notice) -> None:
         )
         deemed_at = plan_deemed_receipt_at(tried_at, terms, every_contact_tried=every) if tried_at else None
         if deemed_at is not None and deemed_at <= now:
-            start_clock(standing, deemed_at, state="deemed")
+            start_clock(standing, deemed_at, state=StandingState.DEEMED.value)
             standing.basis = terms.undeliverable.clause
             record_event(
                 session,
@@ -120,7 +121,7 @@ def add_forgotten_customer(
     customer = get_customer(session, publisher, customer_key)
     standing = session.get(NoticeCustomer, (notice.id, customer.id))
     is_readable = standing is not None and find_terms(standing.terms) is not None
-    if standing is not None and standing.state != "dropped" and is_readable:
+    if standing is not None and standing.state != StandingState.DROPPED and is_readable:
         return standing
     running = list_running_customers(session, publisher, read_facts(session, publisher).notice, now)
     terms = next((value.terms for row, value in running if row.id == customer.id), None)
@@ -132,14 +133,14 @@ def add_forgotten_customer(
             customer_id=customer.id,
             publisher_id=publisher.id,
             terms=terms.model_dump(mode="json"),
-            state="waiting",
+            state=StandingState.WAITING.value,
         )
         session.add(standing)
     elif not is_readable:
         standing.terms = terms.model_dump(mode="json")
         start_clock(standing, standing.received_at, state=standing.state)
-    if standing.state == "dropped":
-        standing.state, standing.basis = "waiting", None
+    if standing.state == StandingState.DROPPED:
+        standing.state, standing.basis = StandingState.WAITING.value, None
     session.flush()
     record_event(
         session,

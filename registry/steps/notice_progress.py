@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import TAKEN_STATES, DeliveryState
-from registry.steps.receipts import OUTBOX
+from registry.domain.deliveries import OUTBOX, TAKEN_STATES, DeliveryState
 from registry.tables import Attempt, Delivery, Notice, Statement
 
 

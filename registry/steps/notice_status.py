@@ -9,13 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.changes import EntryChange
-from registry.domain.deliveries import TAKEN_STATES
+from registry.domain.deliveries import OUTBOX, TAKEN_STATES
 from registry.domain.effect import Hold
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.terms import find_terms, find_zone
 from registry.steps.approvals import COMMAND_LINE
 from registry.steps.lookup import read_facts
-from registry.steps.receipts import OUTBOX
 from registry.steps.revise_draft import list_changes
 from registry.steps.take_effect import find_holds
 from registry.tables import (

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from registry.domain.entries import digest_of
+from registry.domain.standings import StandingState
 from registry.steps.approvals import count_approvals, give_approval
 from registry.steps.errors import ReasonMissing
 from registry.steps.lookup import read_facts
@@ -45,7 +46,7 @@ def override_hold(
     give_approval(session, now, publisher, facts, subject, digest, set(), actor, required=PEOPLE_NEEDED)
     if count_approvals(session, publisher, "override", notice.id, digest) < PEOPLE_NEEDED:
         return False
-    standing.state = "overridden"
+    standing.state = StandingState.OVERRIDDEN.value
     standing.basis = reason.strip()
     record_event(
         session,

@@ -16,7 +16,7 @@ from registry.domain.notices import first_instant, local_date, plan_clock
 from registry.domain.publishers import PublisherFacts
 from registry.domain.terms import Terms
 from registry.domain.validation import find_near
-from registry.domain.vocabulary import StatementKind, Weight
+from registry.domain.vocabulary import EXPLAINS, StatementKind, Weight
 from registry.pages.values import (
     PastVersion,
     PublicEntry,
@@ -30,7 +30,6 @@ from registry.pages.values import (
 from registry.steps.brand import find_logo_version
 from registry.steps.errors import BeforeFounding, FutureAsOf, UnknownEntry
 from registry.steps.lookup import find_entry, read_content, read_facts
-from registry.steps.make_statement import EXPLAINS
 from registry.steps.working_days import working_days_for
 from registry.tables import (
     Entry,

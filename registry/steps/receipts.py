@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import DeliveryState, EvidenceGrade, Receipt, choose_grade, choose_receipt_at
+from registry.domain.deliveries import OUTBOX, DeliveryState, EvidenceGrade, Receipt, choose_grade, choose_receipt_at
 from registry.domain.notices import CustomerClock, local_date, plan_clock
+from registry.domain.standings import DECIDED, StandingState
 from registry.domain.terms import Terms
 from registry.steps.record import WORKER, record_event
 from registry.steps.working_days import working_days_for
@@ -22,12 +23,6 @@ from registry.tables import (
     Statement,
     Subscription,
 )
-
-OUTBOX = "outbox"
-SERVED = "served"
-DROPPED = "dropped"
-DECIDED_BY_A_PERSON = (SERVED, "exempt", "overridden", DROPPED)
-DEEMED = "deemed"
 
 
 def note_receipt(session: Session, now: datetime, delivery: Delivery) -> None:
@@ -56,12 +51,12 @@ def update_clock(session: Session, now: datetime, standing: NoticeCustomer) -> N
     what stood at the effect stays. What a person decided (service by other means, exemption) is left as it is, and so
     is a receipt deemed by a clause unless a real one came before it (R13).
     """
-    if standing.state in DECIDED_BY_A_PERSON:
+    if standing.state in DECIDED:
         return
     terms = Terms.model_validate(standing.terms)
     received_at = choose_receipt_at(_receipts(session, standing, terms), terms, _is_demo(session))
     is_later = standing.received_at is not None and (received_at is None or received_at > standing.received_at)
-    if received_at == standing.received_at or (is_later and standing.state == DEEMED):
+    if received_at == standing.received_at or (is_later and standing.state == StandingState.DEEMED):
         return
     notice = session.get_one(Notice, standing.notice_id)
     if is_later and notice.took_effect_at is not None:
@@ -69,7 +64,9 @@ def update_clock(session: Session, now: datetime, standing: NoticeCustomer) -> N
         if earliest_at is None or earliest_at > notice.took_effect_at:
             _record(session, now, notice, standing, "customer.receipt_revoked", after_effect=True)
         return
-    start_clock(standing, received_at, state="received" if received_at else "waiting")
+    start_clock(
+        standing, received_at, state=StandingState.RECEIVED.value if received_at else StandingState.WAITING.value
+    )
     if received_at is None:
         _record(session, now, notice, standing, "customer.receipt_revoked", after_effect=False)
     else:

@@ -17,6 +17,7 @@ from registry.domain.objections import (
     ObjectionState,
     next_objection_state,
 )
+from registry.domain.standings import HOLDING, StandingState
 from registry.domain.terms import find_terms
 from registry.steps.errors import FrozenTermsUnreadable, ReasonMissing, UnknownCustomer, UnknownObjection
 from registry.steps.lookup import get_customer, lock_publisher
@@ -32,10 +33,6 @@ CURES = {
     "refunded": ObjectionEvent.REFUND,
     "other": ObjectionEvent.RESOLVE_OTHERWISE,
 }
-
-
-HOLDING = ("waiting", "received", "deemed", "served")
-"""States of a customer that can hold a notice still."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +172,7 @@ def exempt_customer(
     standing = get_standing(session, publisher, notice, customer_key)
     refuse_unless_pending(notice, "exempt")
     _need(basis, "basis")
-    standing.state = "exempt"
+    standing.state = StandingState.EXEMPT.value
     _add_basis(standing, basis)
     _record_standing(session, now, publisher, notice, standing, actor, "customer.exempted")
 
@@ -211,7 +208,9 @@ def record_service(
         params: dict[str, object] = {"told_at": told_at.isoformat()}
         raise InvalidInput([Problem("served_at", served_at.isoformat(), "served-before-told", params)])
     if standing.received_at is None or served_at < standing.received_at:
-        start_clock(standing, served_at, state="served" if standing.state in HOLDING else standing.state)
+        start_clock(
+            standing, served_at, state=StandingState.SERVED.value if standing.state in HOLDING else standing.state
+        )
     _add_basis(standing, document)
     _record_standing(session, now, publisher, notice, standing, actor, "customer.served")
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from registry.domain.deliveries import DeliveryEvent, DeliveryState, SkipReason
 from registry.domain.errors import IllegalTransition, RegistryError
 from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.domain.told import CANNOT_BE_SENT
 from registry.steps.addresses import is_row_suppressed
 from registry.steps.audience_errors import NotAContact, UnknownContact
 from registry.steps.contacts import add_contact
@@ -25,7 +26,6 @@ from registry.steps.lookup import lock_publisher
 from registry.steps.make_statement import deliver_notice_to, list_told_to_joiners
 from registry.steps.record import Actor, record_event
 from registry.steps.settle_delivery import move_delivery
-from registry.steps.told import CANNOT_BE_SENT
 from registry.tables import Address, Customer, Delivery, Notice, Publisher, Statement, Subscription
 
 

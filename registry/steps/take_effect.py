@@ -21,6 +21,7 @@ from registry.domain.effect import CustomerStanding, Hold, choose_holds, find_po
 from registry.domain.notice_life import PENDING_STATES, NoticeEvent, NoticeState, next_notice_state
 from registry.domain.notices import first_instant, is_postponement_due, next_told_date
 from registry.domain.objections import OPEN_OBJECTION_STATES
+from registry.domain.standings import NO_LONGER_HOLDING, StandingState
 from registry.domain.terms import find_terms
 from registry.domain.vocabulary import StatementKind, Weight
 from registry.steps.editorial import settle_waiting_edits
@@ -42,9 +43,6 @@ from registry.tables import (
     Publisher,
     Statement,
 )
-
-NO_LONGER_HOLDING = ("exempt", "overridden")
-"""States of a customer whom a person took out of waiting (R23)."""
 
 TELLS_A_DATE = (
     StatementKind.ANNOUNCEMENT.value,
@@ -140,7 +138,7 @@ def find_holds(session: Session, now: datetime, notice: Notice) -> tuple[Hold, .
             terms=find_terms(row.terms),
             earliest_at=row.earliest_at,
             exempt=row.state in NO_LONGER_HOLDING,
-            dropped=row.state == "dropped",
+            dropped=row.state == StandingState.DROPPED,
             approved=row.approved_at is not None,
             open_in_time_objections=objections,
         )

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from registry.domain.notice_life import NoticeState
+from registry.domain.told import WhyUnreached
 from registry.domain.vocabulary import StatementKind
 from registry.steps.check_senders import SENDER, SIGN_IN
 from registry.steps.tasks import TaskKind
-from registry.steps.unreached import WhyUnreached
 
 Facts = Mapping[str, Any]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -13,41 +12,30 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, text
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import ON_ITS_WAY, TAKEN_STATES, DeliveryState, EvidenceGrade, receipt_counts
+from registry.domain.deliveries import ON_ITS_WAY, OUTBOX, TAKEN_STATES, DeliveryState, EvidenceGrade, receipt_counts
 from registry.domain.notice_life import PENDING_STATES
 from registry.domain.notices import latest_receipt_at, local_date
+from registry.domain.standings import StandingState
 from registry.domain.terms import Terms, find_terms
+from registry.domain.told import WITHOUT_WORD_FOR, WhyUnreached
 from registry.domain.vocabulary import Weight
 from registry.steps.one_by_one import NoteTrouble, find_in_one
-from registry.steps.receipts import OUTBOX, starts_clocks
+from registry.steps.receipts import starts_clocks
 from registry.steps.revise_draft import list_changes, weigh_notice
 from registry.steps.working_days import working_days_for
 from registry.tables import Attempt, Customer, Delivery, Notice, NoticeCustomer, Publisher, Subscription
 from registry.tables.deliveries import TO_CONTACTS
 
-WITHOUT_WORD_FOR: Final = timedelta(hours=72)
-"""After this, what a server took and nobody reported on is shown as unconfirmed (DESIGN §4.4)."""
 SENT_WITHIN: Final = timedelta(hours=1)
 """On a day without trouble every contact was written to by then."""
 RUNNING_OUT: Final = timedelta(hours=12)
 """Less than this on the clock, and a person should not leave it to the retries."""
 _A_DAY: Final = timedelta(days=1)
 
-WAITING: Final = "waiting"
 OPEN: Final = tuple(sorted(ON_ITS_WAY))
 TAKEN: Final = tuple(sorted(TAKEN_STATES))
 LOST: Final = (DeliveryState.NEEDS_ATTENTION, DeliveryState.FAILED, DeliveryState.BOUNCED)
 NOBODY: Final[Mapping[str, object]] = MappingProxyType({})
-
-
-class WhyUnreached(StrEnum):
-    """Why a customer counts as not reached."""
-
-    NO_CONTACT = "no_contact"
-    NOTHING_SENT = "nothing_sent"
-    NOT_TAKEN = "not_taken"
-    UNCONFIRMED = "unconfirmed"
-    TIME_RUNNING_OUT = "time_running_out"
 
 
 @dataclass(frozen=True)
@@ -95,7 +83,9 @@ def find_unreached(
     read is left out: `find_unreadable_terms` names it. A notice that cannot be read keeps no other from being looked
     at: `note_trouble` is told the error.
     """
-    still_waiting = exists().where(NoticeCustomer.notice_id == Notice.id, NoticeCustomer.state == WAITING)
+    still_waiting = exists().where(
+        NoticeCustomer.notice_id == Notice.id, NoticeCustomer.state == StandingState.WAITING.value
+    )
     notices = session.execute(
         select(Notice, Publisher.slug)
         .join(Publisher, Publisher.id == Notice.publisher_id)
@@ -113,7 +103,7 @@ def find_unreached_in(
     waiting = session.execute(
         select(Customer.id, Customer.key, NoticeCustomer.terms)
         .join(NoticeCustomer, NoticeCustomer.customer_id == Customer.id)
-        .where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.state == WAITING)
+        .where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.state == StandingState.WAITING.value)
         .order_by(Customer.key)
     ).all()
     letters = _count_letters(session, notice)
@@ -261,7 +251,7 @@ def _count_letters(session: Session, notice: Notice) -> dict[int, dict[str, _Tal
         .join(NoticeCustomer, NoticeCustomer.customer_id == Subscription.customer_id)
         .where(
             NoticeCustomer.notice_id == notice.id,
-            NoticeCustomer.state == WAITING,
+            NoticeCustomer.state == StandingState.WAITING.value,
             Delivery.statement_id == starts_clocks(notice.id).scalar_subquery(),
             # So a database looks at the contacts' letters alone, and not at a million followers'.
             text(f"deliveries.{TO_CONTACTS}"),

@@ -22,10 +22,13 @@ from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryNote
 from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.domain.standings import StandingState
+from registry.domain.terms import find_terms
+from registry.domain.told import TAKEN, Letter, Said, Standing, Told, WhyUnreached, find_clock, find_missed
+from registry.domain.vocabulary import Weight
 from registry.steps.left_out import contacts_of, find_left_out
 from registry.steps.one_by_one import NoteTrouble, find_in_one
-from registry.steps.told import TAKEN, Letter, Told, binds, find_clock, find_missed
-from registry.steps.unreached import WAITING, WhyUnreached, find_without_contact
+from registry.steps.unreached import find_without_contact
 from registry.tables import (
     Acknowledgement,
     Attempt,
@@ -160,8 +163,19 @@ def _is_old(notice: Notice, now: datetime) -> bool:
     return not is_pending and ended_at is not None and ended_at <= now - LOOKED_BACK_FOR
 
 
-def _list_statements(session: Session, notice: Notice) -> Sequence[Statement]:
-    return session.scalars(select(Statement).where(Statement.notice_id == notice.id).order_by(Statement.seq)).all()
+def _list_statements(session: Session, notice: Notice) -> Sequence[Said]:
+    rows = session.scalars(select(Statement).where(Statement.notice_id == notice.id).order_by(Statement.seq))
+    return [
+        Said(
+            number=row.id,
+            seq=row.seq,
+            kind=row.kind,
+            restarts_clocks=row.restarts_clocks,
+            binds=any(each["weight"] == Weight.BINDING.value for each in row.changes),
+            made_at=row.made_at,
+        )
+        for row in rows
+    ]
 
 
 def _find_in(session: Session, now: datetime, notice: Notice, slug: str, known: Sequence[OpenTask]) -> Iterator[Untold]:
@@ -189,14 +203,14 @@ def _look_at(
     now: datetime,
     notice: Notice,
     slug: str,
-    statements: Sequence[Statement],
+    statements: Sequence[Said],
     customers: Sequence[int],
     known_lost: Mapping[str, Collection[int]],
     without_contact: Collection[int] = (),
 ) -> Iterator[Untold]:
     """Yield what these customers did not get of a notice."""
     for key, told in _load_told(session, notice, statements, customers, known_lost, without_contact):
-        for statement, why in find_missed(notice, statements, told, now):
+        for statement, why in find_missed(NoticeState(notice.state), statements, told, now):
             yield Untold(
                 notice.publisher_id,
                 slug,
@@ -210,40 +224,40 @@ def _look_at(
             )
 
 
-def _find_waiting(session: Session, notice: Notice, clock: Statement) -> set[int]:
+def _find_waiting(session: Session, notice: Notice, clock: Said) -> set[int]:
     """Return the customers, by their row, whose receipt was waited for when the notice took effect, and may be yet."""
     waiting = set(
         session.scalars(
             select(NoticeCustomer.customer_id).where(
-                NoticeCustomer.notice_id == notice.id, NoticeCustomer.state == WAITING
+                NoticeCustomer.notice_id == notice.id, NoticeCustomer.state == StandingState.WAITING.value
             )
         )
     )
-    if waiting and not binds(clock):
+    if waiting and not clock.binds:
         # Nobody has to prove what was taken, and there may be many of them.
-        waiting -= set(session.scalars(_having_taken(clock)))
+        waiting -= set(session.scalars(_having_taken(notice, clock)))
     return waiting
 
 
-def _having_taken(statement: Statement) -> Select[int | None]:
+def _having_taken(notice: Notice, statement: Said) -> Select[int | None]:
     """Select the customers with a standing contact that took a statement's letter."""
-    its = (Delivery.statement_id == statement.id, Delivery.subscription_id == Subscription.id)
+    its = (Delivery.statement_id == statement.number, Delivery.subscription_id == Subscription.id)
     state = select(Delivery.state).where(*its).correlate(Subscription).scalar_subquery()
     return select(Subscription.customer_id).where(
-        *contacts_of(statement.publisher_id), Subscription.ended_at.is_(None), state.in_(TAKEN)
+        *contacts_of(notice.publisher_id), Subscription.ended_at.is_(None), state.in_(TAKEN)
     )
 
 
 def _load_told(
     session: Session,
     notice: Notice,
-    statements: Sequence[Statement],
+    statements: Sequence[Said],
     customers: Sequence[int],
     known_lost: Mapping[str, Collection[int]],
     without_contact: Collection[int],
 ) -> Iterator[tuple[str, Told]]:
     """Yield each of these customers by its key, with what it was told; letters to ended contacts count as well."""
-    ids = [statement.id for statement in statements]
+    ids = [statement.number for statement in statements]
     for some in _in_parts(customers):
         contacts = session.execute(
             select(Subscription.id, Subscription.customer_id).where(Subscription.customer_id.in_(some))
@@ -284,10 +298,11 @@ def _load_told(
             .where(Customer.id.in_(some))
             .order_by(Customer.key)
         )
-        for customer_id, key, standing in standings:
+        for customer_id, key, row in standings:
             said = frozenset(acknowledged.get(customer_id, ()))
             lost = frozenset(known_lost.get(key, ()))
-            yield key, Told(letters[customer_id], said, standing, lost, customer_id in without_contact)
+            theirs = Standing(row.state, row.received_at, find_terms(row.terms)) if row is not None else None
+            yield key, Told(letters[customer_id], said, theirs, lost, customer_id in without_contact)
 
 
 def _in_parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:

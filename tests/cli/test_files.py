@@ -6,7 +6,9 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jsonschema
@@ -147,6 +149,25 @@ def test_an_export_into_a_file_is_described(sqlite_terminal: Terminal) -> None:
     assert told["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert told["bytes"] == path.stat().st_size
     assert list(sqlite_terminal.folder.glob(".*")) == []
+
+
+def test_an_export_leaves_a_link_a_link_and_writes_to_a_pipe_as_it_is(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST)
+    link, file, pipe = (sqlite_terminal.folder / name for name in ("newest.json", "list.json", "pipe"))
+    file.write_text("before")
+    link.symlink_to(file)
+    export = ("export", "--publisher", "antopsis", "--format", "json", "-o")
+    sqlite_terminal.run(*export, str(link))
+    assert link.readlink() == file
+    assert [entry["key"] for entry in json.loads(file.read_bytes())["entries"]] == ["hetzner", "stripe"]
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as threads:
+        read = threads.submit(pipe.read_bytes)
+        sqlite_terminal.run(*export, str(pipe))
+        assert read.result(timeout=60) == file.read_bytes()
+    assert pipe.is_fifo()
+    refused = sqlite_terminal.run(*export, str(sqlite_terminal.folder), exit_code=2)
+    assert "cannot be written: Is a directory." in refused.stderr
 
 
 def test_an_export_that_cannot_be_written_says_why(sqlite_terminal: Terminal) -> None:

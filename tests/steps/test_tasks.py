@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from registry.domain.errors import InvalidInput
+from registry.domain.told import WhyUnreached
 from registry.domain.vocabulary import StatementKind
 from registry.steps.lookup import get_publisher
 from registry.steps.record import WORKER
@@ -26,7 +27,6 @@ from registry.steps.tasks import (
     list_tasks,
     open_task,
 )
-from registry.steps.unreached import WhyUnreached
 from registry.tables import Task
 from tests.steps.path_cast import events
 from tests.world import ANNA, World, antopsis, utc

@@ -6,8 +6,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from registry.domain.told import WITHOUT_WORD_FOR
 from registry.steps.tasks import close_task_by_hand
-from registry.steps.unreached import SENT_WITHIN, WITHOUT_WORD_FOR
+from registry.steps.unreached import SENT_WITHIN
 from tests.channels.smtp_server import MailServer
 from tests.steps.holding_cast import ITS_FIRST_INSTANT, look, pending_notice, tasks
 from tests.steps.path_cast import add_customer, announce, edit, sweep, withdraw

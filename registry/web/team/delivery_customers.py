@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from registry.domain.documents import ENDINGS, TAKEN, DocumentPurpose
 from registry.domain.errors import IllegalTransition, InvalidInput, Problem, RegistryError
 from registry.domain.people import TeamRole
+from registry.domain.standings import StandingState
 from registry.queries.deliveries import list_sent_to
 from registry.queries.delivery_customers import (
-    STANDINGS,
     Standing,
     count_standings,
     find_standing,
@@ -49,7 +49,7 @@ Act = Callable[[Session, Publisher, Notice, Standing], None]
 def standings(desk: Desk, number: str) -> Any:
     """Show how the customers of a notice stand."""
     state = request.args.get("state")
-    state = state if state in STANDINGS else None
+    state = state if state in set(StandingState) else None
     with desk.reading() as (session, publisher):
         notice = get_notice(session, publisher, number)
         counts = count_standings(session, notice)
@@ -62,7 +62,9 @@ def standings(desk: Desk, number: str) -> Any:
         counts=counts,
         page=cut_page(rows, page_number()),
         choices=[
-            (each, f"{say.STANDINGS[each][0].capitalize()} ({counts[each]})") for each in STANDINGS if counts.get(each)
+            (each, f"{say.STANDINGS[each][0].capitalize()} ({counts[each]})")
+            for each in StandingState
+            if counts.get(each)
         ],
         is_filtered=bool(state or part),
         values=request.args.to_dict(),

@@ -7,12 +7,11 @@ from typing import Final
 
 from markupsafe import Markup
 
-from registry.domain.deliveries import DeliveryNote, DeliveryState, SkipReason
+from registry.domain.deliveries import OUTBOX, DeliveryNote, DeliveryState, SkipReason
+from registry.domain.told import WhyUnreached
 from registry.domain.vocabulary import ChannelKind
 from registry.queries.customer_page import LastLetter
 from registry.queries.deliveries import ListedDelivery
-from registry.steps.receipts import OUTBOX
-from registry.steps.unreached import WhyUnreached
 from registry.web.team.frame import show_until
 
 STATES: Final = {

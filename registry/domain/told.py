@@ -4,27 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
-from registry.domain.deliveries import TAKEN_STATES, DeliveryState, SkipReason, can_prove_receipt
+from registry.domain.deliveries import OUTBOX, TAKEN_STATES, DeliveryState, SkipReason, can_prove_receipt
 from registry.domain.notice_life import PENDING_STATES, NoticeState
-from registry.domain.terms import find_terms
-from registry.domain.vocabulary import StatementKind, Weight
-from registry.steps.make_statement import EXPLAINS
-from registry.steps.receipts import DECIDED_BY_A_PERSON, DEEMED, DROPPED, OUTBOX, SERVED
-from registry.steps.unreached import WAITING, WITHOUT_WORD_FOR, WhyUnreached
-from registry.tables import Notice, NoticeCustomer, Statement
+from registry.domain.standings import COUNTS_AS_TOLD, StandingState
+from registry.domain.terms import Terms
+from registry.domain.vocabulary import EXPLAINS, StatementKind
 
 TAKEN: Final = tuple(sorted(state.value for state in TAKEN_STATES))
 LOST: Final = (DeliveryState.FAILED.value, DeliveryState.BOUNCED.value)
 CANNOT_BE_SENT: Final = (SkipReason.SUPPRESSED.value, SkipReason.NO_ADDRESS.value)
 AT_AN_END: Final = (*TAKEN, *LOST, DeliveryState.CANCELLED.value, DeliveryState.SKIPPED.value)
 """What is in another state is under way, or waits for a person and is a task of its own."""
-COUNTS_AS_TOLD: Final = (*DECIDED_BY_A_PERSON, DEEMED)
 OWED: Final = (StatementKind.CORRECTION.value, StatementKind.POSTPONEMENT.value, StatementKind.WITHDRAWAL.value)
 """Whoever was told of a notice is told these, by whichever contact; of each kind the newest says how things stand."""
 OUTDATED_BY_EFFECT: Final = (StatementKind.REMINDER.value, StatementKind.POSTPONEMENT.value)
+WITHOUT_WORD_FOR: Final = timedelta(hours=72)
+"""After this, what a server took and nobody reported on is shown as unconfirmed (DESIGN §4.4)."""
+
+
+class WhyUnreached(StrEnum):
+    """Why a customer counts as not reached."""
+
+    NO_CONTACT = "no_contact"
+    NOTHING_SENT = "nothing_sent"
+    NOT_TAKEN = "not_taken"
+    UNCONFIRMED = "unconfirmed"
+    TIME_RUNNING_OUT = "time_running_out"
+
+
+@dataclass(frozen=True)
+class Said:
+    """One statement of a notice (R15). `number` is its row, `seq` its place in the notice.
+
+    `binds`: it told something binding, so that receipt has to be proved. `made_at` is UTC.
+    """
+
+    number: int
+    seq: int
+    kind: str
+    restarts_clocks: bool
+    binds: bool
+    made_at: datetime
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the customer stands in the notice, with the terms that it froze; None where these cannot be read."""
+
+    state: str
+    received_at: datetime | None
+    terms: Terms | None
 
 
 @dataclass(frozen=True)
@@ -55,22 +88,22 @@ class Letter:
 class Told:
     """What a notice said to one customer: the letters of each statement, and those that it acknowledged.
 
-    `known_lost` are the numbers of the statements of which an open task says that it did not get them.
-    `has_no_contact`: it came after the announcement, and there is nobody to tell.
+    `letters` and `acknowledged` are by the statement's number. `known_lost` are the places of those of which an open
+    task says that it did not get them. `has_no_contact`: it came after the announcement, and there is nobody to tell.
     """
 
     letters: Mapping[int, Sequence[Letter]]
     acknowledged: frozenset[int]
-    standing: NoticeCustomer | None
+    standing: Standing | None
     known_lost: frozenset[int]
     has_no_contact: bool = False
 
-    def has(self, statement: Statement) -> bool:
-        return statement.id in self.acknowledged or any(each.is_taken for each in self._of(statement))
+    def has(self, statement: Said) -> bool:
+        return statement.number in self.acknowledged or any(each.is_taken for each in self._of(statement))
 
-    def has_counted(self, statement: Statement) -> bool:
+    def has_counted(self, statement: Said) -> bool:
         """Whether it has the statement by a road that can start its clock: a chat room's word never does (R12)."""
-        return statement.id in self.acknowledged or any(
+        return statement.number in self.acknowledged or any(
             each.is_taken and self._counts(each.channel) for each in self._of(statement)
         )
 
@@ -79,7 +112,7 @@ class Told:
         every = (each for letters in self.letters.values() for each in letters)
         return any(each.is_taken or each.is_unclear for each in every)
 
-    def lost(self, statement: Statement, *, is_newest: bool) -> bool:
+    def lost(self, statement: Said, *, is_newest: bool) -> bool:
         """Whether nothing of the statement is under way to the customer any more, and it was lost or goes to nobody.
 
         It goes to nobody where it was cancelled with its contact, or where whoever was told had ended before it was
@@ -97,7 +130,7 @@ class Told:
         was_cancelled = any(each.state == DeliveryState.CANCELLED.value for each in letters)
         return is_owed or (was_cancelled and statement.kind != StatementKind.REMINDER.value)
 
-    def why_unreached(self, clock: Statement, now: datetime) -> WhyUnreached | None:
+    def why_unreached(self, clock: Said, now: datetime) -> WhyUnreached | None:
         """Return why it has not what clocks run from, whatever became of its letters; None where it has or may have it.
 
         For a customer that a notice took effect without, and for one that came later. What a person was asked to see to
@@ -106,14 +139,14 @@ class Told:
         letters = [each for each in self._of(clock) if self._counts(each.channel)]
         is_known = clock.seq in self.known_lost
         is_nobodys = self.standing is None and not is_known and (letters or not self.has_no_contact)
-        if clock.id in self.acknowledged or is_nobodys:
+        if clock.number in self.acknowledged or is_nobodys:
             return None
         is_over = all(each.state in AT_AN_END for each in letters)
         taken = [each for each in letters if each.is_taken and each.road != OUTBOX]
         if taken:
             # What was taken long since is not confirmed any more; and only what binds asks for that.
             is_late = all(each.accepted_at is None or each.accepted_at <= now - WITHOUT_WORD_FOR for each in taken)
-            must_be_proved = self.standing is not None and binds(clock)
+            must_be_proved = self.standing is not None and clock.binds
             return WhyUnreached.UNCONFIRMED if must_be_proved and is_over and is_late else None
         if not (is_known or is_over):
             return None
@@ -123,68 +156,64 @@ class Told:
         every = (each for letters in self.letters.values() for each in letters)
         return any(each.is_taken and each.accepted_at is not None and each.accepted_at > at for each in every)
 
-    def last_try_at(self, statement: Statement) -> datetime | None:
+    def last_try_at(self, statement: Said) -> datetime | None:
         return max((each.tried_at for each in self._of(statement) if each.tried_at is not None), default=None)
 
-    def _of(self, statement: Statement) -> Sequence[Letter]:
-        return self.letters.get(statement.id, ())
+    def _of(self, statement: Said) -> Sequence[Letter]:
+        return self.letters.get(statement.number, ())
 
     def _counts(self, channel: str) -> bool:
         # One that came after the announcement has no terms in the notice, and nothing waits for it (R17).
-        return can_prove_receipt(channel, find_terms(self.standing.terms) if self.standing is not None else None)
+        return can_prove_receipt(channel, self.standing.terms if self.standing is not None else None)
 
 
-def find_clock(statements: Sequence[Statement]) -> Statement | None:
+def find_clock(statements: Sequence[Said]) -> Said | None:
     """Return the one whose receipt starts clocks."""
     return next((each for each in reversed(statements) if each.restarts_clocks), None)
 
 
-def binds(clock: Statement) -> bool:
-    """Return whether what it told binds, so that receipt has to be proved."""
-    return any(each["weight"] == Weight.BINDING.value for each in clock.changes)
-
-
 def find_missed(
-    notice: Notice, statements: Sequence[Statement], told: Told, now: datetime
-) -> Iterator[tuple[Statement, WhyUnreached | None]]:
-    """Yield the statements of a notice that a customer did not get and should have, with `Untold.why`."""
+    notice_state: NoticeState, statements: Sequence[Said], told: Told, now: datetime
+) -> Iterator[tuple[Said, WhyUnreached | None]]:
+    """Yield the statements of a notice that a customer did not get and should have.
+
+    Each with why, where no letter was lost: there is none, or the receipt that counts never came.
+    """
     clock = find_clock(statements)
     state = told.standing.state if told.standing is not None else None
-    if clock is None or state == DROPPED:
+    if clock is None or state == StandingState.DROPPED:
         return
     was_told = state in COUNTS_AS_TOLD or any(told.has(each) for each in statements if each.kind in EXPLAINS)
-    if notice.state == NoticeState.WITHDRAWN.value:
+    if notice_state is NoticeState.WITHDRAWN:
         # Whoever may have heard anything of it is told that it is withdrawn (R15).
         was_told = was_told or told.may_know()
-    newest = {each.kind: each.id for each in statements}
-    is_pending = NoticeState(notice.state) in PENDING_STATES
+    newest = {each.kind: each.number for each in statements}
+    is_pending = notice_state in PENDING_STATES
     for statement in statements:
-        is_lost = told.lost(statement, is_newest=newest[statement.kind] == statement.id)
-        if statement.id == clock.id and notice.state != NoticeState.WITHDRAWN.value:
+        is_lost = told.lost(statement, is_newest=newest[statement.kind] == statement.number)
+        if statement.number == clock.number and notice_state is not NoticeState.WITHDRAWN:
             # Whom a pending notice waits for is named by `find_unreached`, with the time that is left.
-            if (is_pending and state == WAITING) or state in COUNTS_AS_TOLD:
+            if (is_pending and state == StandingState.WAITING) or state in COUNTS_AS_TOLD:
                 continue
-            why = told.why_unreached(statement, now) if state in (None, WAITING) else None
+            why = told.why_unreached(statement, now) if state in (None, StandingState.WAITING) else None
             if is_lost and not told.has_counted(statement):
                 yield statement, None
             elif why is not None:
                 yield statement, why
             continue
         is_missed = is_lost and was_told and not told.has(statement)
-        if is_missed and not _is_outdated(notice, clock, statements, statement, told):
+        if is_missed and not _is_outdated(notice_state, clock, statements, statement, told):
             yield statement, None
 
 
-def _is_outdated(
-    notice: Notice, clock: Statement, statements: Sequence[Statement], missed: Statement, told: Told
-) -> bool:
+def _is_outdated(notice_state: NoticeState, clock: Said, statements: Sequence[Said], missed: Said, told: Told) -> bool:
     """Return whether a statement that a customer did not get says nothing any more that it should know."""
-    if notice.state == NoticeState.WITHDRAWN.value:
+    if notice_state is NoticeState.WITHDRAWN:
         return missed.kind != StatementKind.WITHDRAWAL.value
-    if missed.seq < clock.seq or (notice.state == NoticeState.IN_EFFECT.value and missed.kind in OUTDATED_BY_EFFECT):
+    if missed.seq < clock.seq or (notice_state is NoticeState.IN_EFFECT and missed.kind in OUTDATED_BY_EFFECT):
         return True
     standing = told.standing
-    served_at = standing.received_at if standing is not None and standing.state == SERVED else None
+    served_at = standing.received_at if standing is not None and standing.state == StandingState.SERVED else None
     if served_at is not None and served_at >= missed.made_at:
         # Whoever handed it over then told how things stood.
         return True
