@@ -11,10 +11,10 @@ from registry.cli.notice_answers import customer_option, open_notice
 from registry.cli.printing import count_of, plain, print_json
 from registry.cli.values import INSTANT, LOCAL_DATE
 from registry.i18n import show_day
+from registry.steps.add_forgotten import add_forgotten_customer, say_added
 from registry.steps.correct_notice import approve_correction, correct_notice
 from registry.steps.draft_notice import revise_notice
 from registry.steps.lookup import read_facts
-from registry.steps.notice_customers import add_forgotten_customer
 from registry.steps.requeue_deliveries import requeue_deliveries
 
 
@@ -145,11 +145,20 @@ def add_customer(run: Invocation, number: str, publisher_slug: str, customer: st
     """
     actor = run.actor(acting_as)
     with open_notice(run, publisher_slug, number) as (session, publisher, notice):
-        standing = add_forgotten_customer(session, run.now, publisher, notice, customer, actor)
+        added = add_forgotten_customer(session, run.now, publisher, notice, customer, actor)
+        state = added.standing.state
     if run.as_json:
-        print_json({"number": number, "customer": customer, "state": standing.state})
+        print_json(
+            {
+                "number": number,
+                "customer": customer,
+                "state": state,
+                "changed": added.is_changed,
+                "due": added.letters_due,
+            }
+        )
     else:
-        click.echo(f"{customer} stands in notice {number} now, and its contacts are told.")
+        click.echo(say_added(customer, number, added))
 
 
 @click.command(

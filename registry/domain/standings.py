@@ -36,3 +36,8 @@ NO_LONGER_HOLDING: Final = (StandingState.EXEMPT.value, StandingState.OVERRIDDEN
 DECIDED: Final = (StandingState.SERVED.value, *NO_LONGER_HOLDING, StandingState.DROPPED.value)
 """What no letter changes any more: a person decided it, or the contract's end did."""
 COUNTS_AS_TOLD: Final = (*DECIDED, StandingState.DEEMED.value)
+
+
+def with_basis(known: str | None, text: str) -> str:
+    """Return the basis of a standing with one more put down; what was decided before stays on record beside it."""
+    return "; ".join(dict.fromkeys([*(known.split("; ") if known else []), text.strip()]))

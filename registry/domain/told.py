@@ -90,6 +90,7 @@ class Told:
 
     `letters` and `acknowledged` are by the statement's number. `known_lost` are the places of those of which an open
     task says that it did not get them. `has_no_contact`: it came after the announcement, and there is nobody to tell.
+    `is_over`: its contract has ended, so what was kept back for that is not owed.
     """
 
     letters: Mapping[int, Sequence[Letter]]
@@ -97,6 +98,7 @@ class Told:
     standing: Standing | None
     known_lost: frozenset[int]
     has_no_contact: bool = False
+    is_over: bool = False
 
     def has(self, statement: Said) -> bool:
         return statement.number in self.acknowledged or any(each.is_taken for each in self._of(statement))
@@ -115,16 +117,18 @@ class Told:
     def lost(self, statement: Said, *, is_newest: bool) -> bool:
         """Whether nothing of the statement is under way to the customer any more, and it was lost or goes to nobody.
 
-        It goes to nobody where it was cancelled with its contact, or where whoever was told had ended before it was
-        made, and whoever came instead had no letter out yet. Those are told the newest of each kind alone. What a
-        person was asked to see to is lost until the customer has it: a further try may fail as well.
+        It goes to nobody where it was cancelled with its contact, where whoever was told had ended before it was made
+        and whoever came instead had no letter out yet, or where it was kept back for the end of a contract that runs.
+        Those are told the newest of each kind alone. What a person was asked to see to is lost until the customer has
+        it: a further try may fail as well.
         """
         letters = self._of(statement)
         if not (statement.seq in self.known_lost or all(each.state in AT_AN_END for each in letters)):
             return False
         if any(each.is_lost for each in letters):
             return True
-        if not is_newest or any(each.skip_reason == SkipReason.CONTRACT_ENDED.value for each in letters):
+        is_kept_back = any(each.skip_reason == SkipReason.CONTRACT_ENDED.value for each in letters)
+        if not is_newest or (self.is_over and is_kept_back):
             return False
         is_owed = statement.kind in OWED and not statement.restarts_clocks
         was_cancelled = any(each.state == DeliveryState.CANCELLED.value for each in letters)

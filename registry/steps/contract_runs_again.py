@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
-from registry.domain.deliveries import DeliveryState, SkipReason
+from registry.domain.deliveries import DeliveryNote, DeliveryState, SkipReason
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.notices import local_date
 from registry.domain.publishers import PublisherFacts
@@ -26,10 +26,22 @@ from registry.domain.told import TAKEN
 from registry.domain.vocabulary import StatementKind
 from registry.steps.left_out import contacts_of
 from registry.steps.lookup import find_customer_terms, read_facts, runs_on
+from registry.steps.notice_customers import DROPPED_OUT
 from registry.steps.one_by_one import NoteTrouble, find_in_one
+from registry.steps.receipts import find_told_at, starts_clocks
 from registry.steps.unreached import find_latest_receipt_under
 from registry.steps.untold import LOOKED_BACK_FOR
-from registry.tables import Customer, Delivery, Notice, NoticeCustomer, Publisher, Statement, Subscription
+from registry.tables import (
+    Acknowledgement,
+    Customer,
+    Delivery,
+    Event,
+    Notice,
+    NoticeCustomer,
+    Publisher,
+    Statement,
+    Subscription,
+)
 
 _A_DAY: Final = timedelta(days=1)
 
@@ -38,9 +50,10 @@ _A_DAY: Final = timedelta(days=1)
 class RunsAgain:
     """One customer with a contract that runs, and a notice that leaves it out.
 
-    `dropped_out`: it belonged to the notice until its contract ended; else it never did, and nobody there was told.
-    `due_at` (UTC) is the last instant at which its receipt still allows the date that was told, or at which the notice
-    takes effect if it received that already; None where no date waits for it.
+    `dropped_out`: it belonged to the notice until its contract ended; else it never did. `told`: somebody there has the
+    notice, or may get it. `due_at` (UTC) is the last instant at which its receipt still allows the date that was told,
+    or at which the notice takes effect if it received that already; None where no date waits for it. `since` (UTC) is
+    the last thing about it that a person who decides should know.
     """
 
     publisher_id: int
@@ -48,8 +61,10 @@ class RunsAgain:
     notice: str
     customer: str
     dropped_out: bool
+    told: bool
     state: NoticeState
     due_at: datetime | None
+    since: datetime | None
 
     @property
     def subject(self) -> tuple[str, str]:
@@ -60,7 +75,12 @@ class RunsAgain:
     def facts(self) -> dict[str, object]:
         """What its task says."""
         ended = {"ended": self.state.value} if self.state not in PENDING_STATES else {}
-        return {"notice": self.notice, "customer": self.customer, "dropped_out": self.dropped_out, **ended}
+        about = {"dropped_out": self.dropped_out, "told": self.told}
+        return {"notice": self.notice, "customer": self.customer, **about, **ended}
+
+    def was_seen_to(self, closed_at: datetime | None) -> bool:
+        """Return whether a person who closed its task at `closed_at` (UTC; None for nobody) knew all there is."""
+        return closed_at is not None and (self.since is None or self.since <= closed_at)
 
 
 def find_contracts_that_run_again(
@@ -94,11 +114,8 @@ def find_contracts_that_run_again(
 
 def list_pending_without(
     session: Session, now: datetime, publisher: Publisher, customer: Customer
-) -> list[tuple[Notice, bool]]:
-    """Return the pending notices that leave this customer out though its contract runs, the oldest first.
-
-    Each with whether it dropped out, as in `RunsAgain`.
-    """
+) -> list[tuple[Notice, RunsAgain]]:
+    """Return the pending notices that leave this customer out though its contract runs, the oldest first."""
     notices = session.scalars(
         select(Notice)
         .where(
@@ -109,7 +126,7 @@ def list_pending_without(
         .order_by(Notice.id)
     ).all()
     return [
-        (notice, each.dropped_out)
+        (notice, each)
         for notice in notices
         for each in _find_in(session, now, publisher, notice, Customer.id == customer.id)
     ]
@@ -120,21 +137,30 @@ def _find_in(
 ) -> Iterator[RunsAgain]:
     state = NoticeState(notice.state)
     dropped = NoticeCustomer.state == StandingState.DROPPED.value
+    kept_back = Delivery.skip_reason == SkipReason.CONTRACT_ENDED.value
+    clock = Delivery.statement_id == literal(session.scalar(starts_clocks(notice.id)))
+    was_kept_back = _has(notice, kept_back)
+    is_told = _has(notice, and_(clock, or_(Delivery.state != DeliveryState.SKIPPED.value, ~kept_back)))
     if state is NoticeState.WITHDRAWN:
-        is_taken = Delivery.state.in_(TAKEN)
-        knows_of_it = _has(notice, and_(Statement.kind == StatementKind.WITHDRAWAL.value, is_taken))
-        left_out = and_(dropped, _has(notice, is_taken), ~knows_of_it)
+        left_out = and_(dropped, _heard_of(notice), ~_knows_of_withdrawal(notice))
     else:
-        left_out = or_(dropped, _was_over_at_announcement(notice))
+        # Whoever came later is told as it comes, and is no matter of this.
+        never = and_(
+            NoticeCustomer.customer_id.is_(None), or_(Customer.created_at < notice.announced_at, was_kept_back)
+        )
+        left_out = or_(dropped, never)
+    # A contract that began once the notice had ended is another one.
+    ended_at = notice.took_effect_at or notice.withdrawn_at
+    began_by = ended_at.date() if ended_at is not None else (now + _A_DAY).date()
     rows = session.execute(
-        select(Customer, NoticeCustomer)
+        select(Customer, NoticeCustomer, was_kept_back, is_told)
         .outerjoin(
             NoticeCustomer, and_(NoticeCustomer.customer_id == Customer.id, NoticeCustomer.notice_id == notice.id)
         )
         .where(
             Customer.publisher_id == publisher.id,
             # Within a day of what counts in its own zone, which is looked at below.
-            or_(Customer.contract_from.is_(None), Customer.contract_from <= (now + _A_DAY).date()),
+            or_(Customer.contract_from.is_(None), Customer.contract_from <= began_by),
             or_(Customer.contract_until.is_(None), Customer.contract_until >= (now - _A_DAY).date()),
             left_out,
             which if which is not None else true(),
@@ -142,38 +168,64 @@ def _find_in(
         .order_by(Customer.key)
     ).all()
     facts = read_facts(session, publisher) if rows else None
-    for customer, standing in rows:
+    for customer, standing, is_kept_back, has_been_told in rows:
         terms = _find_terms_it_runs_by(session, now, facts, customer, standing) if facts is not None else None
-        if terms is None:
+        if terms is None or notice.announced_at is None:
             continue
-        due_at = notice.effective_at if state in PENDING_STATES else None
-        if standing is None or standing.received_at is None:
-            due_at = find_latest_receipt_under(session, notice, terms)
-        yield RunsAgain(publisher.id, publisher.slug, notice.number, customer.key, standing is not None, state, due_at)
+        latest_at = find_latest_receipt_under(session, notice, terms)
+        due_at = latest_at
+        if standing is not None:
+            since = _find_last_news(session, notice, customer)
+            if standing.received_at is not None:
+                due_at = notice.effective_at if state in PENDING_STATES else None
+        else:
+            began_on = customer.contract_from
+            ran = began_on is None or began_on <= local_date(notice.announced_at, terms.time_zone)
+            is_waited_for = latest_at is not None
+            if has_been_told and not (ran and customer.created_at < notice.announced_at and is_waited_for):
+                continue
+            if not has_been_told and not (is_kept_back or ran):
+                continue
+            since = None
+        yield RunsAgain(
+            publisher_id=publisher.id,
+            publisher=publisher.slug,
+            notice=notice.number,
+            customer=customer.key,
+            dropped_out=standing is not None,
+            told=has_been_told,
+            state=state,
+            due_at=due_at,
+            since=since,
+        )
 
 
-def _was_over_at_announcement(notice: Notice) -> ColumnElement[bool]:
-    """The condition by which a customer was left out of a notice as it was announced, and has had no letter since.
+def _heard_of(notice: Notice) -> ColumnElement[bool]:
+    """Whether a customer has, or may have, any letter of a notice, or was told by other means, or acknowledged one."""
+    return or_(
+        _has(notice, or_(Delivery.state.in_(TAKEN), Delivery.note == DeliveryNote.MAY_HAVE_ARRIVED.value)),
+        NoticeCustomer.received_at.is_not(None),
+        _acknowledged(notice),
+    )
 
-    It was known by then, and by what is known of its beginning its contract ran; or a letter was kept back from one of
-    its contacts, for the contract was over. Whoever came later is told as it comes, and is no matter of this.
-    """
-    if notice.announced_at is None:
-        return false()
-    began = or_(Customer.contract_from.is_(None), Customer.contract_from <= notice.announced_at.date())
-    was_kept_back = Delivery.skip_reason == SkipReason.CONTRACT_ENDED.value
-    return and_(
-        NoticeCustomer.customer_id.is_(None),
-        or_(and_(Customer.created_at <= notice.announced_at, began), _has(notice, was_kept_back)),
-        ~_has(
-            notice, and_(Statement.restarts_clocks, or_(Delivery.state != DeliveryState.SKIPPED.value, ~was_kept_back))
-        ),
+
+def _knows_of_withdrawal(notice: Notice) -> ColumnElement[bool]:
+    is_withdrawal = Statement.kind == StatementKind.WITHDRAWAL.value
+    return or_(_has(notice, and_(is_withdrawal, Delivery.state.in_(TAKEN))), _acknowledged(notice, is_withdrawal))
+
+
+def _acknowledged(notice: Notice, which: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
+    return exists().where(
+        Acknowledgement.customer_id == Customer.id,
+        Acknowledgement.statement_id == Statement.id,
+        Statement.notice_id == notice.id,
+        which if which is not None else true(),
     )
 
 
 def _has(notice: Notice, such: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether a customer has such a letter of a notice, at a contact that stands or one that has ended."""
-    letter: Any = (
+    letter = (
         select(Delivery.id)
         .join(Statement, Statement.id == Delivery.statement_id)
         .where(Statement.notice_id == notice.id, Delivery.subscription_id == Subscription.id, such)
@@ -183,19 +235,33 @@ def _has(notice: Notice, such: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(Subscription.customer_id == Customer.id, *contacts_of(notice.publisher_id), letter)
 
 
+def _find_last_news(session: Session, notice: Notice, customer: Customer) -> datetime | None:
+    """Return when (UTC) a customer dropped out last, a correction started clocks anew, or the notice was withdrawn."""
+    dropped_at = session.scalar(
+        select(func.max(Event.at)).where(
+            Event.publisher_id == notice.publisher_id,
+            Event.subject_kind == "notice",
+            Event.subject == notice.number,
+            Event.kind == DROPPED_OUT,
+            Event.payload["customer_id"].as_integer() == customer.id,
+        )
+    )
+    every = (dropped_at, find_told_at(session, notice.id), notice.withdrawn_at)
+    return max((at for at in every if at is not None), default=None)
+
+
 def _find_terms_it_runs_by(
     session: Session, now: datetime, facts: PublisherFacts, customer: Customer, standing: NoticeCustomer | None
 ) -> Terms | None:
     """Return the terms of a customer in a notice, the frozen ones if it has any; None where its contract does not run.
 
     It runs today by their zone and by that of the terms that count now: by these alone it might be added, and drop out
-    again a minute later. Of terms that cannot be read nobody knows.
+    again a minute later. Those that cannot be read say nothing.
     """
     current = find_customer_terms(session, customer, facts.notice)
-    frozen = find_terms(standing.terms) if standing is not None else current
-    for terms in (current, frozen):
-        if terms is None:
-            return None
+    frozen = find_terms(standing.terms) if standing is not None else None
+    readable = [terms for terms in (frozen, current) if terms is not None]
+    for terms in readable:
         if not runs_on(local_date(now, terms.time_zone), customer.contract_from, customer.contract_until):
             return None
-    return frozen
+    return readable[0] if readable else None

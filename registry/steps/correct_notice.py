@@ -192,9 +192,7 @@ def _restart_clocks(session: Session, now: datetime, publisher: Publisher, notic
     What a customer agreed to, and what it was exempted from, was the content told wrongly: both lapse, on record.
     """
     standings = session.scalars(
-        select(NoticeCustomer)
-        .where(NoticeCustomer.notice_id == notice.id, NoticeCustomer.state != StandingState.DROPPED.value)
-        .with_for_update(key_share=True)
+        select(NoticeCustomer).where(NoticeCustomer.notice_id == notice.id).with_for_update(key_share=True)
     )
     for standing in standings.all():
         if standing.approved_at is not None or standing.state in NO_LONGER_HOLDING:
@@ -210,7 +208,9 @@ def _restart_clocks(session: Session, now: datetime, publisher: Publisher, notic
                 had_approved=standing.approved_at is not None,
             )
         standing.approved_at = None
-        start_clock(standing, None, state=StandingState.WAITING.value)
+        # One that dropped out waits for the correction too, should it come back (R17).
+        is_out = standing.state == StandingState.DROPPED
+        start_clock(standing, None, state=(StandingState.DROPPED if is_out else StandingState.WAITING).value)
     if notice.state == NoticeState.HELD.value:
         notice.state = next_notice_state(NoticeState.HELD, NoticeEvent.RELEASE).value
     if notice.emergency_reason is not None:

@@ -123,9 +123,12 @@ def _say_running_again(publisher: str, facts: Facts) -> str:
         if ended == NoticeState.IN_EFFECT.value:
             return f"{said} The notice took effect without waiting for it, and stays so."
         return f"{said} The notice does not wait for it."
-    said = f"{key} was left out of {notice}, for its contract was over by then, and its contract runs."
-    said += " Nobody there was told."
-    return f"{said} The notice is in effect, and stays so." if ended else said
+    said = (
+        f"{key} does not stand in {notice}: when that was announced its contract did not run, by what was on record. "
+    )
+    if facts.get("told"):
+        return f"{said}It runs, and was told as one that came later; the notice does not wait for it."
+    return f"{said}It runs, and nobody there was told." + (" The notice is in effect, and stays so." if ended else "")
 
 
 def _mend_running_again(publisher: str, facts: Facts) -> str:

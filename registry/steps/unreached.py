@@ -170,7 +170,7 @@ def find_without_contact(session: Session, now: datetime, notice: Notice) -> set
             select(Customer.id).where(
                 Customer.publisher_id == notice.publisher_id,
                 # Since the announcement it came to be known, or its contract began.
-                or_(Customer.created_at > notice.announced_at, Customer.contract_from > notice.announced_at.date()),
+                or_(Customer.created_at > notice.announced_at, Customer.contract_from >= notice.announced_at.date()),
                 Customer.created_at <= came_by,
                 or_(Customer.contract_from.is_(None), Customer.contract_from <= came_by.date()),
                 # Its last day counts, in whichever zone.

@@ -22,10 +22,12 @@ from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryNote
 from registry.domain.notice_life import PENDING_STATES, NoticeState
+from registry.domain.notices import local_date
 from registry.domain.standings import StandingState
 from registry.domain.terms import find_terms
 from registry.domain.told import TAKEN, Letter, Said, Standing, Told, WhyUnreached, find_clock, find_missed
 from registry.domain.vocabulary import Weight
+from registry.steps.fan_out import LAST_ZONE_TO_END_A_DAY
 from registry.steps.left_out import contacts_of, find_left_out
 from registry.steps.one_by_one import NoteTrouble, find_in_one
 from registry.steps.unreached import find_without_contact
@@ -209,7 +211,7 @@ def _look_at(
     without_contact: Collection[int] = (),
 ) -> Iterator[Untold]:
     """Yield what these customers did not get of a notice."""
-    for key, told in _load_told(session, notice, statements, customers, known_lost, without_contact):
+    for key, told in _load_told(session, now, notice, statements, customers, known_lost, without_contact):
         for statement, why in find_missed(NoticeState(notice.state), statements, told, now):
             yield Untold(
                 notice.publisher_id,
@@ -250,6 +252,7 @@ def _having_taken(notice: Notice, statement: Said) -> Select[int | None]:
 
 def _load_told(
     session: Session,
+    now: datetime,
     notice: Notice,
     statements: Sequence[Said],
     customers: Sequence[int],
@@ -258,6 +261,7 @@ def _load_told(
 ) -> Iterator[tuple[str, Told]]:
     """Yield each of these customers by its key, with what it was told; letters to ended contacts count as well."""
     ids = [statement.number for statement in statements]
+    over_on = local_date(now, LAST_ZONE_TO_END_A_DAY)
     for some in _in_parts(customers):
         contacts = session.execute(
             select(Subscription.id, Subscription.customer_id).where(Subscription.customer_id.in_(some))
@@ -293,16 +297,17 @@ def _load_told(
             acknowledged.setdefault(customer_id, set()).add(statement_id)
         of_notice = and_(NoticeCustomer.customer_id == Customer.id, NoticeCustomer.notice_id == notice.id)
         standings = session.execute(
-            select(Customer.id, Customer.key, NoticeCustomer)
+            select(Customer.id, Customer.key, Customer.contract_until, NoticeCustomer)
             .outerjoin(NoticeCustomer, of_notice)
             .where(Customer.id.in_(some))
             .order_by(Customer.key)
         )
-        for customer_id, key, row in standings:
+        for customer_id, key, until, row in standings:
             said = frozenset(acknowledged.get(customer_id, ()))
             lost = frozenset(known_lost.get(key, ()))
             theirs = Standing(row.state, row.received_at, find_terms(row.terms)) if row is not None else None
-            yield key, Told(letters[customer_id], said, theirs, lost, customer_id in without_contact)
+            is_over = until is not None and until < over_on
+            yield key, Told(letters[customer_id], said, theirs, lost, customer_id in without_contact, is_over)
 
 
 def _in_parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:

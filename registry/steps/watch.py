@@ -196,12 +196,12 @@ def _customers_not_told(
 def _contracts_that_run_again(
     session: Session, now: datetime, standing: _Standing, note_trouble: NoteTrouble
 ) -> Iterator[_Condition]:
-    """Customers that a notice leaves out though their contract runs. What a person has closed stays so."""
+    """Customers that a notice leaves out though their contract runs. What a person has closed stays so until news."""
     kind = TaskKind.CONTRACT_RUNS_AGAIN
     known = [(task.publisher_id, task.facts["notice"]) for task in standing.values() if task.kind == kind.value]
-    seen = find_closed_by_hand(session, kind)
+    seen_at = find_closed_by_hand(session, kind)
     for each in find_contracts_that_run_again(session, now, note_trouble, known):
-        if each.subject[1] not in seen:
+        if not each.was_seen_to(seen_at.get(each.subject[1])):
             yield _Condition(kind, each.subject, each.publisher_id, each.due_at, each.facts)
 
 

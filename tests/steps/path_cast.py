@@ -13,12 +13,12 @@ from registry.domain.entries import read_entry
 from registry.domain.publishers import CustomerFacts
 from registry.domain.validation import read_model
 from registry.readers.registry_file import RegistryFile, read_registry_file
+from registry.steps.add_forgotten import add_forgotten_customer
 from registry.steps.addresses import record_address
 from registry.steps.customers import record_customer
 from registry.steps.draft_notice import revise_notice
 from registry.steps.lookup import get_customer, get_notice, get_publisher
 from registry.steps.make_statement import deliver_pending_to
-from registry.steps.notice_customers import add_forgotten_customer
 from registry.steps.publish_notice import approve_notice
 from registry.steps.record import Actor
 from registry.steps.record_edit import Edit, approve_edit, record_edit

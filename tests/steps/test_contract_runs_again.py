@@ -8,19 +8,22 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import func, select
 
+from registry.domain.deliveries import DeliveryNote
 from registry.steps.contacts import end_contact
 from registry.steps.contract_runs_again import find_contracts_that_run_again, list_pending_without
 from registry.steps.customers import end_contract
+from registry.steps.errors import TermsUnreadable
 from registry.steps.lookup import get_customer, get_publisher
 from registry.steps.record import WORKER
 from registry.steps.tasks import TaskKind, close_task_by_hand
-from registry.tables import Task
+from registry.tables import Delivery, Task
 from tests.channels.smtp_server import MailServer
-from tests.steps.holding_cast import ITS_FIRST_INSTANT, LUEBECK, look, pending_notice, reasons
+from tests.steps.holding_cast import ITS_FIRST_INSTANT, LUEBECK, change, look, no_mailbox, pending_notice, reasons
 from tests.steps.holding_cast import tasks as tasks_of
-from tests.steps.path_cast import add_customer, add_forgotten, announce, at, counting, standing, sweep, withdraw
+from tests.steps.path_cast import add_customer, add_forgotten, announce, at, counting, decide, standing, sweep, withdraw
 from tests.steps.post_office import DPO
 from tests.steps.test_postponing import postpone
+from tests.unreadable_terms import spoil_terms
 from tests.world import ANNA, BREMEN, HANOI, World, antopsis, letters_to, utc
 
 RUNS_AGAIN = TaskKind.CONTRACT_RUNS_AGAIN.value
@@ -65,6 +68,7 @@ def was_over(world: World, *contacts: str) -> str:
     """Announce to Bremen while the contract of Acme, with these contacts, is over."""
     world.apply(antopsis(customers=BREMEN))
     add_customer(world, key="acme", name="Acme GmbH", contract_until="2026-09-01", contacts=list(contacts))
+    world.at += timedelta(minutes=1)
     number = announce(world)
     assert tasks(world) == []
     return number
@@ -75,7 +79,7 @@ def test_one_that_dropped_out_by_mistake_is_a_task_until_it_is_back(world: World
     ends_on(world, "2026-12-31")
     task = the_task(world)
     assert (task.subject, task.due_at) == (f"antopsis/{number}/bremen", ITS_FIRST_INSTANT)
-    assert task.facts == {"notice": number, "customer": "bremen", "dropped_out": True}
+    assert task.facts == {"notice": number, "customer": "bremen", "dropped_out": True, "told": True}
     add_forgotten(world, number, "bremen")
     assert tasks(world) == []
     assert [task.closed_by for task in tasks(world, is_open=False)] == [str(WORKER)]
@@ -103,6 +107,27 @@ def test_what_a_person_closed_stays_closed(world: World) -> None:
     ends_on(world, "2026-12-31")
     close(world, the_task(world).id, "Signed again from November on, and told by telephone.")
     assert tasks(world) == []
+
+
+def test_what_happens_after_a_person_closed_it_is_a_task_again(world: World) -> None:
+    number = dropped_by_mistake(world)
+    ends_on(world, "2026-12-31")
+    close(world, the_task(world).id, "It need not be waited for.")
+    world.at = utc("2026-10-12 08:00")
+    withdraw(world, number, reason="Not signed.")
+    assert the_task(world).facts["ended"] == "withdrawn"
+
+
+def test_one_that_drops_out_once_more_is_a_task_again(world: World) -> None:
+    number = dropped_by_mistake(world)
+    ends_on(world, "2026-12-31")
+    close(world, the_task(world).id, "It need not be waited for.")
+    world.at = utc("2026-10-12 08:00")
+    add_forgotten(world, number, "bremen")
+    ends_on(world, "2026-10-11")
+    sweep(world)
+    ends_on(world, "2026-12-31")
+    the_task(world)
 
 
 def test_the_task_closes_when_the_contract_is_over_after_all(world: World) -> None:
@@ -150,6 +175,25 @@ def test_one_that_heard_of_a_notice_and_not_of_its_withdrawal_is_a_task(world: W
     assert len(letters_to(mail_server, DPO)) == 1
 
 
+@pytest.mark.parametrize("how", ["served", "may have arrived"])
+def test_one_that_may_know_of_a_notice_by_another_road_is_a_task_too(
+    world: World, mail_server: MailServer, how: str
+) -> None:
+    no_mailbox(mail_server)
+    number = pending_notice(world, BOTH)
+    if how == "served":
+        world.at = utc("2026-10-02 08:00")
+        decide(world, number, "bremen", "served", "Post RR 123 DE")
+    else:
+        change(world, Delivery, note=DeliveryNote.MAY_HAVE_ARRIVED.value)
+    world.at = utc("2026-10-10 08:00")
+    ends_on(world, "2026-10-08")
+    sweep(world)
+    withdraw(world, number, reason="Not signed.")
+    ends_on(world, "2026-12-31")
+    assert the_task(world).facts["ended"] == "withdrawn"
+
+
 def test_one_that_never_heard_of_a_notice_need_not_hear_of_its_withdrawal(
     world: World, mail_server: MailServer
 ) -> None:
@@ -173,7 +217,7 @@ def test_one_that_was_left_out_at_the_announcement_is_a_task_until_it_is_told(
     number = was_over(world, ACME)
     add_customer(world, key="acme", name="Acme GmbH", contract_until=None)
     task = the_task(world)
-    assert task.facts == {"notice": number, "customer": "acme", "dropped_out": False}
+    assert task.facts == {"notice": number, "customer": "acme", "dropped_out": False, "told": False}
     # Thirty days of notice, after the day of receipt in Berlin, before the first instant of 1 November.
     assert task.due_at == utc("2026-10-01 21:59:59.999999")
     add_forgotten(world, number, "acme")
@@ -200,14 +244,29 @@ def test_one_that_is_renewed_is_a_task_from_its_first_day_on(world: World, renew
     assert the_task(world).facts["customer"] == "acme"
 
 
-def test_one_without_a_contact_is_a_task_until_somebody_is_told(world: World, mail_server: MailServer) -> None:
-    was_over(world)
+def test_one_without_a_contact_is_told_as_one_is_named_and_waited_for_once_it_is_added(
+    world: World, mail_server: MailServer
+) -> None:
+    number = was_over(world)
     renewed_without_a_word_of_when(world)
-    the_task(world)
-    # Whoever is named is told of what is pending at once, as of one who comes later.
+    assert the_task(world).facts["told"] is False
     add_customer(world, key="acme", name="Acme GmbH", contacts=[ACME])
+    assert the_task(world).facts["told"] is True
+    assert len(letters_to(mail_server, ACME)) == 1
+    add_forgotten(world, number, "acme")
     assert tasks(world) == []
     assert len(letters_to(mail_server, ACME)) == 1
+
+
+def test_of_an_emergency_whoever_is_told_is_waited_for_by_nobody(world: World) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    add_customer(world, key="acme", name="Acme GmbH", contract_until="2026-09-01")
+    world.at += timedelta(minutes=1)
+    announce(world, emergency_reason="The host was breached.", effective_on=date(2026, 10, 20))
+    renewed_without_a_word_of_when(world)
+    the_task(world)
+    add_customer(world, key="acme", name="Acme GmbH", contacts=[ACME])
+    assert tasks(world) == []
 
 
 def test_one_whose_contact_has_gone_since_is_a_task(world: World) -> None:
@@ -228,6 +287,92 @@ def test_one_that_came_later_and_one_whose_contract_begins_later_are_none(world:
     assert tasks(world) == []
 
 
+def test_one_whose_contract_began_earlier_after_all_is_told_and_waited_for_once_it_is_added(world: World) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    add_customer(world, key="acme", name="Acme GmbH", contract_from="2027-09-01", contacts=[ACME])
+    world.at += timedelta(minutes=1)
+    number = announce(world)
+    assert tasks(world) == []
+    add_customer(world, key="acme", name="Acme GmbH", contract_from="2025-09-01")
+    assert the_task(world).facts == {"notice": number, "customer": "acme", "dropped_out": False, "told": True}
+    add_forgotten(world, number, "acme")
+    assert tasks(world) == []
+    assert standing(world, number, "acme") is not None
+
+
+@pytest.mark.parametrize("dropped_out", [True, False])
+def test_a_new_contract_from_after_the_effect_on_is_none(world: World, dropped_out: bool) -> None:
+    key = "bremen" if dropped_out else "acme"
+    number = dropped_by_mistake(world) if dropped_out else was_over(world, ACME)
+    at(world, ITS_FIRST_INSTANT)
+    assert world.notice(number).state == "in_effect"
+    world.at = utc("2026-11-15 08:00")
+    add_customer(world, key=key, name="The same", contract_from="2026-11-15", contract_until=None)
+    assert tasks(world) == []
+
+
+@pytest.mark.parametrize("came_later", [True, False])
+@pytest.mark.parametrize("what", ["withdrawal", "postponement"])
+def test_what_was_kept_back_for_an_end_that_was_a_mistake_is_a_task_though_nobody_dropped_out(
+    world: World,
+    what: str,
+    came_later: bool,
+) -> None:
+    number, key = pending_notice(world, BOTH), "acme" if came_later else "bremen"
+    if came_later:
+        world.at = utc("2026-10-01 08:00")
+        add_customer(world, key="acme", name="Acme GmbH", contacts=[ACME])
+        sweep(world)
+    world.at = utc("2026-10-10 08:00")
+    ends_on(world, "2026-10-01", key)
+    if what == "withdrawal":
+        withdraw(world, number, reason="Not signed.")
+    else:
+        postpone(world, number)
+    ends_on(world, "2026-12-31", key)
+    assert tasks(world) == []
+    (task,) = tasks_of(world, TaskKind.CUSTOMER_NOT_TOLD.value)
+    assert (task.facts["customer"], task.facts["letter"]) == (key, what)
+    if what == "postponement":
+        add_forgotten(world, number, key)
+        sweep(world)
+        look(world)
+        assert tasks_of(world, TaskKind.CUSTOMER_NOT_TOLD.value) == []
+
+
+def test_one_whose_later_contact_goes_before_its_letter_is_taken_is_a_task(
+    world: World, mail_server: MailServer
+) -> None:
+    number = was_over(world, ACME)
+    renewed_without_a_word_of_when(world)
+    the_task(world)
+    mail_server.script("new@acme.example", 451, "4.3.0 Try again later")
+    add_customer(world, key="acme", name="Acme GmbH", contacts=[ACME, "new@acme.example"])
+    the_task(world)
+    with world.writing() as session:
+        customer = get_customer(session, get_publisher(session, "antopsis"), "acme")
+        end_contact(session, world.at, customer, "new@acme.example", ANNA)
+    sweep(world)
+    look(world)
+    kinds = (RUNS_AGAIN, TaskKind.CUSTOMER_NOT_TOLD.value)
+    assert {(task.facts["notice"], task.facts["customer"]) for kind in kinds for task in tasks_of(world, kind)} == {
+        (number, "acme")
+    }
+
+
+def test_terms_that_cannot_be_read_hide_no_task_and_keep_no_other_customer_out(world: World) -> None:
+    number = dropped_by_mistake(world)
+    ends_on(world, "2026-12-31")
+    spoil_terms(world.wiring.engine, "luebeck")
+    spoil_terms(world.wiring.engine, "bremen")
+    the_task(world)
+    with pytest.raises(TermsUnreadable, match="bremen"):
+        add_forgotten(world, number, "bremen")
+    add_customer(world, key="bremen", name="Bremen Media GmbH", time_zone="Europe/Berlin")
+    add_forgotten(world, number, "bremen")
+    assert tasks(world) == []
+
+
 def test_one_of_another_publisher_and_one_of_another_notice_are_none(world: World) -> None:
     number = dropped_by_mistake(world)
     ends_on(world, "2026-12-31")
@@ -235,8 +380,8 @@ def test_one_of_another_publisher_and_one_of_another_notice_are_none(world: Worl
         publisher = get_publisher(session, "antopsis")
         found = {
             key: [
-                (notice.number, dropped)
-                for notice, dropped in list_pending_without(
+                (notice.number, each.dropped_out)
+                for notice, each in list_pending_without(
                     session, world.at, publisher, get_customer(session, publisher, key)
                 )
             ]

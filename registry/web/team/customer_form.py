@@ -20,10 +20,10 @@ from registry.domain.validation import read_model
 from registry.i18n import show_day
 from registry.queries.customer_page import CustomerPage
 from registry.steps import propose_terms
+from registry.steps.add_forgotten import add_forgotten_customer, say_added
 from registry.steps.customers import end_contract, record_customer
 from registry.steps.errors import UnknownNotice
 from registry.steps.lookup import find_customer_terms, get_notice
-from registry.steps.notice_customers import add_forgotten_customer
 from registry.steps.propose_terms import approve_proposal, drop_proposal
 from registry.tables import Customer, Product, Publisher
 from registry.web.team.access import Desk, screen
@@ -135,12 +135,13 @@ def add_customer_to_notice(desk: Desk, key: str, number: str) -> Any:
         with desk.writing() as (session, publisher):
             found = _load(desk, session, publisher, key)
             notice = get_notice(session, publisher, number)
-            add_forgotten_customer(session, desk.now, publisher, notice, key, desk.actor)
+            added = add_forgotten_customer(session, desk.now, publisher, notice, key, desk.actor)
+            said = say_added(found.row.name, number, added)
     except UnknownNotice:
         raise
     except RegistryError as error:
         return show_customer(desk, key, status_of(error), errors=errors_of(error))
-    return go("customer", said=f"{found.row.name} stands in notice {number} now, and its contacts are told.", key=key)
+    return go("customer", said=said, key=key)
 
 
 class CustomerChangedMeanwhile(RegistryError):
