@@ -62,7 +62,10 @@ def add_forgotten_customer(
     if NoticeState(notice.state) not in PENDING_STATES:
         raise IllegalTransition(machine="notice", state=notice.state, event="add_customer")
     customer = get_customer(session, publisher, customer_key)
-    standing = session.get(NoticeCustomer, (notice.id, customer.id))
+    # Locked: a letter may be settling at this moment.
+    standing = session.get(
+        NoticeCustomer, (notice.id, customer.id), populate_existing=True, with_for_update={"key_share": True}
+    )
     is_readable = standing is not None and find_terms(standing.terms) is not None
     if standing is not None and standing.state != StandingState.DROPPED and is_readable:
         return AddedCustomer(standing, is_changed=False, letters_due=_tell(session, now, notice, customer))
@@ -109,7 +112,7 @@ def _terms_of_running(session: Session, now: datetime, publisher: Publisher, cus
 
 def _find_state_before(session: Session, publisher: Publisher, notice: Notice, standing: NoticeCustomer) -> str:
     """Return how a customer stood before it dropped out; what was told or recorded since counts."""
-    received = StandingState.RECEIVED if standing.received_at is not None else StandingState.WAITING
+    received = (StandingState.RECEIVED if standing.received_at is not None else StandingState.WAITING).value
     dropped, served = (
         session.scalars(
             select(Event)
@@ -126,15 +129,16 @@ def _find_state_before(session: Session, publisher: Publisher, notice: Notice, s
         for kind in (DROPPED_OUT, "customer.served")
     )
     told_at = find_told_at(session, notice.id)
+    was_served_since = (
+        served is not None and (dropped is None or served.id > dropped.id) and (told_at is None or served.at >= told_at)
+    )
+    if was_served_since and standing.received_at is not None:
+        return StandingState.SERVED.value
     if dropped is None or (told_at is not None and told_at >= dropped.at):
-        # A correction has started clocks anew since: what stands now is what came after it.
-        was_served_since = served is not None and (told_at is None or served.at >= told_at)
-        return (StandingState.SERVED if was_served_since and standing.received_at is not None else received).value
-    was = dropped.payload.get("was", received.value)
-    if was in (StandingState.WAITING, StandingState.RECEIVED):
-        was_served_since = served is not None and served.id > dropped.id
-        return (StandingState.SERVED if was_served_since and standing.received_at is not None else received).value
-    return str(was)
+        # A correction has started clocks anew since.
+        return received
+    was: str = dropped.payload.get("was", received)
+    return received if was in (StandingState.WAITING, StandingState.RECEIVED) else was
 
 
 def _tell(session: Session, now: datetime, notice: Notice, customer: Customer) -> int:
