@@ -20,7 +20,7 @@ from registry.steps.fan_out import find_skip_reason, select_addressed
 from registry.steps.lookup import find_customer_terms, get_customer, lock_publisher, read_facts, runs_on
 from registry.steps.make_statement import deliver_notice_to, list_told_to_joiners
 from registry.steps.notice_customers import DROPPED_OUT
-from registry.steps.receipts import find_told_at, start_clock, update_clock
+from registry.steps.receipts import find_told_at, start_clock, starts_clocks, update_clock
 from registry.steps.record import Actor, record_event
 from registry.tables import Customer, Delivery, Event, Notice, NoticeCustomer, Publisher, Subscription
 
@@ -62,7 +62,7 @@ def add_forgotten_customer(
     if NoticeState(notice.state) not in PENDING_STATES:
         raise IllegalTransition(machine="notice", state=notice.state, event="add_customer")
     customer = get_customer(session, publisher, customer_key)
-    # Locked: a letter may be settling at this moment.
+    _wait_for_letters_that_settle(session, notice, customer)
     standing = session.get(
         NoticeCustomer, (notice.id, customer.id), populate_existing=True, with_for_update={"key_share": True}
     )
@@ -99,6 +99,22 @@ def add_forgotten_customer(
     update_clock(session, now, standing)
     session.flush()
     return AddedCustomer(standing, is_changed=True, letters_due=letters_due)
+
+
+def _wait_for_letters_that_settle(session: Session, notice: Notice, customer: Customer) -> None:
+    """Lock the letters that can start the customer's clock, in the order in which whoever settles one locks (R12).
+
+    A receipt that is being written finds nobody to count for before the customer stands in the notice.
+    """
+    session.execute(
+        select(Delivery.id)
+        .join(Subscription, Subscription.id == Delivery.subscription_id)
+        .where(
+            Subscription.customer_id == customer.id,
+            Delivery.statement_id == starts_clocks(notice.id).scalar_subquery(),
+        )
+        .with_for_update(of=Delivery, key_share=True)
+    )
 
 
 def _terms_of_running(session: Session, now: datetime, publisher: Publisher, customer: Customer) -> Terms:

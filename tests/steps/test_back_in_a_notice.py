@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import date
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import date, datetime
+from threading import Event
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from registry.domain.effect import HoldReason
+from registry.steps import settle_delivery
 from registry.steps.add_forgotten import add_forgotten_customer, say_added
 from registry.steps.contacts import add_contact, end_contact
 from registry.steps.correct_notice import correct_notice
 from registry.steps.customers import end_contract
 from registry.steps.lookup import get_customer, get_notice, get_publisher
+from registry.steps.receipts import note_receipt
 from registry.steps.tasks import TaskKind
-from registry.tables import Address, Subscription, SubscriptionProduct
+from registry.tables import Address, Delivery, Subscription, SubscriptionProduct
 from tests.channels.smtp_server import MailServer
 from tests.steps.holding_cast import ITS_FIRST_INSTANT, LUEBECK, look, no_mailbox, pending_notice, reasons, tasks
 from tests.steps.path_cast import TWO_PLACES, add_customer, announce, at, decide, edit, events, object_to, standing
@@ -252,3 +257,29 @@ def test_one_that_stands_there_already_is_not_added_twice(world: World) -> None:
     said = bring_back(world, number)
     assert said.startswith("bremen stands in notice 2026-001 already; no letter is due to it")
     assert events(world, "customer.added_to_notice") == []
+
+
+def test_a_letter_that_settles_as_its_customer_is_added_starts_its_clock(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = pending_notice(world)
+    world.at = utc("2026-10-05 08:00")
+    add_customer(world, key="acme", name="Acme GmbH", contacts=[ACME])
+    is_settling, may_commit = Event(), Event()
+
+    def note(session: Session, now: datetime, delivery: Delivery) -> None:
+        note_receipt(session, now, delivery)
+        is_settling.set()
+        may_commit.wait(timeout=60)
+
+    monkeypatch.setattr(settle_delivery, "note_receipt", note)
+    with ThreadPoolExecutor() as threads:
+        sent = threads.submit(run, world, "send")
+        assert is_settling.wait(timeout=60)
+        added = threads.submit(bring_back, world, number, "acme")
+        # Either database keeps it waiting for what settles, so nothing is to be seen of it.
+        assert wait([added], timeout=0.3).done == set()
+        may_commit.set()
+        sent.result(timeout=60)
+        added.result(timeout=60)
+    assert (stands(world, number, "acme").state, stands(world, number, "acme").received_at) == ("received", world.at)
