@@ -14,6 +14,7 @@ from registry.cli.invocation import Command, Function, Invocation, Refusal, as_o
 from registry.cli.printing import plain, print_json, say_at, say_end, words_of
 from registry.cli.values import INSTANT, LOCAL_DATE
 from registry.domain.notices import first_instant, local_date
+from registry.domain.objections import OPEN_OBJECTION_STATES
 from registry.domain.terms import find_zone
 from registry.i18n import show_day
 from registry.steps.errors import UnknownDelivery
@@ -225,6 +226,9 @@ def object_to(
     when = "in time" if objection.is_in_time else "late"
     until = f"the deadline is the {say_end(objection.deadline_at, zone)}" if objection.deadline_at else NO_PERIOD
     click.echo(f"The objection of {customer} to notice {number} is recorded as {when}: {until}.")
+    if objection.state not in OPEN_OBJECTION_STATES:
+        click.echo(f"Notice {number} is {words_of(notice.state)}, so the objection is on record, and moot.")
+        return
     click.echo(f"Next: registry notice resolve {number} --publisher {publisher_slug} --customer {customer} --cure CURE")
 
 

@@ -76,6 +76,15 @@ def test_an_objection_holds_until_it_is_resolved(sqlite_terminal: Terminal) -> N
     assert "no open objection" in refused.stderr
 
 
+def test_an_objection_to_a_withdrawn_notice_is_on_record_and_nothing_is_left_to_do(sqlite_terminal: Terminal) -> None:
+    number = sqlite_terminal.publish_a_move()
+    assert "Next: registry notice resolve" in sqlite_terminal.run("notice", "object", number, *OF, *HANOI).stdout
+    sqlite_terminal.run("notice", "withdraw", number, *OF)
+    objected = sqlite_terminal.run("notice", "object", number, *OF, *HANOI).stdout
+    assert objected.endswith(f"Notice {number} is withdrawn, so the objection is on record, and moot.\n")
+    assert "Next:" not in objected
+
+
 def test_an_objection_from_the_future_and_an_unknown_customer_are_refused(sqlite_terminal: Terminal) -> None:
     number = sqlite_terminal.publish_a_move()
     refused = sqlite_terminal.run(
