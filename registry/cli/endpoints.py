@@ -150,7 +150,8 @@ def rotate(run: Invocation, number: int, publisher_slug: str, old_for: int, acti
     else:
         click.echo(f"Secret: {secret}")
         click.echo(SHOWN_ONCE)
-        click.echo(f"The old one signs as well until {stamp(retires_at, zone)}.")
+        until = f"signs as well until {stamp(retires_at, zone)}" if old_for else "signs no more"
+        click.echo(f"The old one {until}.")
 
 
 @endpoint.command(examples=["registry endpoint owner 17 anna@acme.example --publisher antopsis"])

@@ -92,6 +92,8 @@ def test_words_for_people_show_the_secret_once_and_say_what_comes_next(
     receiver.script(Echo())
     assert "is verified; 0 messages" in mailing.run("endpoint", "verify", *on(number)).stdout
     assert "The old one signs as well until" in mailing.run("endpoint", "rotate-secret", *on(number)).stdout
+    rotated = mailing.run("endpoint", "rotate-secret", *on(number), "--old-for", "0").stdout
+    assert rotated.endswith("The old one signs no more.\n")
     contacts = mailing.run("customer", "list", "--publisher", "antopsis").stdout
     assert f"{OWNER} (stands by)" in contacts
     assert receiver.url in contacts
