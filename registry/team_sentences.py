@@ -38,7 +38,13 @@ TEAM_SENTENCES: Final = {
     # Customers
     "contract-not-running": (
         "The contract of {customer} does not run today, so it cannot be added to a notice. If its first or its last "
-        "day is wrong, put that right first: on its page under Customers, or by registry customer add."
+        "day is wrong, put that right first: on its page under Customers, or by registry apply FILE (the last day also "
+        "by registry customer contract-end)."
+    ),
+    "standing-contact": (
+        "{email} is a contact of {customer}, whom {publisher} owes its notices, so nothing was erased. End that first, "
+        "with another contact standing: on the customer's page, or by registry customer contact-end {customer} {email} "
+        "--publisher {publisher}."
     ),
     "terms-unreadable": (
         "The terms of {customer} cannot be read (a damaged row, or one of a newer release), so nobody can say how long "

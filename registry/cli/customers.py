@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import click
@@ -13,10 +13,12 @@ from registry.cli.invocation import Function, Invocation, Refusal, Section, as_o
 from registry.cli.printing import count_of, plain, print_json, print_lines, short_day, table
 from registry.cli.values import LOCAL_DATE, read_input
 from registry.domain.notice_life import PENDING_STATES
+from registry.domain.notices import local_date
 from registry.domain.publishers import CustomerFacts
 from registry.domain.terms import Terms
 from registry.domain.validation import read_model
 from registry.i18n import show_day
+from registry.queries.customers import ContractState, contract_state
 from registry.readers.registry_file import read_registry_file
 from registry.steps.approve_terms import approve_terms
 from registry.steps.artefacts import addresses_of
@@ -81,7 +83,7 @@ def list_customers(run: Invocation, publisher_slug: str) -> None:
                 if (own := each["terms"])
                 else "cannot be read",
                 own["time_zone"] if own else "set its terms anew",
-                "ends " + short_day(each["contract_until"]) if each["contract_until"] else "runs",
+                _say_contract(run.now, each, own["time_zone"] if own else terms.time_zone),
                 ", ".join(
                     f"{contact} (stands by)" if contact in each["standing_by"] else contact
                     for contact in each["contacts"]
@@ -91,6 +93,17 @@ def list_customers(run: Invocation, publisher_slug: str) -> None:
             for each in documents
         ]
         print_lines(table(("Key", "Name", "Notice/objection", "Zone", "Contract", "Contacts"), rows))
+
+
+def _say_contract(now: datetime, document: dict[str, Any], zone: str) -> str:
+    first, last = document["contract_from"], document["contract_until"]
+    match contract_state(local_date(now, zone), first, last):
+        case ContractState.TO_COME:
+            return f"begins {short_day(first)}"
+        case ContractState.ENDED:
+            return f"ended {short_day(last)}"
+        case ContractState.RUNNING:
+            return f"ends {short_day(last)}" if last else "runs"
 
 
 def _customer_document(session: Session, row: Customer, publisher_terms: Terms) -> dict[str, Any]:

@@ -15,8 +15,10 @@ from registry.cli.notice_lines import status_document, status_lines
 from registry.cli.notice_watch import watch_letters
 from registry.cli.printing import count_of, plain, print_json, print_lines, say_at, short_day, table, words_of
 from registry.cli.values import INSTANT, LOCAL_DATE, read_text
+from registry.domain.notice_life import NoticeState
 from registry.domain.vocabulary import Weight
 from registry.i18n import show_day
+from registry.letters.wording import NO_DATE
 from registry.steps.approvals import count_approvals
 from registry.steps.draft_notice import draft_notice
 from registry.steps.installation import dispatch_pause
@@ -271,11 +273,15 @@ def list_notices(run: Invocation, publisher_slug: str) -> None:
             f"{publisher_slug} has no notice yet. `registry notice draft --publisher {publisher_slug}` makes one."
         )
     else:
-        rows = [
-            (each.number, words_of(each.state), short_day(each.effective_on or each.planned_on), each.summary)
-            for each in found
-        ]
+        rows = [(each.number, words_of(each.state), _say_day(each), each.summary) for each in found]
         print_lines(table(("Number", "State", f"Date ({zone})", "Summary"), rows))
+
+
+def _say_day(found: Notice) -> str:
+    """Return the date for the list; a held notice that tells none has only the one that it missed."""
+    if found.state == NoticeState.HELD.value:
+        return short_day(found.effective_on, NO_DATE)
+    return short_day(found.effective_on or found.planned_on)
 
 
 def _document(found: Notice, slug: str) -> dict[str, object]:

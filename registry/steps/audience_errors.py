@@ -38,6 +38,15 @@ class ContactMayNotLeave(RegistryError):
     code = "contact-may-not-leave"
 
 
+class StandingContact(ContactMayNotLeave):
+    """The address to be erased is a customer's standing contact, which is ended first (R34, R36).
+
+    Params: publisher (slug), customer (its key), email.
+    """
+
+    code = "standing-contact"
+
+
 class NotAContact(RegistryError):
     """Only a contract contact can be replaced by another (R34). Params: publisher (slug)."""
 

@@ -42,7 +42,7 @@ def erase_myself(
 
     As `erase_person`, by the person's own act. Endpoints that it answers for end, and their addresses go too. `contact`
     is the publisher's own address, which a refusal names. Raises `KeptForAClaim`, `EndpointsOfCustomers`, and as
-    `erase_person` does `ContactMayNotLeave` and `LetterOnTheWire`; `UnknownToken` for what is no mailbox.
+    `erase_person` does `StandingContact` and `LetterOnTheWire`; `UnknownToken` for what is no mailbox.
     """
     lock_publisher(session, publisher)
     address = session.get_one(Address, subscription.address_id)

@@ -14,7 +14,7 @@ from registry.domain.deliveries import DeliveryState
 from registry.domain.people import StillWorksHere
 from registry.readers.email_addresses import read_email_address
 from registry.steps.addresses import find_address
-from registry.steps.audience_errors import ContactMayNotLeave, LetterOnTheWire, UnknownAddress
+from registry.steps.audience_errors import LetterOnTheWire, StandingContact, UnknownAddress
 from registry.steps.end_subscription import EVERYTHING_WAITING, EndedBecause, end_subscription
 from registry.steps.erase_address import ErasedBecause, erase_addresses
 from registry.steps.erase_colleague import erase_colleague, works_for
@@ -31,7 +31,7 @@ def erase_person(session: Session, now: datetime, publisher: Publisher, email: s
     With it goes what is known of somebody who worked for the publisher under this address, as `erase_colleague` does.
     Its subscriptions end. The keyed hash stays, so that a suppression goes on, and so do times, states and the hashes
     of letters, whose bytes cannot be made again. Raises `UnknownAddress`, `LegalHoldStands` for what is needed for a
-    claim, `ContactMayNotLeave` while it is a customer's standing contact (end that first, another one standing),
+    claim, `StandingContact` while it is a customer's standing contact (end that first, another one standing),
     `LetterOnTheWire` while a letter to it is being sent, and `StillWorksHere` where all that is known is a colleague.
     """
     lock_publisher(session, publisher)
@@ -54,7 +54,7 @@ def erase_person(session: Session, now: datetime, publisher: Publisher, email: s
     for subscription in subscriptions:
         if subscription.ended_at is None and subscription.customer_id is not None and subscription.confirmed_at:
             customer = session.get_one(Customer, subscription.customer_id)
-            raise ContactMayNotLeave(publisher=publisher.slug, customer=customer.key)
+            raise StandingContact(publisher=publisher.slug, customer=customer.key, email=wanted)
     for subscription in subscriptions:
         if subscription.ended_at is None:
             end_subscription(session, now, subscription, EndedBecause.REMOVED, actor, EVERYTHING_WAITING)

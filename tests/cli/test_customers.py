@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from tests.cli.conftest import LIST, Terminal
 
 OF = ("--publisher", "antopsis")
@@ -71,6 +74,32 @@ def test_a_contract_ends_with_its_last_day_in_the_customers_zone(sqlite_terminal
     ended = sqlite_terminal.run("customer", "contract-end", "hanoi", *OF, "--on", "2026-12-31").stdout
     assert ended == "The contract of hanoi ends with Thursday, 31 December 2026 (2026-12-31), Asia/Ho_Chi_Minh.\n"
     assert "ends Thu 31 Dec 2026 (2026-12-31)" in sqlite_terminal.run("customer", "list", *OF).stdout
+
+
+def test_the_list_says_how_each_contract_stands_today_where_its_customer_is(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST)
+    west, east = "Etc/GMT+12", "Pacific/Kiritimati"  # 26 hours apart, so that it is never the same day in both.
+    today_in_the_west = datetime.now(ZoneInfo(west)).date().isoformat()
+    for key, zone, option, day in (
+        ("runs-out", west, "--contract-until", today_in_the_west),
+        ("over", east, "--contract-until", today_in_the_west),
+        ("to-come", west, "--contract-from", "2999-01-01"),
+    ):
+        sqlite_terminal.run("customer", "add", key, *OF, "--name", key, "--time-zone", zone, option, day)
+    rows = {row.split()[0]: row for row in sqlite_terminal.run("customer", "list", *OF).stdout.splitlines()}
+    assert f"({today_in_the_west})" in rows["over"]
+    assert "  ended " in rows["over"]
+    assert "  ends " in rows["runs-out"]
+    assert "  begins Tue 1 Jan 2999 (2999-01-01)" in rows["to-come"]
+    assert "  runs  " in rows["hanoi"]
+
+
+def test_a_contract_that_does_not_run_names_the_commands_that_change_its_days(sqlite_terminal: Terminal) -> None:
+    number = sqlite_terminal.publish_a_move()
+    sqlite_terminal.run("customer", "add", "bremen", *OF, "--name", "Bremen", "--contract-from", "2999-01-01")
+    refused = sqlite_terminal.run("notice", "add-customer", number, *OF, "--customer", "bremen", exit_code=2)
+    assert "The contract of bremen does not run today" in refused.stderr
+    assert "by registry apply FILE (the last day also by registry customer contract-end)" in refused.stderr
 
 
 def test_publishers_are_listed_with_their_pages(sqlite_terminal: Terminal) -> None:

@@ -34,6 +34,7 @@ def test_time_is_travelled_only_where_that_is_allowed_and_the_database_is_marked
     assert "TIME TRAVEL: this database is marked as no evidence" in travelled
     # Nobody has proved receipt, so the day that came holds the notice and says so.
     assert sqlite_terminal.ask("notice", "status", number, *OF)["state"] == "held"
+    assert "held   until further notice  " in sqlite_terminal.run("notice", "list", *OF).stdout
     assert "so it proves nothing" in sqlite_terminal.run("doctor", exit_code=1).stdout
 
 
@@ -81,7 +82,7 @@ def test_a_copy_started_at_another_address_pauses_itself(sqlite_terminal: Termin
 def test_an_address_is_erased_and_keys_are_rotated_by_command(sqlite_terminal: Terminal) -> None:
     sqlite_terminal.publish_a_move()
     standing = sqlite_terminal.run("erase", "privacy@hanoi.example", "--publisher", "antopsis", exit_code=2)
-    assert "hanoi" in standing.stderr
+    assert "registry customer contact-end hanoi privacy@hanoi.example --publisher antopsis." in standing.stderr
     unknown = sqlite_terminal.run("erase", "nobody@reader.example", "--publisher", "antopsis", exit_code=2)
     assert "knows nothing of this address" in unknown.stderr
     assert sqlite_terminal.ask("rotate-keys") == {"rotated": True}

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from registry.domain.vocabulary import Audience
-from registry.steps.audience_errors import ContactMayNotLeave, UnknownAddress
+from registry.steps.audience_errors import StandingContact, UnknownAddress
 from registry.steps.confirm import confirm, subscriber
 from registry.steps.erase_person import erase_person
 from registry.steps.lookup import get_publisher
@@ -65,7 +65,7 @@ def test_a_follower_is_erased_and_the_proof_of_what_was_sent_stays(world: World,
 
 def test_a_standing_contact_is_not_erased_under_its_customer(world: World) -> None:
     world.apply(antopsis())
-    with pytest.raises(ContactMayNotLeave):
+    with pytest.raises(StandingContact):
         _erase(world, "dpo@bremen.example")
     with pytest.raises(UnknownAddress):
         _erase(world, "nobody@reader.example")
