@@ -53,6 +53,7 @@ _CODES = {
     "greater_than_equal": "too-small",
     "less_than_equal": "too-large",
     "string_type": "not-text",
+    "string_unicode": "control-character",
     "string_pattern_mismatch": "not-a-key",
     "tuple_type": "not-a-list",
     "list_type": "not-a-list",
@@ -80,6 +81,11 @@ def _problem(model: type[BaseModel], details: ErrorDetails, prefix: str) -> Prob
         expected = str(params.get("expected", ""))
         params["near"] = find_near(
             details["input"], [word.strip("' ") for word in expected.replace(" or ", ",").split(",")]
+        )
+    if details["type"] == "string_unicode":
+        # Text that pydantic cannot read holds half of a pair (U+D800 to U+DFFF), and it does not say which one.
+        params["character"] = next(
+            f"U+{ord(each):04X}" for each in str(details["input"]) if 0xD800 <= ord(each) < 0xE000
         )
     value = None if code == "missing" else given
     return Problem(path, value, code, params)

@@ -76,6 +76,12 @@ def test_a_bad_file_is_refused_with_its_lines_and_changes_nothing(sqlite_termina
     assert sqlite_terminal.ask("publisher", "list") == []
 
 
+def test_half_a_character_in_a_file_is_named(sqlite_terminal: Terminal) -> None:
+    path = sqlite_terminal.file(LIST.replace("slug: antopsis", 'slug: "\\ud800"'))
+    refused = sqlite_terminal.run("plan", path, exit_code=2).stderr
+    assert "publisher.slug: The character U+D800 cannot stand in text that people read. Take it out." in refused
+
+
 def test_standard_input_is_read_for_a_dash(sqlite_terminal: Terminal) -> None:
     text = Path(sqlite_terminal.file(LIST)).read_text(encoding="utf-8")
     assert "Stripe (stripe)" in sqlite_terminal.run("plan", "-", exit_code=3, given=text).stdout
