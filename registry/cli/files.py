@@ -12,7 +12,7 @@ import click
 from registry.cli.invocation import Command, Invocation, Refusal, as_option, pass_invocation, publisher_option
 from registry.cli.plan_lines import applied_lines, plan_document, plan_lines
 from registry.cli.printing import print_json, print_lines, print_progress
-from registry.cli.values import LOCAL_DATE, read_input, write_output
+from registry.cli.values import LOCAL_DATE, STANDARD_OUTPUT, read_input, write_output
 from registry.language import speaking
 from registry.readers.registry_file import RegistryFile, read_registry_file
 from registry.readers.schema import registry_file_schema
@@ -140,13 +140,17 @@ def schema() -> None:
 @publisher_option
 @click.option("--format", "format_name", type=click.Choice(["json", "csv"]), required=True, help="The kind of file.")
 @click.option("--as-of", type=LOCAL_DATE, help="The list at the end of this day in the publisher's zone.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE; - is standard output."
+)
 @pass_invocation
 def export(run: Invocation, publisher_slug: str, format_name: str, as_of: date | None, output: Path | None) -> None:
     """Write a publisher's published list as a file, now or as of a past day.
 
     The bytes are those that the public address of the list serves. With --json, FILE is described.
     """
+    if output == Path(STANDARD_OUTPUT):
+        output = None
     if run.as_json and output is None:
         raise Refusal("--json describes the file that -o names, and there is none. Add -o FILE, or leave --json out.")
     with reading(run.wiring.engine) as session:

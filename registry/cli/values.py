@@ -11,7 +11,7 @@ import click
 
 from registry.cli.invocation import Refusal
 
-STANDARD_INPUT = "-"
+STANDARD_INPUT = STANDARD_OUTPUT = "-"
 NUMBER = click.IntRange(1, 2**63 - 1)
 """The number of a row: what is larger no database could look up."""
 
@@ -100,3 +100,5 @@ def write_output(path: Path, data: bytes) -> None:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise Refusal(f"{path} cannot be written: {error.strerror}.") from error
+    except RuntimeError as error:
+        raise Refusal(f"{path} cannot be written: it is a link that leads to itself.") from error

@@ -138,9 +138,9 @@ def _read(session: Session, table: Table, columns: Mapping[str, Kind]) -> Iterat
 @contextmanager
 def _whole_file(path: Path, overwrite: bool) -> Iterator[BinaryIO]:
     """Give a file to write to that takes its name when it is whole and on the disk, and is gone if anything fails."""
-    _refuse_existing(path, overwrite)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
+        _refuse_existing(path, overwrite)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "w+b") as file:

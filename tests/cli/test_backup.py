@@ -263,6 +263,7 @@ def test_a_backup_names_what_is_in_its_way(sqlite_terminal: Terminal) -> None:
     missing = refused(sqlite_terminal, "backup", str(folder / "missing" / "registry.zip"))
     assert "cannot be written: No such file or directory" in missing
     assert "cannot be written: this is no plain file" in refused(sqlite_terminal, "backup", str(folder), "--force")
+    assert "cannot be written: File name too long" in refused(sqlite_terminal, "backup", str(folder / ("a" * 306)))
     assert "needs a file that has a name" in refused(sqlite_terminal, "backup", "-")
 
 

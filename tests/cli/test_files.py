@@ -184,6 +184,33 @@ def test_an_export_that_cannot_be_written_says_why(sqlite_terminal: Terminal) ->
     assert "Error: /nowhere/list.csv cannot be written: No such file or directory." in refused.stderr
 
 
+def test_an_export_to_a_dash_goes_to_standard_output(
+    sqlite_terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite_terminal.apply(LIST)
+    monkeypatch.chdir(sqlite_terminal.folder)
+    export = ("export", "--publisher", "antopsis", "--format", "csv")
+    assert sqlite_terminal.run(*export, "-o", "-").stdout_bytes == sqlite_terminal.run(*export).stdout_bytes
+    assert not (sqlite_terminal.folder / "-").exists()
+    assert "there is none" in sqlite_terminal.run(*export, "-o", "-", "--json", exit_code=2).stderr
+
+
+def test_an_export_to_what_no_file_can_be_is_refused_with_why(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST)
+    file, loop = (sqlite_terminal.folder / name for name in ("file", "loop"))
+    file.touch()
+    loop.symlink_to(loop)
+    for path, why in (
+        ("/", "Is a directory"),
+        ("", "Is a directory"),
+        (str(file / "list.csv"), "Not a directory"),
+        ("a" * 306, "File name too long"),
+        (str(loop), "it is a link that leads to itself"),
+    ):
+        refused = sqlite_terminal.run("export", "--publisher", "antopsis", "--format", "csv", "-o", path, exit_code=2)
+        assert f"cannot be written: {why}.\n" in refused.stderr
+
+
 def test_an_export_of_a_day_to_come_or_before_the_list_is_refused(sqlite_terminal: Terminal) -> None:
     sqlite_terminal.apply(LIST)
     for day, said in (("2999-01-01", "still to come"), ("2001-01-01", "There was no list")):
