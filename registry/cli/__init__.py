@@ -16,7 +16,7 @@ from registry.cli.customers import customer, publisher
 from registry.cli.doctor import doctor
 from registry.cli.edits import entry
 from registry.cli.endpoints import endpoint
-from registry.cli.failures import explain_failure, report
+from registry.cli.failures import UNWRITTEN, explain_failure, report
 from registry.cli.files import apply, export, plan, schema
 from registry.cli.invocation import Invocation, Section
 from registry.cli.legal_holds import legal_hold
@@ -43,7 +43,10 @@ class RegistryCommandLine(Section):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run a command and exit: 0 done, 2 bad input, 70 a bug, 130 interrupted; others stand in a command's help."""
+        """Run a command and exit: 0 done, 2 bad input, 70 a bug, 74 done without output, 130 interrupted.
+
+        Others stand in a command's help.
+        """
         given = list(sys.argv[1:] if args is None else args)
         run = extra.setdefault("obj", Invocation())
         for stream in (sys.stdout, sys.stderr):
@@ -59,21 +62,28 @@ class RegistryCommandLine(Section):
                 windows_expand_args=windows_expand_args,
                 **extra,
             )
-            sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             sys.exit(error.exit_code)
         except BrokenPipeError:
-            # Whoever read the output has enough of it. Nothing more may be written, not even at the interpreter's end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # Whoever read the output has enough of it.
+            _let_go_of_output()
             sys.exit(1)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, a person gets a message
             failure = explain_failure(error)
             report(failure, error, as_json="--json" in given, debug="--debug" in given)
+            if failure.exit_code == UNWRITTEN:
+                _let_go_of_output()
             sys.exit(failure.exit_code)
         finally:
             run.close()
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _let_go_of_output() -> None:
+    """Write nothing more to standard output, not even at the interpreter's end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(

@@ -11,7 +11,7 @@ import click
 from registry.cli.failures import explain_failure, report
 from registry.cli.invocation import Invocation, Refusal, Section, pass_invocation
 from registry.cli.printing import plain, print_json, print_lines, stamp, table, words_of
-from registry.cli.values import NUMBER
+from registry.cli.values import NO_INPUT, NUMBER
 from registry.steps.keyring import load_keyring
 from registry.steps.receive_mail import Happened, Received, receive_mail
 from registry.steps.stored_mail import ListedMail, get_mail, list_mail
@@ -74,6 +74,9 @@ def take(run: Invocation, recipient: str | None) -> None:
     Exits 0 once the message is on record or kept for a person, and 75 where that could not be done, so that the mail
     server keeps it and tries again.
     """
+    if sys.stdin is None:
+        # No refusal: in a mail server's pipe that would lose the message.
+        raise click.ClickException(NO_INPUT)
     if sys.stdin.isatty():
         raise Refusal("No message stands on standard input. Give one: registry bounce < message.")
     message = sys.stdin.buffer.read()
@@ -148,7 +151,7 @@ def show(run: Invocation, mail: int, raw: bool) -> None:
     if body is None:
         raise Refusal(f"Mail {mail} was erased, and only its digest is left: SHA-256 {found.mail.sha256}.")
     if raw:
-        sys.stdout.buffer.write(body)
+        click.echo(body, nl=False)
         return
     about = ", ".join(
         f"{name} {value}"

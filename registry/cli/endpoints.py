@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -11,7 +10,7 @@ import click
 
 from registry.cli.invocation import Invocation, Section, as_option, pass_invocation, publisher_option
 from registry.cli.printing import count_of, print_json, print_lines, stamp, table
-from registry.cli.values import NUMBER
+from registry.cli.values import NUMBER, STANDARD_INPUT, read_line
 from registry.domain.vocabulary import ChangeKind, ChannelKind
 from registry.letters.web_forms import WEB_FORMS
 from registry.steps.change_owner import change_owner
@@ -28,7 +27,6 @@ from registry.steps.lookup import get_customer, get_publisher, read_facts
 from registry.steps.verify_endpoint import prepare_verification, probe_endpoint, record_verification
 from registry.tables.engine import reading, writing
 
-STANDARD_INPUT = "-"
 SHOWN_ONCE = "It is shown this once. Keep it where the endpoint can check signatures with it."
 
 
@@ -76,7 +74,7 @@ def add(
     Nothing is posted there until it is verified. A customer's contact limits never drop a change that binds it (R27).
     """
     actor = run.actor(acting_as)
-    address = sys.stdin.readline().strip() if url == STANDARD_INPUT else url
+    address = read_line() if url == STANDARD_INPUT else url
     with writing(run.wiring.engine) as session:
         publisher = get_publisher(session, publisher_slug, lock=True)
         customer = get_customer(session, publisher, customer_key) if customer_key is not None else None

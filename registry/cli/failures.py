@@ -19,6 +19,8 @@ from registry.worker import WorkerRunning
 BAD_INPUT = 2
 BUG = 70
 """EX_SOFTWARE of sysexits.h: an internal error."""
+UNWRITTEN = 74
+"""EX_IOERR of sysexits.h: standard output took nothing more."""
 INTERRUPTED = 130
 LONGEST_LINE = 300
 
@@ -59,6 +61,13 @@ def explain_failure(error: BaseException) -> Failure:
             return Failure(_say_database(error), "database-unusable")
         case DatabaseError() if type(error) is DatabaseError and not isinstance(error, IntegrityError):
             return Failure(_say_database(error), "database-unusable")
+        case OSError() if _is_of_output(error):
+            return Failure(
+                f"The output could not be written: {error.strerror}. What the command did is done, so look at how "
+                "things are before you run it again.",
+                "output-unwritten",
+                UNWRITTEN,
+            )
         case _:
             said = " ".join(str(error).split())[:LONGEST_LINE]
             named = type(error).__name__ + (f": {said}" if said else "")
@@ -95,6 +104,12 @@ def _problems(error: RegistryError) -> tuple[dict[str, object], ...]:
 def _shown(value: object) -> object:
     value = plain(value)
     return value if isinstance(value, str | int | float | bool | list | dict | None) else str(value)
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Return whether an error arose in writing to standard output, which every command does by `click.echo`."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and frames[-1].f_code is click.echo.__code__ and not frames[-1].f_locals["err"]
 
 
 def _say_usage(error: click.UsageError) -> str:

@@ -76,7 +76,7 @@ def watch_letters(engine: Engine, slug: str, number: str, *, as_json: bool) -> N
 
     A terminal has one line that is written over; anything else gets a line for each change, in JSON if asked for.
     """
-    is_terminal = sys.stdout.isatty() and not as_json
+    is_terminal = sys.stdout is not None and sys.stdout.isatty() and not as_json
     shown: Mapping[str, int] | None = None
     try:
         for progress in _look_again(engine, slug, number):

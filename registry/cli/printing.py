@@ -55,7 +55,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def print_progress(text: str) -> None:
     """Say on standard error what is being done, where somebody is watching a terminal."""
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         click.echo(text, err=True)
 
 

@@ -6,12 +6,14 @@ import re
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from registry.cli.invocation import Refusal
 
 STANDARD_INPUT = STANDARD_OUTPUT = "-"
+NO_INPUT = "Standard input is closed, so there is nothing to read. Start the command with one, such as < FILE."
 NUMBER = click.IntRange(1, 2**63 - 1)
 """The number of a row: what is larger no database could look up."""
 
@@ -66,10 +68,17 @@ LOCAL_DATE = LocalDate()
 INSTANT = Instant()
 
 
+def standard_input() -> BinaryIO:
+    """Return standard input, or refuse where whoever started the command closed it."""
+    if sys.stdin is None:
+        raise Refusal(NO_INPUT)
+    return sys.stdin.buffer
+
+
 def read_input(name: str) -> tuple[bytes, str]:
     """Return the bytes of a file, or of standard input for `-`, and what to call it in messages."""
     if name == STANDARD_INPUT:
-        return sys.stdin.buffer.read(), "standard input"
+        return standard_input().read(), "standard input"
     try:
         return Path(name).read_bytes(), name
     except OSError as error:
@@ -78,7 +87,15 @@ def read_input(name: str) -> tuple[bytes, str]:
 
 def read_text(name: str) -> str:
     """Return what a file says, or standard input for `-`, as UTF-8."""
-    data, shown = read_input(name)
+    return _decode(*read_input(name))
+
+
+def read_line() -> str:
+    """Return the first line of standard input, as UTF-8, without the blanks around it."""
+    return _decode(standard_input().readline(), "standard input").strip()
+
+
+def _decode(data: bytes, shown: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
