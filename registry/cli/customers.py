@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from registry.cli.invocation import Function, Invocation, Refusal, Section, as_option, pass_invocation, publisher_option
 from registry.cli.printing import count_of, plain, print_json, print_lines, short_day, table
-from registry.cli.values import LOCAL_DATE, read_input
+from registry.cli.values import FILE_NAME, LOCAL_DATE, read_input
 from registry.domain.notice_life import PENDING_STATES
 from registry.domain.notices import local_date
 from registry.domain.publishers import CustomerFacts
@@ -282,7 +282,7 @@ def publisher() -> None:
     short_help="Approve a file that shortens terms.",
     examples=["registry publisher approve-terms antopsis.yaml --as boris@antopsis.example"],
 )
-@click.argument("file")
+@click.argument("file", type=FILE_NAME)
 @as_option
 @pass_invocation
 def approve_terms_of(run: Invocation, file: str, acting_as: str | None) -> None:

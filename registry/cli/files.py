@@ -12,7 +12,7 @@ import click
 from registry.cli.invocation import Command, Invocation, Refusal, as_option, pass_invocation, publisher_option
 from registry.cli.plan_lines import applied_lines, plan_document, plan_lines
 from registry.cli.printing import print_json, print_lines, print_progress
-from registry.cli.values import LOCAL_DATE, STANDARD_OUTPUT, read_input, write_output
+from registry.cli.values import FILE_NAME, LOCAL_DATE, STANDARD_OUTPUT, read_input, write_output
 from registry.language import speaking
 from registry.readers.registry_file import RegistryFile, read_registry_file
 from registry.readers.schema import registry_file_schema
@@ -43,7 +43,7 @@ def _read_file(name: str) -> RegistryFile:
         "registry plan antopsis.yaml --json; [ $? = 3 ] && echo changes",
     ],
 )
-@click.argument("file")
+@click.argument("file", type=FILE_NAME)
 @pass_invocation
 @click.pass_context
 def plan(context: click.Context, run: Invocation, file: str) -> None:
@@ -70,7 +70,7 @@ def plan(context: click.Context, run: Invocation, file: str) -> None:
         "registry apply antopsis.yaml --publisher antopsis --as anna@antopsis.example",
     ],
 )
-@click.argument("file")
+@click.argument("file", type=FILE_NAME)
 @click.option("--publisher", "publisher_slug", metavar="P", help="Refuse the file unless it is this publisher's.")
 @as_option
 @pass_invocation

@@ -86,6 +86,15 @@ def _set_json(context: click.Context, _: click.Parameter, value: bool) -> None:
     context.ensure_object(Invocation).as_json = value
 
 
+def _refuse_unless_utf_8(context: click.Context, param: click.Parameter, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(value).decode("utf-8", "backslashreplace")
+        said = f"“{shown}” is not UTF-8. Set the terminal, or the script it comes from, to UTF-8, and write it again."
+        raise click.BadParameter(said, context, param) from error
+
+
 class Command(click.Command):
     """A command of the house: with `--json` and `--debug`, and examples at the end of its help."""
 
@@ -109,6 +118,16 @@ class Command(click.Command):
                 help="Show where an error arose, in full.",
             ),
         ]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; each is text in UTF-8, save the names of files, which may be any bytes."""
+        rest = super().parse_args(ctx, args)
+        for param in self.params:
+            given = ctx.params.get(param.name or "")
+            for value in given if isinstance(given, tuple) else (given,):
+                if isinstance(value, str) and not isinstance(param.type, click.Path):
+                    _refuse_unless_utf_8(ctx, param, value)
+        return rest
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, each on a line of its own."""

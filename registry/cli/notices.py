@@ -14,7 +14,7 @@ from registry.cli.invocation import Invocation, Refusal, Section, as_option, pas
 from registry.cli.notice_lines import status_document, status_lines
 from registry.cli.notice_watch import watch_letters
 from registry.cli.printing import count_of, plain, print_json, print_lines, say_at, short_day, table, words_of
-from registry.cli.values import INSTANT, LOCAL_DATE, read_text
+from registry.cli.values import FILE_NAME, INSTANT, LOCAL_DATE, read_text
 from registry.domain.notice_life import NoticeState
 from registry.domain.vocabulary import Weight
 from registry.i18n import show_day
@@ -55,7 +55,11 @@ def notice() -> None:
 )
 @click.option("--explanation", default="", metavar="TEXT", help="Your own words beside the changes, in Markdown.")
 @click.option(
-    "--explanation-file", "explanation_from", metavar="FILE", help="The same from a file, or - for standard input."
+    "--explanation-file",
+    "explanation_from",
+    type=FILE_NAME,
+    metavar="FILE",
+    help="The same from a file, or - for standard input.",
 )
 @as_option
 @pass_invocation

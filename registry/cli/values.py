@@ -64,6 +64,8 @@ class Instant(click.ParamType[datetime]):
             self.fail(f"“{text}” lies beyond the calendar.", param, ctx)
 
 
+FILE_NAME = click.Path(readable=False, allow_dash=True)
+"""The name of a file, of any bytes, or -; whether it can be read shows when it is."""
 LOCAL_DATE = LocalDate()
 INSTANT = Instant()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -92,6 +93,38 @@ def test_bad_usage_is_one_line_on_standard_error(sqlite_terminal: Terminal, argu
     assert refused.stderr.startswith("Error: ")
     assert refused.stderr.count("\n") == 1
     assert refused.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (("pause", "--reason"), "--reason"),
+        (("notice", "list", "--publisher"), "--publisher"),
+        (("notice", "draft", "--publisher", "antopsis", "--entry", "stripe", "--entry"), "--entry"),
+        (("customer", "add", "acme", "--publisher", "antopsis", "--name"), "--name"),
+        (("suppression", "add", "--publisher", "antopsis"), "EMAIL"),
+    ],
+)
+def test_an_argument_that_is_not_utf_8_is_named_with_its_bytes(
+    sqlite_terminal: Terminal, arguments: tuple[str, ...], field: str
+) -> None:
+    refused = sqlite_terminal.run(*arguments, os.fsdecode(b"Serverw\xe4chsel"), exit_code=2)
+    assert refused.stderr.startswith(f"Error: Invalid value for '{field}': “Serverw\\xe4chsel” is not UTF-8. Set the")
+
+
+def test_the_name_of_a_file_may_be_any_bytes(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.run("tick")
+    path = str(sqlite_terminal.folder / os.fsdecode(b"w\xe4chsel.yaml"))
+    Path(sqlite_terminal.file(LIST)).rename(path)
+    sqlite_terminal.run("plan", path, exit_code=3)
+    assert "Stripe (stripe): on the list" in sqlite_terminal.run("apply", path).stdout
+    assert "w\\udce4chsel.yaml: 1 approval." in sqlite_terminal.run("publisher", "approve-terms", path).stdout
+    told = sqlite_terminal.ask("export", "--publisher", "antopsis", "--format", "csv", "-o", f"{path}.csv")
+    assert told["file"] == f"{path}.csv"
+    sqlite_terminal.run("backup", f"{path}.zip")
+    assert "is there already" in sqlite_terminal.run("backup", f"{path}.zip", exit_code=2).stderr
+    draft = ("notice", "draft", "--publisher", "antopsis", "--explanation-file")
+    assert "No edit of antopsis waits" in sqlite_terminal.run(*draft, path, exit_code=2).stderr
 
 
 def test_a_refusal_is_json_for_a_machine(sqlite_terminal: Terminal) -> None:
