@@ -4,7 +4,7 @@ It is published as RFC 5546 (3.2.1) has it: to whoever wants it, with nobody to 
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 
 from icalendar import Alarm, Calendar, Event
 from icalendar.prop import vCalAddress, vDuration, vText, vUri
@@ -74,8 +74,9 @@ def _event(event: CalendarEvent, organizer: vCalAddress) -> Event:
     component.add("LAST-MODIFIED", event.stamped_at)
     component.add("ORGANIZER", organizer)
     component.add("DTSTART", event.on)
-    # The first day that is not part of it (RFC 5545, 3.6.1).
-    component.add("DTEND", event.on + timedelta(days=1))
+    # The first day that is not part of it (RFC 5545, 3.6.1). The calendar's last day has none, and lasts a day without.
+    if event.on < date.max:
+        component.add("DTEND", event.on + timedelta(days=1))
     component.add("SUMMARY", vText(event.title))
     if event.description:
         component.add("DESCRIPTION", vText(event.description))

@@ -10,7 +10,10 @@ from typing import BinaryIO
 
 import click
 
+from registry import clock
 from registry.cli.invocation import Refusal
+from registry.domain.notices import FURTHEST_AHEAD
+from registry.steps.record_outcome import EARLIEST
 
 STANDARD_INPUT = STANDARD_OUTPUT = "-"
 NO_INPUT = "Standard input is closed, so there is nothing to read. Start the command with one, such as < FILE."
@@ -37,7 +40,10 @@ class LocalDate(click.ParamType[date]):
 
 
 class Instant(click.ParamType[datetime]):
-    """An instant with its offset, such as 2026-11-21T09:00+01:00; it becomes UTC (R37)."""
+    """An instant with its offset, such as 2026-11-21T09:00+01:00; it becomes UTC (R37).
+
+    One long before any registry, or too far ahead, is a slip, and near the ends of the calendar not every zone has it.
+    """
 
     name = "instant"
 
@@ -58,10 +64,10 @@ class Instant(click.ParamType[datetime]):
                 param,
                 ctx,
             )
-        try:
-            return at.astimezone(UTC)
-        except OverflowError:
-            self.fail(f"“{text}” lies beyond the calendar.", param, ctx)
+        latest_at = clock.now() + FURTHEST_AHEAD
+        if not EARLIEST <= at <= latest_at:
+            self.fail(f"“{text}” is not between {EARLIEST:%Y-%m-%d} and {latest_at:%Y-%m-%d}. Correct it.", param, ctx)
+        return at.astimezone(UTC)
 
 
 FILE_NAME = click.Path(readable=False, allow_dash=True)

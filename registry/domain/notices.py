@@ -16,13 +16,15 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from registry.domain.errors import RegistryError
+from registry.domain.errors import InvalidInput, Problem, RegistryError
 from registry.domain.terms import Deemed, Terms, WorkingDays
 
 Rule = Literal["notice", "objection"]
 
 ONE_DAY = timedelta(days=1)
 SHORTEST_TIME = timedelta.resolution
+FURTHEST_AHEAD = timedelta(days=36_525)
+"""A hundred years. What is dated later is a slip, and near its end the calendar leaves no day to reckon with."""
 
 
 class NoticePeriodTooShort(RegistryError):
@@ -91,7 +93,7 @@ def latest_day_begun(at: datetime, zone: str) -> date:
     """
     at = _utc(at)
     day = local_date(at, zone)
-    while first_instant(day + ONE_DAY, zone) <= at:
+    while day < date.max and first_instant(day + ONE_DAY, zone) <= at:
         day += ONE_DAY
     return day
 
@@ -99,6 +101,15 @@ def latest_day_begun(at: datetime, zone: str) -> date:
 def is_a_day(on: date, zone: str) -> bool:
     """Return whether `zone` has the date `on`. Moving across the date line leaves one out (Pacific/Apia 2011-12-30)."""
     return local_date(first_instant(on, zone), zone) == on
+
+
+def refuse_too_far(field: str, given: date | datetime, now: datetime, zone: str) -> None:
+    """Raise `InvalidInput` naming `field` for a date of `zone`, or an instant, later than `FURTHEST_AHEAD` allows."""
+    latest_on = local_date(now, zone) + FURTHEST_AHEAD
+    ends_at = first_instant(latest_on + ONE_DAY, zone)
+    is_too_far = given >= ends_at if isinstance(given, datetime) else given > latest_on
+    if is_too_far:
+        raise InvalidInput([Problem(field, given.isoformat(), "too-far-ahead", {"latest_on": latest_on})])
 
 
 def first_effective_on(earliest_at: datetime, publisher_zone: str) -> date:

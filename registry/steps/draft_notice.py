@@ -19,6 +19,7 @@ from registry.domain.notices import (
     first_instant,
     is_a_day,
     local_date,
+    refuse_too_far,
 )
 from registry.domain.publishers import PublisherFacts
 from registry.domain.text import TEXT_LENGTH, find_unclean
@@ -60,13 +61,15 @@ def draft_notice(
     publication). `explanation` are the publisher's own words beside the changes, in Markdown. Raises
     `NothingToAnnounce`, `EditLocked` for an entry that an open notice has already, `ReasonMissing` for an emergency
     without a reason, `NoticePeriodTooShort` for a date too early, `DateInThePast`, `NoSuchDay`, and `InvalidInput` for
-    words that cannot be taken.
+    words that cannot be taken, and naming `effective_on` or `announce_at` for one too far ahead.
     """
     refuse_unclean(summary=summary, emergency_reason=emergency_reason or "")
     explanation = read_explanation(explanation)
     _refuse_without_reason(emergency_reason)
     lock_publisher(session, publisher)
     facts = read_facts(session, publisher)
+    if announce_at is not None:
+        refuse_too_far("announce_at", announce_at, now, facts.time_zone)
     pinned = _choose_changes(session, publisher, entry_keys)
     notice = Notice(
         publisher_id=publisher.id,
@@ -134,6 +137,8 @@ def revise_notice(
     next_notice_state(NoticeState(notice.state), NoticeEvent.EDIT)
     facts = read_facts(session, publisher)
     if not isinstance(announce_at, EllipsisType):
+        if announce_at is not None:
+            refuse_too_far("announce_at", announce_at, now, facts.time_zone)
         notice.announce_at = announce_at.astimezone(UTC) if announce_at else None
     if emergency_reason is not None:
         notice.emergency_reason = emergency_reason
@@ -180,7 +185,8 @@ def choose_date(
     """Return the notice's date in the publisher's zone with its first instant (UTC), changing nothing.
 
     None is the earliest lawful date. Clocks are asked only for binding changes, and not in an emergency (R19). Raises
-    `NoticePeriodTooShort` for a date too early for somebody's clock (R11), `DateInThePast` (R24), and `NoSuchDay`.
+    `NoticePeriodTooShort` for a date too early for somebody's clock (R11), `DateInThePast` (R24), `NoSuchDay`, and
+    `InvalidInput` naming `effective_on` for one too far ahead.
     """
     today = local_date(announced_at, facts.time_zone)
     is_bound = weigh_notice(list_changes(session, notice)) is Weight.BINDING and not notice.emergency_reason
@@ -188,6 +194,7 @@ def choose_date(
     chosen = effective_on or (earliest.effective_on if earliest else today)
     if chosen < today:
         raise DateInThePast(requested_on=chosen, today=today)
+    refuse_too_far("effective_on", chosen, announced_at, facts.time_zone)
     if not is_a_day(chosen, facts.time_zone):
         raise NoSuchDay(on=chosen, zone=facts.time_zone)
     return chosen, check_effective_on(chosen, earliest) if earliest else first_instant(chosen, facts.time_zone)

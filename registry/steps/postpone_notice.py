@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from registry.domain.errors import IllegalTransition, RegistryError
 from registry.domain.notice_life import PENDING_STATES, NoticeState
-from registry.domain.notices import NoSuchDay, first_effective_on, first_instant, is_a_day
+from registry.domain.notices import NoSuchDay, first_effective_on, first_instant, is_a_day, refuse_too_far
 from registry.domain.vocabulary import StatementKind
 from registry.steps.draft_notice import refuse_unclean
 from registry.steps.errors import ReasonMissing
@@ -48,7 +48,8 @@ def postpone_notice(
     It sends one postponement, with `reason` in words that customers read, to everybody whose announcement was
     attempted. Clocks, deadlines to object and what customers decided stay as they are, and on its new day the notice
     is looked at as on any other (R21). Raises `IllegalTransition` for a notice that is not pending, `ReasonMissing`,
-    `NotLater` for a date that is not after every date told and after today (R22), and `NoSuchDay`.
+    `NotLater` for a date that is not after every date told and after today (R22), `NoSuchDay`, and `InvalidInput`
+    naming `effective_on` for one too far ahead.
     """
     refuse_unclean(reason=reason)
     lock_publisher(session, publisher, notice)
@@ -61,6 +62,7 @@ def postpone_notice(
     first_on = find_first_later(now, told_on, zone)
     if effective_on < first_on:
         raise NotLater(requested_on=effective_on, told_on=told_on, first_on=first_on)
+    refuse_too_far("effective_on", effective_on, now, zone)
     if not is_a_day(effective_on, zone):
         raise NoSuchDay(on=effective_on, zone=zone)
     previous_on = notice.effective_on

@@ -88,7 +88,7 @@ def test_an_objection_to_a_withdrawn_notice_is_on_record_and_nothing_is_left_to_
 def test_an_objection_from_the_future_and_an_unknown_customer_are_refused(sqlite_terminal: Terminal) -> None:
     number = sqlite_terminal.publish_a_move()
     refused = sqlite_terminal.run(
-        "notice", "object", number, *OF, *HANOI, "--received-at", "2999-01-01T00:00Z", exit_code=2
+        "notice", "object", number, *OF, *HANOI, "--received-at", "2099-01-01T00:00Z", exit_code=2
     )
     assert "later than now" in refused.stderr
     refused = sqlite_terminal.run("notice", "object", number, *OF, "--customer", "hanoy", exit_code=2)

@@ -230,3 +230,23 @@ def test_lowering_a_weight_needs_a_reason_and_a_second_person(sqlite_terminal: T
     assert "Have it approved first" in refused.stderr
     sqlite_terminal.run("notice", "approve", number, *OF, *BORIS)
     assert "is announced" in sqlite_terminal.run("notice", "publish", number, *OF, *ANNA).stdout
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00Z", "9999-12-01T00:00Z", "9999-12-31T23:59Z", "9999-12-31T23:59-14:00"]
+)
+def test_an_instant_at_the_ends_of_the_calendar_is_refused_with_what_would_do(
+    sqlite_terminal: Terminal, at: str
+) -> None:
+    sqlite_terminal.apply(LIST)
+    sqlite_terminal.apply(MOVED)
+    for command in (("notice", "draft", *OF, "--announce-at", at), ("tick", "--at", at)):
+        refused = sqlite_terminal.run(*command, exit_code=2)
+        assert f"“{at}” is not between 1970-01-01 and 21" in refused.stderr
+
+
+def test_a_date_at_the_end_of_the_calendar_is_refused_by_name(sqlite_terminal: Terminal) -> None:
+    sqlite_terminal.apply(LIST)
+    sqlite_terminal.apply(MOVED)
+    refused = sqlite_terminal.run("notice", "draft", *OF, "--effective-on", "9999-12-31", exit_code=2)
+    assert re.search(r"effective_on: “9999-12-31” is too far ahead: .+ is the latest that is taken", refused.stderr)

@@ -190,3 +190,9 @@ def test_the_file_keeps_to_the_grammar_and_each_component_has_what_it_must_once(
         else:
             open_ones[-1][1][name] += 1
     assert (open_ones, closed) == ([], Counter({"VALARM": 2, "VEVENT": 2, "VCALENDAR": 1}))
+
+
+def test_an_event_of_the_last_day_there_is_lasts_it_without_saying_so(effect_day: CalendarEvent) -> None:
+    (event,) = parsed(build_calendar(NAME, [replace(effect_day, on=date.max)], URL)).events
+    assert event["DTSTART"].to_ical() == b"99991231"
+    assert "DTEND" not in event

@@ -6,7 +6,7 @@ import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import brotli
@@ -350,3 +350,18 @@ def test_after_a_way_back_in_time_what_was_built_since_is_dropped(world: World) 
         get_publisher(session, "antopsis").revision -= 1
     build(world)
     assert stored(world)["page"].revision == 1
+
+
+def test_a_notice_of_the_last_day_there_is_stops_no_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Earlier releases took such a date.
+    monkeypatch.setattr("registry.steps.draft_notice.refuse_too_far", lambda *_: None)
+    world.apply(antopsis(customers=BREMEN))
+    number = announce(world, effective_on=date.max)
+    world.tick()
+    world.at = utc("2026-10-02 08:00")
+    world.tick()
+    assert b"99991231" in [event["DTSTART"].to_ical() for event in calendar(world)]
+    assert b"9999-12-31" in served(world, "page")
+    assert world.status(number).effective_on == date.max
+    withdraw(world, number)
+    world.tick()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
 from registry.domain.errors import IllegalTransition, InvalidInput
 from registry.domain.notices import NoticePeriodTooShort
 from registry.steps.errors import DateInThePast, ReasonMissing
+from registry.tables import Notice
+from tests.steps.holding_cast import change
 from tests.steps.path_cast import (
     BREMEN_FACTS,
     TWO_PLACES,
@@ -229,3 +232,41 @@ def days_of(world: World, number: str) -> int:
     days = known.terms["days"]
     assert isinstance(days, int)
     return days
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("effective_on", date.max),
+        ("effective_on", date(2126, 10, 2)),
+        ("announce_at", datetime.max.replace(tzinfo=UTC)),
+        ("announce_at", utc("9999-12-01 00:00")),
+    ],
+)
+def test_what_is_dated_too_far_ahead_is_refused_with_the_latest_day(
+    world: World, field: str, given: date | datetime
+) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    edit(world, TWO_PLACES)
+    options: dict[str, Any] = {field: given}
+    with pytest.raises(InvalidInput) as refusal:
+        world.draft(**options)
+    (problem,) = refusal.value.problems
+    assert (problem.field, problem.value, problem.code) == (field, given.isoformat(), "too-far-ahead")
+    assert problem.params["latest_on"] == date(2126, 10, 1)
+    number = world.draft()
+    with pytest.raises(InvalidInput):
+        revise(world, number, **options)
+    assert world.notice(number).planned_on == date(2026, 11, 1)
+    revise(world, number, effective_on=date(2126, 10, 1))
+    change(world, Notice, planned_on=date.max)
+    with pytest.raises(InvalidInput):
+        world.publish(number)
+    assert world.notice(number).state == "draft"
+
+
+def test_the_latest_day_of_an_announcement_is_lawful_for_its_date(world: World) -> None:
+    world.apply(antopsis(customers=BREMEN))
+    edit(world, TWO_PLACES)
+    number = world.draft(announce_at=utc("2126-10-01 21:59"))
+    assert world.notice(number).planned_on == date(2126, 11, 2)

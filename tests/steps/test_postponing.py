@@ -136,3 +136,11 @@ def test_only_what_customers_know_of_is_postponed_and_only_with_a_reason(world: 
     withdraw(world, number)
     with pytest.raises(IllegalTransition):
         postpone(world, number, date(2027, 1, 1))
+
+
+def test_a_day_too_far_ahead_is_refused_and_nobody_is_told(world: World) -> None:
+    number = pending_notice(world)
+    with pytest.raises(InvalidInput) as refusal:
+        postpone(world, number, date.max)
+    assert (refusal.value.problems[0].field, refusal.value.problems[0].code) == ("effective_on", "too-far-ahead")
+    assert statements(world, number) == [("announcement", FIRST_OF_NOVEMBER)]

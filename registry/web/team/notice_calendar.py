@@ -8,6 +8,7 @@ from typing import Final
 
 from registry.domain.errors import InvalidInput, Problem
 from registry.domain.lawful_days import LAST_YEAR, MONTHS_OF_A_YEAR, CalendarDay, Month, WhyClosed, month_of, plan_month
+from registry.domain.notices import refuse_too_far
 from registry.pages.wording import date_in_words
 
 MONTHS: Final = (
@@ -84,14 +85,19 @@ def read_month(text: str | None, otherwise: date) -> date:
     return month_of(otherwise)
 
 
-def read_day(text: str, field: str) -> date | None:
-    """Return the date somebody typed or chose, None for nothing. Raises `InvalidInput` naming the field."""
+def read_day(text: str, field: str, now: datetime, zone: str) -> date | None:
+    """Return the date of `zone` somebody typed or chose, None for nothing.
+
+    Raises `InvalidInput` naming the field for what is no date, and for one too far ahead.
+    """
     if not text.strip():
         return None
     try:
-        return datetime.strptime(text.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a date of the calendar has no zone
+        on = datetime.strptime(text.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a date of the calendar has no zone
     except ValueError:
         raise InvalidInput([Problem(field, text[:40], "not-a-date")]) from None
+    refuse_too_far(field, on, now, zone)
+    return on
 
 
 def read_time(text: str, field: str) -> time:

@@ -176,7 +176,7 @@ def read_form(desk: Desk, facts: PublisherFacts) -> Typed:
     if not keys:
         problems.append(Problem("changes", None, "nothing-to-tell"))
     summary = collect(_read_summary, typed("summary")) or ""
-    effective_on = collect(read_day, request.form.get("effective_on", ""), "effective_on")
+    effective_on = collect(read_day, request.form.get("effective_on", ""), "effective_on", desk.now, facts.time_zone)
     announce_at = collect(_read_announcement, desk.now, facts.time_zone)
     emergency = typed("emergency_reason") if request.form.get("emergency") else None
     if emergency is not None and not emergency:
@@ -201,7 +201,7 @@ def _read_summary(text: str) -> str:
 def _read_announcement(now: datetime, zone: str) -> datetime | None:
     if request.form.get("announce") != "later":
         return None
-    on = read_day(request.form.get("announce_on", ""), "announce_on")
+    on = read_day(request.form.get("announce_on", ""), "announce_on", now, zone)
     if on is None:
         raise InvalidInput([Problem("announce_on", None, "missing")])
     at = local_instant(on, read_time(request.form.get("announce_time", ""), "announce_time"), zone)
@@ -262,7 +262,10 @@ def _dates(
         session, desk.now, publisher, facts, announce_at=announce_at, waits=binds and not is_emergency
     )
     closed_by = why_closed(days, binds=binds, is_emergency=is_emergency)
-    typed_on, picked = _day_or_none(values.get("effective_on") or ""), _day_or_none(request.form.get("pick", ""))
+    typed_on, picked = (
+        _day_or_none(text, desk.now, days.zone)
+        for text in (values.get("effective_on") or "", request.form.get("pick", ""))
+    )
     trial = make_calendar(days.today, days.today, days.open_from, days.zone, None, closed_by)
     # A closed day that was chosen all the same changes nothing but says why.
     refused = trial.why_not(picked) if picked else trial.why_not(typed_on)
@@ -308,9 +311,9 @@ def _announcement_or_none(desk: Desk, facts: PublisherFacts) -> datetime | None:
         return None
 
 
-def _day_or_none(text: str) -> date | None:
+def _day_or_none(text: str, now: datetime, zone: str) -> date | None:
     try:
-        return read_day(text, "effective_on")
+        return read_day(text, "effective_on", now, zone)
     except InvalidInput:
         return None
 

@@ -122,7 +122,8 @@ def postpone_notice(desk: Desk, number: str) -> Any:
         )
 
     def do(session: Session, publisher: Publisher, found: Notice) -> str:
-        on = read_day(request.form.get("effective_on", ""), "effective_on")
+        zone = read_facts(session, publisher).time_zone
+        on = read_day(request.form.get("effective_on", ""), "effective_on", desk.now, zone)
         if on is None:
             raise InvalidInput([Problem("effective_on", None, "missing")])
         counts = postpone(
@@ -160,7 +161,7 @@ def _later_days(desk: Desk, session: Session, publisher: Publisher, found: Notic
         f"Customers were told {short_date(told_on)}, and a date told is never brought forward. The first possible day "
         f"is {short_date(first)}."
     )
-    typed_on, picked = _day("effective_on"), _day("pick")
+    typed_on, picked = _day("effective_on", desk, zone), _day("pick", desk, zone)
     refused = make_calendar(first, today_at(zone), first, zone, None, why).why_not(picked)
     on = (picked if picked and not refused else typed_on) or first
     month = read_month(request.form.get("month"), picked or on)
@@ -175,8 +176,8 @@ def _later_days(desk: Desk, session: Session, publisher: Publisher, found: Notic
     }
 
 
-def _day(field: str) -> date | None:
+def _day(field: str, desk: Desk, zone: str) -> date | None:
     try:
-        return read_day(request.form.get(field, ""), field)
+        return read_day(request.form.get(field, ""), field, desk.now, zone)
     except InvalidInput:
         return None

@@ -37,6 +37,8 @@ def test_a_postponement_tells_the_new_day_and_never_an_earlier_one(team: Team) -
     assert refused.status_code == 409
     assert "the first possible date is" in refused.text
     assert "More time." in refused.text
+    refused = do(arno, number, "postpone", effective_on="9999-12-31", reason="More time.")
+    assert "is too far ahead" in refused.text.partition('id="effective_on-error"')[2]
     assert "postponed to 1 December 2026. Told of it: 2" in said(
         arno, do(arno, number, "postpone", effective_on="2026-12-01", reason="More time.")
     )

@@ -78,6 +78,12 @@ def test_a_date_too_early_is_refused_beside_its_field_with_the_text_kept(team: T
         ({"changes": ["nobody"]}, "changes", "no entry"),
         ({"changes": ["stripe"]}, "changes", "No edit of"),
         ({"effective_on": "tomorrow"}, "effective_on", "is no date"),
+        ({"effective_on": "9999-12-31"}, "effective_on", "“9999-12-31” is too far ahead"),
+        (
+            {"announce": "later", "announce_on": "9999-12-31", "announce_time": "23:59"},
+            "announce_on",
+            "is too far ahead",
+        ),
         ({"announce": "later"}, "announce_on", "missing"),
         ({"announce": "later", "announce_on": "2026-09-30", "announce_time": "09:00"}, "announce_on", "is past"),
         (
