@@ -109,7 +109,10 @@ TEAM_SENTENCES: Final = {
         "road and put a note here."
     ),
     "received-in-the-future": "{value} is still to come. Give the moment at which the objection reached you.",
-    "received-before-told": "Nobody could object before the notice was announced, at {told_at}. Give a later moment.",
+    "received-before-told": (
+        "{value} is before the notice was announced, at {told_at}, so that nobody could object by then. Give a later "
+        "moment."
+    ),
     "impossible-time": "{value} is no date with a time. Write it as 2026-10-30 14:05.",
     "unknown-road": "{value} is no way an objection comes. Choose one of those that are listed.",
     # Customers

@@ -204,8 +204,6 @@ def object_to(
 ) -> None:
     """Record a customer's objection. In time, it holds the notice while it is open (R21, R25)."""
     actor = run.actor(acting_as)
-    if received_at is not None and received_at > run.now:
-        raise Refusal("An objection cannot have come in later than now. Correct --received-at.")
     with open_notice(run, publisher_slug, number) as (session, publisher, notice):
         objection = record_objection(
             session,

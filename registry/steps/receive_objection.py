@@ -7,7 +7,6 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from registry.domain.documents import DocumentPurpose, Upload
-from registry.domain.errors import InvalidInput, Problem
 from registry.domain.objections import ObjectionRoad, ObjectionWords
 from registry.steps.attachments import attach
 from registry.steps.letterhead import Letterhead
@@ -38,12 +37,6 @@ def receive_objection(
     `InvalidInput` naming `received_at` for a moment to come, or before the notice was announced, or `document`; and
     `UnknownCustomer`.
     """
-    if received_at > now:
-        raise InvalidInput([Problem("received_at", received_at.isoformat(), "received-in-the-future")])
-    told_at = notice.announced_at
-    if told_at is None or received_at < told_at:
-        params: dict[str, object] = {"told_at": told_at}
-        raise InvalidInput([Problem("received_at", received_at.isoformat(), "received-before-told", params)])
     objection = record_objection(
         session,
         now,

@@ -65,13 +65,15 @@ def record_objection(
 
     In time is by the later of the deadline its letters printed and the one that follows from receipt. A late
     objection is recorded as late, one to a withdrawn notice as moot. `entry_keys` are the entries whose changes it is
-    about, None for all. Raises `UnknownCustomer` for one the notice does not concern.
+    about, None for all. Raises `UnknownCustomer` for one the notice does not concern, and `InvalidInput` naming
+    `received_at` for a moment to come, or before the notice was announced.
     """
     lock_publisher(session, publisher, notice)
     customer = get_customer(session, publisher, customer_key)
     period = find_period(session, notice, customer)
     if period is None:
         raise UnknownCustomer(key=customer_key, publisher=publisher.slug, near=[], number=notice.number)
+    _refuse_moment(now, notice, received_at)
     in_time = period.takes(received_at)
     state = ObjectionState.RECEIVED
     if notice.state == NoticeState.WITHDRAWN.value:
@@ -107,6 +109,16 @@ def record_objection(
         in_time=in_time,
     )
     return objection
+
+
+def _refuse_moment(now: datetime, notice: Notice, received_at: datetime) -> None:
+    if received_at > now:
+        raise InvalidInput([Problem("received_at", received_at.isoformat(), "received-in-the-future")])
+    told_at = notice.announced_at
+    # What comes now is taken, also by a clock that was set back since.
+    if told_at is not None and received_at < min(told_at, now):
+        params: dict[str, object] = {"told_at": told_at}
+        raise InvalidInput([Problem("received_at", received_at.isoformat(), "received-before-told", params)])
 
 
 def resolve_objection(

@@ -85,12 +85,22 @@ def test_an_objection_to_a_withdrawn_notice_is_on_record_and_nothing_is_left_to_
     assert "Next:" not in objected
 
 
-def test_an_objection_from_the_future_and_an_unknown_customer_are_refused(sqlite_terminal: Terminal) -> None:
+def test_an_objection_from_the_future_or_before_the_announcement_and_an_unknown_customer_are_refused(
+    sqlite_terminal: Terminal,
+) -> None:
     number = sqlite_terminal.publish_a_move()
     refused = sqlite_terminal.run(
         "notice", "object", number, *OF, *HANOI, "--received-at", "2099-01-01T00:00Z", exit_code=2
     )
-    assert "later than now" in refused.stderr
+    assert "received_at: “2099-01-01T00:00:00+00:00” is still to come." in refused.stderr
+    for before in ("2001-01-01T00:00Z", (datetime.now(UTC) - timedelta(hours=1)).isoformat()):
+        refused = sqlite_terminal.run("notice", "object", number, *OF, *HANOI, "--received-at", before, exit_code=2)
+        assert "is before the notice was announced, at " in refused.stderr
+    refused = sqlite_terminal.run(
+        "notice", "object", number, *OF, *HANOI, "--received-at", "0001-01-01T00:00Z", exit_code=2
+    )
+    assert "is not between 1970-01-01 and " in refused.stderr
+    assert sqlite_terminal.ask("notice", "status", number, *OF)["objections"] == []
     refused = sqlite_terminal.run("notice", "object", number, *OF, "--customer", "hanoy", exit_code=2)
     assert "Did you mean hanoi?" in refused.stderr
 

@@ -192,7 +192,7 @@ def test_every_statement_of_a_notice_is_posted_with_its_own_type(world: World, r
     connect(world, receiver)
     number = announce(world)
     send(world)
-    object_to(world, number, "bremen", utc("2026-10-20 08:00"))
+    object_to(world, number, "bremen")
     world.at = utc("2026-10-26 08:00")
     world.tick()
     world.at = utc("2026-10-31 23:00")

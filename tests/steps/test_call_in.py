@@ -151,7 +151,7 @@ def test_who_was_called_in_counts_as_told_and_hears_what_follows(world: World, m
     mail_server.script(DPO, 550, NO_SUCH_USER)
     number = announce(world, SECOND, THIRD)
     world.tick()
-    object_to(world, number, "bremen", utc("2026-10-20 08:00"))
+    object_to(world, number, "bremen")
     world.at = utc("2026-10-26 08:00")
     world.tick()
     world.at = utc("2026-10-31 23:00")
@@ -164,7 +164,7 @@ def test_who_was_called_in_counts_as_told_and_hears_what_follows(world: World, m
 def test_who_is_called_in_late_hears_the_announcement_and_the_last_date(world: World, mail_server: MailServer) -> None:
     number = announce(world, SECOND)
     world.tick()
-    object_to(world, number, "bremen", utc("2026-10-20 08:00"))
+    object_to(world, number, "bremen")
     world.at = utc("2026-10-31 23:00")
     world.tick()
     report_to(world, DPO, OutcomeKind.BOUNCED)

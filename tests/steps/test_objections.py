@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
@@ -58,6 +60,7 @@ def test_a_contact_who_is_told_later_reads_the_deadline_that_runs_already(
     add_customer(world, **(BREMEN_FACTS | {"contacts": ["dpo@bremen.example", "second@bremen.example"]}))
     sweep(world)
     assert "Friday, 30 October 2026" in " ".join(text_of(letters_to(mail_server, "second@bremen.example")[0]).split())
+    world.at = utc("2026-11-05 08:00")
     assert object_to(world, number, "bremen", utc("2026-10-30 22:00"))
 
 
@@ -68,8 +71,29 @@ def test_a_letter_that_was_refused_still_printed_its_deadline(world: World, mail
     number = announce(world)
     at(world, utc("2026-10-02 08:00"))
     decide(world, number, "bremen", "served", "Courier 77", utc("2026-10-01 08:00"))
+    world.at = utc("2026-11-05 08:00")
     assert object_to(world, number, "bremen", utc("2026-11-01 22:59"))
     assert not object_to(world, number, "bremen", utc("2026-11-01 23:00"))
+
+
+def test_nobody_objects_before_the_announcement_or_in_time_to_come(world: World) -> None:
+    number = pending_notice(world, deliver=False)
+    announced_at = world.notice(number).announced_at
+    assert announced_at is not None
+    world.at = announced_at + timedelta(days=1)
+    for received_at, code in (
+        (announced_at - timedelta(microseconds=1), "received-before-told"),
+        (world.at + timedelta(microseconds=1), "received-in-the-future"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            object_to(world, number, "bremen", received_at)
+        (problem,) = refused.value.problems
+        assert (problem.field, problem.value, problem.code) == ("received_at", received_at.isoformat(), code)
+    assert objections(world) == []
+    assert object_to(world, number, "bremen", announced_at)
+    # A clock that was set back since refuses nobody who objects now.
+    world.at = announced_at - timedelta(minutes=1)
+    assert object_to(world, number, "bremen")
 
 
 def test_who_has_not_received_it_cannot_be_late(world: World) -> None:

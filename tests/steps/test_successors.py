@@ -46,7 +46,7 @@ def test_what_becomes_of_a_notice_is_told_by_e_mail_once_the_endpoint_that_took_
     assert first_lines(mail_server, OWNER) == ["The subprocessor list of Antopsis changes on 1 November 2026"]
     assert clock_of(world) == ("received", world.at - timedelta(days=1))
     if how == "postponement":
-        object_to(world, number, "bremen", utc("2026-10-20 08:00"))
+        object_to(world, number, "bremen")
         world.at = utc("2026-10-31 23:00")
         world.tick()
         assert states_of(world, "postponement") == {OWNER: "accepted"}
@@ -71,7 +71,7 @@ def test_a_postponement_that_is_not_taken_is_told_by_the_contact_that_stands_by(
     world.at = utc("2026-10-26 08:00")
     world.tick()
     assert clock_of(world)[0] == "received"
-    object_to(world, number, "bremen", utc("2026-10-20 08:00"))
+    object_to(world, number, "bremen")
     mail_server.script(DPO, 550, NO_SUCH_USER)
     receiver.always(GONE)
     world.at = utc("2026-10-31 23:00")
