@@ -17,6 +17,7 @@ from registry.domain.notices import first_instant, local_date
 from registry.domain.objections import OPEN_OBJECTION_STATES
 from registry.domain.terms import find_zone
 from registry.i18n import show_day
+from registry.steps.draft_notice import refuse_unclean
 from registry.steps.errors import UnknownDelivery
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.override_hold import override_hold
@@ -291,6 +292,8 @@ def outcome(
     A permanent bounce revokes receipt and suppresses the address; a complaint proves receipt, and suppresses it too.
     """
     actor = run.actor(acting_as)
+    # A mail server's own report is taken as it is: none may be lost.
+    refuse_unclean(detail=detail or "", event_id=event_id or "")
     bare = f"<{message_id.strip().removeprefix('<').removesuffix('>')}>"
     with writing(run.wiring.engine) as session:
         known = session.scalar(select(Delivery).where(Delivery.message_id == bare))

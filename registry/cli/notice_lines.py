@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from registry.cli.plan_lines import change_document
-from registry.cli.printing import count_of, plain, say_at, say_end, stamp, table, words_of
+from registry.cli.printing import count_of, one_line, plain, say_at, say_end, stamp, table, words_of
 from registry.domain.deliveries import ON_ITS_WAY, OUTBOX
 from registry.domain.effect import Hold, HoldReason
 from registry.i18n import show_day
@@ -76,7 +76,7 @@ def _head(status: NoticeStatus) -> Iterator[str]:
     zone = status.time_zone
     yield f"Notice {status.number} of {status.publisher}: {words_of(status.state)}"
     if status.emergency_reason:
-        yield f"  Emergency (R19): {status.emergency_reason}"
+        yield f"  Emergency (R19): {one_line(status.emergency_reason)}"
     if status.took_effect_at:
         yield f"  In effect since     {say_at(status.took_effect_at, zone)}"
     elif status.withdrawn_at:
@@ -131,7 +131,7 @@ def _customer_lines(status: NoticeStatus) -> Iterator[str]:
                 yield f"      Objections until    {say_end(customer.objection_ends_at, zone)}"
             yield f"      Earliest effect     {say_at(customer.earliest_at, zone)}"
         if customer.basis:
-            yield f"      Basis               {customer.basis}"
+            yield f"      Basis               {one_line(customer.basis)}"
 
 
 def _statement_lines(status: NoticeStatus) -> Iterator[str]:

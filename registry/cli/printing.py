@@ -109,6 +109,12 @@ def count_of(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def one_line(words: str) -> str:
+    """Return what people wrote as one line for a terminal, in which what cannot be shown is escaped."""
+    folded = " ".join(words.split())
+    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in folded)
+
+
 def words_of(code: str) -> str:
     """Return a word of a fixed vocabulary as people read it."""
     return code.replace("_", " ")

@@ -22,7 +22,7 @@ from registry.domain.notices import (
     refuse_too_far,
 )
 from registry.domain.publishers import PublisherFacts
-from registry.domain.text import TEXT_LENGTH, find_unclean
+from registry.domain.text import TEXT_LENGTH, find_unclean, is_one_line
 from registry.domain.vocabulary import Weight
 from registry.steps.editorial import find_open_notice
 from registry.steps.errors import DateInThePast, EditLocked, NothingToAnnounce, ReasonMissing
@@ -263,5 +263,13 @@ def refuse_unclean(**texts: str) -> None:
         for field, text in texts.items()
         if (found := find_unclean(text)) is not None
     ]
+    if problems:
+        raise InvalidInput(problems)
+
+
+def refuse_unclean_line(**texts: str) -> None:
+    """Raise `InvalidInput` as `refuse_unclean` does, and for a field of one line whose words run over several."""
+    refuse_unclean(**texts)
+    problems = [Problem(field, text, "line-break") for field, text in texts.items() if not is_one_line(text.strip())]
     if problems:
         raise InvalidInput(problems)

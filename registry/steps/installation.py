@@ -19,6 +19,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from registry.steps.audience_errors import InstallationNotBound
+from registry.steps.draft_notice import refuse_unclean_line
 from registry.steps.insert_once import insert_once
 from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import Installation
@@ -107,8 +108,9 @@ def _find_mismatch(installation: Installation, fingerprint: str, base_url: str) 
 def pause(session: Session, now: datetime, actor: Actor, reason: str) -> Installation:
     """Stop dispatch, in a person's words or with a code of `PauseReason`. What is paused already keeps its reason.
 
-    Raises `InstallationNotBound`.
+    Raises `InstallationNotBound`, and `InvalidInput` for a reason that is no line people can read.
     """
+    refuse_unclean_line(reason=reason)
     installation = _get(session, lock=True)
     if installation.paused_at is None:
         # A person's own words may name people, so the record only says that a person did it.

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from registry.domain.entries import digest_of
 from registry.domain.standings import StandingState
 from registry.steps.approvals import count_approvals, give_approval
+from registry.steps.draft_notice import refuse_unclean
 from registry.steps.errors import ReasonMissing
 from registry.steps.lookup import read_facts
 from registry.steps.receipts import find_told_at
@@ -35,6 +36,7 @@ def override_hold(
     nor consent, and stands on record as what it is. Where a correction lets the clocks begin anew it lapses, and takes
     two people again.
     """
+    refuse_unclean(reason=reason)
     standing = get_standing(session, publisher, notice, customer_key)
     refuse_unless_pending(notice, "override")
     if not reason.strip():

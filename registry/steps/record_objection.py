@@ -19,6 +19,7 @@ from registry.domain.objections import (
 )
 from registry.domain.standings import HOLDING, StandingState
 from registry.domain.terms import find_terms
+from registry.steps.draft_notice import refuse_unclean, refuse_unclean_line
 from registry.steps.errors import FrozenTermsUnreadable, ReasonMissing, UnknownCustomer, UnknownObjection
 from registry.steps.lookup import get_customer, lock_publisher
 from registry.steps.objection_period import find_period
@@ -66,8 +67,9 @@ def record_objection(
     In time is by the later of the deadline its letters printed and the one that follows from receipt. A late
     objection is recorded as late, one to a withdrawn notice as moot. `entry_keys` are the entries whose changes it is
     about, None for all. Raises `UnknownCustomer` for one the notice does not concern, and `InvalidInput` naming
-    `received_at` for a moment to come, or before the notice was announced.
+    `received_at` for a moment to come, or before the notice was announced, or `ground` where people cannot read it.
     """
+    refuse_unclean(ground=ground or "")
     lock_publisher(session, publisher, notice)
     customer = get_customer(session, publisher, customer_key)
     period = find_period(session, notice, customer)
@@ -134,8 +136,9 @@ def resolve_objection(
 ) -> list[Objection]:
     """Close the customer's open objections to the notice with one of `CURES` (R25); return them.
 
-    Raises `UnknownObjection` where none is open.
+    Raises `UnknownObjection` where none is open, and `InvalidInput` for a `note` that people cannot read.
     """
+    refuse_unclean(note=note or "")
     lock_publisher(session, publisher, notice)
     customer = get_customer(session, publisher, customer_key)
     open_ones = find_open_objections(session, notice, customer.id)
@@ -272,8 +275,10 @@ def _add_basis(standing: NoticeCustomer, text: str) -> None:
 
 
 def _need(text: str, what: str) -> None:
+    """Raise `ReasonMissing`, or `InvalidInput` for what is no line that people can read."""
     if not text.strip():
         raise ReasonMissing(what=what)
+    refuse_unclean_line(**{what: text})
 
 
 def _record_standing(

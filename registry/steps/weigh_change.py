@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from registry.domain.changes import EntryChange
 from registry.domain.notice_life import NoticeEvent, NoticeState, next_notice_state
 from registry.domain.vocabulary import Weight, heavier
+from registry.steps.draft_notice import refuse_unclean
 from registry.steps.errors import ReasonMissing, UnknownEntry
 from registry.steps.lookup import get_entry, lock_publisher, read_facts
 from registry.steps.record import Actor, record_event
@@ -31,8 +32,10 @@ def weigh_change(
 
     Raising needs nothing more. Lowering below what was computed needs a written reason, and a second person's
     approval before the notice may be published, whatever the publisher asks for otherwise. Raises `ReasonMissing`,
-    `UnknownEntry` for one the notice does not have, and `IllegalTransition` once it is published.
+    `UnknownEntry` for one the notice does not have, `IllegalTransition` once it is published, and `InvalidInput` for a
+    reason that people cannot read.
     """
+    refuse_unclean(reason=reason or "")
     lock_publisher(session, publisher, notice)
     entry = get_entry(session, publisher, entry_key)
     row = session.get(NoticeChange, (notice.id, entry.id))

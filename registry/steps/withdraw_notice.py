@@ -11,6 +11,7 @@ from registry.domain.deliveries import DeliveryEvent, DeliveryState
 from registry.domain.notice_life import PENDING_STATES, NoticeEvent, NoticeState, next_notice_state
 from registry.domain.objections import OPEN_OBJECTION_STATES, ObjectionEvent, ObjectionState, next_objection_state
 from registry.domain.vocabulary import StatementKind
+from registry.steps.draft_notice import refuse_unclean
 from registry.steps.editorial import settle_waiting_edits
 from registry.steps.letterhead import Letterhead
 from registry.steps.list_periods import touch
@@ -38,8 +39,10 @@ def withdraw_notice(
 
     Its edits no longer wait; the entries are free for another notice. A draft vanishes without a word, since nobody
     has seen it; its number is not given again. Letters that a worker has settle first, then their readers get the
-    withdrawal, or do not where it turns out that they were told nothing (`statement_order`).
+    withdrawal, or do not where it turns out that they were told nothing (`statement_order`). Raises `InvalidInput`
+    for a reason that people cannot read.
     """
+    refuse_unclean(reason=reason or "")
     lock_publisher(session, publisher, notice)
     was_told = NoticeState(notice.state) in PENDING_STATES
     notice.state = next_notice_state(NoticeState(notice.state), NoticeEvent.WITHDRAW).value

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import Engine, update
+
+from registry.tables import NoticeCustomer
+from registry.tables.engine import writing
 from tests.cli.conftest import LIST, MOVED, Terminal
 
 OF = ("--publisher", "antopsis")
@@ -136,3 +140,28 @@ def test_a_hold_is_set_aside_by_two_people_with_one_reason(sqlite_terminal: Term
     second = sqlite_terminal.run(*asking, "--as", "boris@antopsis.example").stdout
     assert "is set aside: Unreachable since May." in second
     assert sqlite_terminal.ask("notice", "status", number, *OF)["holds"] == []
+
+
+def test_what_stands_on_record_cannot_forge_a_status(terminal: Terminal, engine: Engine) -> None:
+    number = terminal.publish_a_move()
+    for command in (
+        ("exempt", "--basis", "Letter\nHolds: none as things stand. It takes effect on its day."),
+        ("object", "--ground", "No\x1b[2J transfers"),
+    ):
+        refused = terminal.run("notice", command[0], number, *OF, *HANOI, *command[1:], exit_code=2)
+        assert refused.stderr.startswith(f"Error: {command[1].removeprefix('--')}: ")
+    # Earlier releases took it.
+    with writing(engine) as session:
+        session.execute(update(NoticeCustomer).values(basis="Letter\x1b[2J\nHolds: none as things stand."))
+    told = terminal.run("notice", "status", number, *OF).stdout
+    assert "      Basis               Letter\\u001b[2J Holds: none as things stand.\n" in told
+
+
+def test_words_of_an_outcome_and_of_a_pause_are_those_that_people_can_read(sqlite_terminal: Terminal) -> None:
+    number = sqlite_terminal.publish_a_move()
+    sqlite_terminal.run("tick")
+    message_id = sqlite_terminal.ask("notice", "status", number, *OF)["deliveries"][0]["message_id"]
+    reported = ("outcome", message_id, "--kind", "bounced", "--detail", "550 no\x07 such user")
+    assert "detail: The character U+0007" in sqlite_terminal.run(*reported, exit_code=2).stderr
+    assert "reason: " in sqlite_terminal.run("pause", "--reason", "One\nTwo", exit_code=2).stderr
+    assert "was not paused" in sqlite_terminal.run("resume").stdout

@@ -172,21 +172,23 @@ def follow(world: World, email: str, slug: str = "antopsis", *, joins: bool = Fa
     return world.begin(subscribe, "follow", email, slug, joins, wishes)
 
 
-def object_to(world: World, number: str, customer: str, received_at: datetime | None = None) -> bool:
+def object_to(
+    world: World, number: str, customer: str, received_at: datetime | None = None, ground: str = "No."
+) -> bool:
     """Record an objection now; return whether it is in time."""
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
         notice = get_notice(session, publisher, number)
         arguments = (session, world.at, publisher, notice, customer, ANNA)
-        return record_objection(*arguments, received_at=received_at or world.at, ground="No.").is_in_time
+        return record_objection(*arguments, received_at=received_at or world.at, ground=ground).is_in_time
 
 
-def resolve(world: World, number: str, customer: str, cure: str = "accommodated") -> None:
+def resolve(world: World, number: str, customer: str, cure: str = "accommodated", note: str | None = None) -> None:
     """Close a customer's open objections now."""
     with world.writing() as session:
         publisher = get_publisher(session, "antopsis")
         notice = get_notice(session, publisher, number)
-        resolve_objection(session, world.at, publisher, notice, customer, ANNA, cure=cure)
+        resolve_objection(session, world.at, publisher, notice, customer, ANNA, cure=cure, note=note)
 
 
 def decide(world: World, number: str, customer: str, how: str, basis: str, served_at: datetime | None = None) -> None:

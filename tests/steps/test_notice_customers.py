@@ -227,3 +227,20 @@ def test_a_forgotten_customer_is_told_where_nobody_had_told_it(world: World, mai
     withdraw(world, number)
     with pytest.raises(IllegalTransition):
         add_forgotten(world, number, "acme")
+
+
+@pytest.mark.parametrize(("how", "field"), [("exempt", "basis"), ("approved", "basis"), ("served", "document")])
+def test_evidence_is_one_line_that_people_can_read(sqlite_world: World, how: str, field: str) -> None:
+    number = pending_notice(sqlite_world)
+    for text, code in (
+        ("Letter\x1b[2J of 3 May", "control-character"),
+        ("Letter of\u202e3 May", "control-character"),
+        ("Letter\nHolds: none as things stand.", "line-break"),
+        ("Letter\u2028of 3 May", "line-break"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            decide(sqlite_world, number, "bremen", how, text)
+        assert [(problem.field, problem.code) for problem in refused.value.problems] == [(field, code)]
+    known = standing(sqlite_world, number, "bremen")
+    assert known is not None
+    assert (known.state, known.basis) == ("received", None)

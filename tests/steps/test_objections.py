@@ -183,3 +183,20 @@ def test_nothing_is_served_at_an_instant_that_is_still_to_come(world: World) -> 
     standing_now = standing(world, number, "bremen")
     assert standing_now is not None
     assert standing_now.state == "waiting"
+
+
+def test_grounds_and_notes_have_lines_and_no_control_characters(sqlite_world: World) -> None:
+    number = pending_notice(sqlite_world)
+    object_to(sqlite_world, number, "bremen", ground="No transfers.\n\nSee clause 7.")
+    resolve(sqlite_world, number, "bremen", note="Stays in Falkenstein.\nUntil May.")
+    with pytest.raises(InvalidInput) as refused:
+        object_to(sqlite_world, number, "bremen", ground="No\x1b transfers.")
+    assert (refused.value.problems[0].field, refused.value.problems[0].code) == ("ground", "control-character")
+    with pytest.raises(InvalidInput) as refused:
+        resolve(sqlite_world, number, "bremen", note="Stays\u202e in Falkenstein.")
+    assert (refused.value.problems[0].field, refused.value.problems[0].code) == ("note", "control-character")
+    (objection,) = objections(sqlite_world)
+    assert (objection.ground, objection.cure) == (
+        "No transfers.\n\nSee clause 7.",
+        "Stays in Falkenstein.\nUntil May.",
+    )

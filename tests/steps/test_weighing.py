@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from registry.domain.errors import IllegalTransition
+from registry.domain.errors import IllegalTransition, InvalidInput
 from registry.domain.vocabulary import Weight
 from registry.steps.approvals import COMMAND_LINE
 from registry.steps.errors import CommandLineMayNotApprove, NotApproved, OwnApproval, ReasonMissing, UnknownEntry
@@ -94,3 +94,14 @@ def test_two_people_with_one_reason_set_a_hold_aside_and_one_does_not(world: Wor
     assert world.notice(number).state == "in_effect"
     bremen = next(each for each in world.status(number).customers if each.key == "bremen")
     assert (bremen.state, bremen.received_at, bremen.basis) == ("overridden", None, WHY)
+
+
+def test_reasons_that_people_cannot_read_are_refused(sqlite_world: World) -> None:
+    number = _draft(sqlite_world)
+    with pytest.raises(InvalidInput) as refused:
+        _weigh(sqlite_world, number, Weight.INFORMING, "Always\x07 meant")
+    assert (refused.value.problems[0].field, refused.value.problems[0].code) == ("reason", "control-character")
+    sqlite_world.publish(number)
+    with pytest.raises(InvalidInput) as refused:
+        _override(sqlite_world, number, ANNA, "Unreachable\u202e since May")
+    assert (refused.value.problems[0].field, refused.value.problems[0].code) == ("reason", "control-character")

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from registry.domain.errors import IllegalTransition
+from registry.domain.errors import IllegalTransition, InvalidInput
 from registry.steps.errors import NothingToAnnounce
 from registry.steps.record_edit import EditFate
 from tests.channels.smtp_server import MailServer
@@ -172,3 +172,14 @@ def test_one_withdrawn_notice_leaves_another_alone(world: World) -> None:
     sweep(world)
     at(world, utc("2026-10-31 23:00"))
     assert world.notice(other).state == "in_effect"
+
+
+def test_a_reason_that_people_cannot_read_reaches_nobody(sqlite_world: World) -> None:
+    sqlite_world.apply(antopsis(customers=BREMEN))
+    number = announce(sqlite_world)
+    for reason in ("Not\x01 signed.", "Not \u202esigned."):
+        with pytest.raises(InvalidInput) as refused:
+            withdraw(sqlite_world, number, reason=reason)
+        assert (refused.value.problems[0].field, refused.value.problems[0].code) == ("reason", "control-character")
+    assert sqlite_world.notice(number).state == "announced"
+    withdraw(sqlite_world, number, reason="Not signed.\n\nIt will not be.")
