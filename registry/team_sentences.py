@@ -60,6 +60,10 @@ TEAM_SENTENCES: Final = {
         "{requested_on} is not later. Customers were told {told_on}, and a date told is never brought forward: the "
         "first possible date is {first_on}. An earlier date needs a new notice."
     ),
+    "not-holding": (
+        "{customer} holds notice {number} no more: it is on record as {state}, which stays so. Nothing is left to set "
+        "aside."
+    ),
     "too-far-ahead": "{value} is too far ahead: {latest_on} is the latest that is taken. Look at the year.",
     "notice-changed": (
         "Notice {number} has changed since you read it, so nothing was done. Read what is different below, and decide "

@@ -107,6 +107,12 @@ class ReasonMissing(RegistryError):
     code = "reason-missing"
 
 
+class NotHolding(RegistryError):
+    """The customer holds the notice no more, so there is no hold to set aside. Params: customer, number, state."""
+
+    code = "not-holding"
+
+
 class CorrectionUndoesChange(RegistryError):
     """The correction would leave the list as it is, so the notice is to be withdrawn. Params: key, number."""
 

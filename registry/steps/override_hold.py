@@ -7,15 +7,15 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from registry.domain.entries import digest_of
-from registry.domain.standings import StandingState
+from registry.domain.standings import HOLDING, StandingState
 from registry.steps.approvals import count_approvals, give_approval
 from registry.steps.draft_notice import refuse_unclean
-from registry.steps.errors import ReasonMissing
+from registry.steps.errors import NotHolding, ReasonMissing
 from registry.steps.lookup import read_facts
 from registry.steps.receipts import find_told_at
 from registry.steps.record import Actor, record_event
 from registry.steps.record_objection import get_standing, refuse_unless_pending
-from registry.tables import Notice, Publisher
+from registry.tables import Notice, NoticeCustomer, Publisher
 
 PEOPLE_NEEDED = 2
 
@@ -34,11 +34,12 @@ def override_hold(
 
     The first person asks, the second says the same with the same reason; nothing happens before. It is neither receipt
     nor consent, and stands on record as what it is. Where a correction lets the clocks begin anew it lapses, and takes
-    two people again.
+    two people again. Raises `NotHolding` for a customer that people, or the end of its contract, took out of it.
     """
     refuse_unclean(reason=reason)
     standing = get_standing(session, publisher, notice, customer_key)
     refuse_unless_pending(notice, "override")
+    refuse_unless_holding(notice, standing, customer_key)
     if not reason.strip():
         raise ReasonMissing(what="reason")
     digest = digest_of([notice.id, standing.customer_id, reason.strip(), _clocks_began(session, notice)])
@@ -61,6 +62,12 @@ def override_hold(
     )
     session.flush()
     return True
+
+
+def refuse_unless_holding(notice: Notice, standing: NoticeCustomer, customer_key: str) -> None:
+    """Raise `NotHolding` for a customer whose state can hold the notice no more: that state stays on record."""
+    if standing.state not in HOLDING:
+        raise NotHolding(customer=customer_key, number=notice.number, state=standing.state)
 
 
 def _clocks_began(session: Session, notice: Notice) -> str | None:

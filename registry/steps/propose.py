@@ -15,8 +15,10 @@ from sqlalchemy.orm import Session
 from registry.steps.draft_notice import refuse_unclean
 from registry.steps.errors import ReasonMissing
 from registry.steps.lookup import lock_publisher
+from registry.steps.override_hold import refuse_unless_holding
 from registry.steps.receipts import find_told_at
 from registry.steps.record import Actor, record_event
+from registry.steps.record_objection import get_standing
 from registry.tables import Event, Notice, Publisher
 
 CORRECTION_PROPOSED = "correction.proposed"
@@ -111,10 +113,15 @@ def propose_override(
     *,
     reason: str,
 ) -> None:
-    """Put on record why a customer's hold is to be set aside, for a second person to agree. Raises `ReasonMissing`."""
+    """Put on record why a customer's hold is to be set aside, for a second person to agree.
+
+    Raises `ReasonMissing`, and `NotHolding` for a customer that holds the notice no more.
+    """
     refuse_unclean(reason=reason)
     if not reason.strip():
         raise ReasonMissing(what="reason")
+    standing = get_standing(session, publisher, notice, customer_key)
+    refuse_unless_holding(notice, standing, customer_key)
     record_event(
         session,
         now,

@@ -139,6 +139,8 @@ def test_a_hold_is_set_aside_by_two_people_with_one_reason(sqlite_terminal: Term
     assert len(sqlite_terminal.ask("notice", "status", number, *OF)["holds"]) == 1
     second = sqlite_terminal.run(*asking, "--as", "boris@antopsis.example").stdout
     assert "is set aside: Unreachable since May." in second
+    third = sqlite_terminal.run(*asking, "--as", "carla@antopsis.example", exit_code=2).stderr
+    assert f"hanoi holds notice {number} no more: it is on record as overridden" in third
     assert sqlite_terminal.ask("notice", "status", number, *OF)["holds"] == []
 
 

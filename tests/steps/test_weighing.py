@@ -9,13 +9,21 @@ import pytest
 from registry.domain.errors import IllegalTransition, InvalidInput
 from registry.domain.vocabulary import Weight
 from registry.steps.approvals import COMMAND_LINE
-from registry.steps.errors import CommandLineMayNotApprove, NotApproved, OwnApproval, ReasonMissing, UnknownEntry
+from registry.steps.errors import (
+    CommandLineMayNotApprove,
+    NotApproved,
+    NotHolding,
+    OwnApproval,
+    ReasonMissing,
+    UnknownEntry,
+)
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.override_hold import override_hold
+from registry.steps.propose import propose_override
 from registry.steps.record import Actor
 from registry.steps.weigh_change import weigh_change
 from tests.channels.smtp_server import MailServer
-from tests.steps.path_cast import approve
+from tests.steps.path_cast import approve, decide, standing
 from tests.world import ANNA, BORIS, World, antopsis, utc
 
 WHY = "Helsinki was always meant by “Europe” in the contract."
@@ -105,3 +113,22 @@ def test_reasons_that_people_cannot_read_are_refused(sqlite_world: World) -> Non
     with pytest.raises(InvalidInput) as refused:
         _override(sqlite_world, number, ANNA, "Unreachable\u202e since May")
     assert (refused.value.problems[0].field, refused.value.problems[0].code) == ("reason", "control-character")
+
+
+def test_a_hold_that_is_no_more_is_not_set_aside_and_stays_as_it_is_on_record(world: World) -> None:
+    world.apply(antopsis())
+    number = world.announce(antopsis(helsinki=True))
+    assert not _override(world, number, ANNA)
+    decide(world, number, "bremen", "exempt", "Waiver of 2 October")
+    for actor in (ANNA, BORIS):
+        with pytest.raises(NotHolding) as refused:
+            _override(world, number, actor)
+    assert refused.value.params == {"customer": "bremen", "number": number, "state": "exempt"}
+    with world.writing() as session:
+        publisher = get_publisher(session, "antopsis")
+        notice = get_notice(session, publisher, number)
+        with pytest.raises(NotHolding):
+            propose_override(session, world.at, publisher, notice, "bremen", ANNA, reason=WHY)
+    known = standing(world, number, "bremen")
+    assert known is not None
+    assert (known.state, known.basis) == ("exempt", "Waiver of 2 October")

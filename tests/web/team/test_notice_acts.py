@@ -141,6 +141,9 @@ def test_a_hold_is_set_aside_by_two_people_with_the_same_words(team: Team) -> No
     page = words_of(arno.get(f"{NOTICES}/{number}").text)
     assert "Hold set aside by two people (Settled.)" in page
     assert ola.get(f"{NOTICES}/{number}/override/nobody").status_code == 404
+    again = do(arno, number, "override/bremen", reason="Settled.")
+    assert again.status_code == 409
+    assert f"bremen holds notice {number} no more: it is on record as overridden" in words_of(again.text)
 
 
 def test_each_act_is_on_record_with_who_did_it(team: Team) -> None:
