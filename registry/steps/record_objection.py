@@ -17,7 +17,7 @@ from registry.domain.objections import (
     ObjectionState,
     next_objection_state,
 )
-from registry.domain.standings import HOLDING, StandingState
+from registry.domain.standings import HOLDING, StandingState, with_basis
 from registry.domain.terms import find_terms
 from registry.steps.draft_notice import refuse_unclean, refuse_unclean_line
 from registry.steps.errors import FrozenTermsUnreadable, ReasonMissing, UnknownCustomer, UnknownObjection
@@ -188,7 +188,7 @@ def exempt_customer(
     refuse_unless_pending(notice, "exempt")
     _need(basis, "basis")
     standing.state = StandingState.EXEMPT.value
-    _add_basis(standing, basis)
+    standing.basis = with_basis(standing.basis, basis)
     _record_standing(session, now, publisher, notice, standing, actor, "customer.exempted")
 
 
@@ -226,7 +226,7 @@ def record_service(
         start_clock(
             standing, served_at, state=StandingState.SERVED.value if standing.state in HOLDING else standing.state
         )
-    _add_basis(standing, document)
+    standing.basis = with_basis(standing.basis, document)
     _record_standing(session, now, publisher, notice, standing, actor, "customer.served")
 
 
@@ -246,7 +246,7 @@ def approve_for_customer(
     refuse_unless_pending(notice, "approve_for")
     _need(basis, "basis")
     standing.approved_at = now
-    _add_basis(standing, basis)
+    standing.basis = with_basis(standing.basis, basis)
     _record_standing(session, now, publisher, notice, standing, actor, "customer.approved")
 
 
@@ -266,12 +266,6 @@ def refuse_unless_pending(notice: Notice, event: str) -> None:
     """
     if NoticeState(notice.state) not in PENDING_STATES:
         raise IllegalTransition(machine="notice", state=notice.state, event=event)
-
-
-def _add_basis(standing: NoticeCustomer, text: str) -> None:
-    """Put down one more basis; what was decided before stays on record beside it."""
-    known = standing.basis.split("; ") if standing.basis else []
-    standing.basis = "; ".join(dict.fromkeys([*known, text.strip()]))
 
 
 def _need(text: str, what: str) -> None:
