@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Final, Literal
@@ -129,7 +129,12 @@ def _first_day_kept(today: date, days: int, zone: str) -> date:
 
 
 def find_contract_end(last_on: date, zone: str) -> datetime:
-    """Return the last moment (UTC) of a contract whose last day is `last_on`, a date of the customer's `zone` (R17)."""
+    """Return the last moment (UTC) of a contract whose last day is `last_on`, a date of the customer's `zone` (R17).
+
+    One that runs to the end of the calendar ends with the last moment that can be written down, which never comes.
+    """
+    if last_on == date.max:
+        return datetime.max.replace(tzinfo=UTC)
     return first_instant(last_on + ONE_DAY, zone) - SHORTEST_TIME
 
 

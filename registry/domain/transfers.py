@@ -63,8 +63,13 @@ def find_ground_end(mechanism_id: str, destination: str | None, checked_on: date
             ends.append(date.fromisoformat(found.group()))
     days = mechanism.constraint.get("recheck_days") or 365 * mechanism.constraint.get("valid_years", 0)
     if days:
-        ends.append(checked_on + timedelta(days=days) if checked_on else date.min)
+        ends.append(_day_after(checked_on, days) if checked_on else date.min)
     return min(ends, default=None)
+
+
+def _day_after(on: date, days: int) -> date:
+    """Return the date so many days later, or the last one that can be written down."""
+    return on + min(timedelta(days=days), date.max - on)
 
 
 def grounds_that_end() -> tuple[str, ...]:

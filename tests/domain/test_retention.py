@@ -241,6 +241,12 @@ class TestTheUseOfAnAddress:
         assert find_contract_end(date(2026, 12, 31), "Asia/Ho_Chi_Minh") == utc("2026-12-31 16:59:59.999999")
         assert find_contract_end(date(2026, 12, 31), BERLIN) == utc("2026-12-31 22:59:59.999999")
 
+    @pytest.mark.parametrize("zone", ["Etc/GMT-14", "UTC", "Etc/GMT+12"])
+    def test_a_contract_that_runs_to_the_end_of_the_calendar_never_ends(self, zone: str) -> None:
+        never = find_contract_end(date.max, zone)
+        assert find_contract_end(date(9999, 12, 30), zone) < never == datetime.max.replace(tzinfo=UTC)
+        assert not is_use_over(contact(contract_ended_at=never), cutoffs(contacts=later(9_000)))
+
     @given(days=st.integers(1, 3000))
     def test_keeping_longer_never_ends_a_use_sooner(self, days: int) -> None:
         use, now = follower(ended_at=T0), later(1500)

@@ -241,6 +241,14 @@ class TestContacts:
         assert addresses(world) == {DPO}
         assert erase(world, utc("2027-06-01 00:00")) == {}
 
+    def test_a_contract_to_the_end_of_the_calendar_ends_no_sweep(self, world: World) -> None:
+        world.apply(keeping("{contacts: 10}", bremen_until("9999-12-31")))
+        add(world, SECOND)
+        world.at = LEFT
+        end(world, SECOND)
+        assert erase(world, utc("2034-01-01 00:00"))["addresses"] == 1
+        assert addresses(world) == {DPO}
+
     def test_a_running_contract_keeps_its_contacts_for_ever(self, world: World) -> None:
         world.apply(keeping("{contacts: 1}"))
         assert erase(world, utc("2090-01-01 00:00")) == {}
