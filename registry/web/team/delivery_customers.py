@@ -266,7 +266,10 @@ def _read_served_at(zone: str, now: datetime) -> datetime:
         raise InvalidInput(problems)
     # Of an hour that a clock shows twice the later one: nobody is told less time than there was.
     local = datetime.combine(day, hour, ZoneInfo(zone)).replace(fold=1)
-    served_at = local.astimezone(UTC)
+    try:
+        served_at = local.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput([Problem("served_on", on, "impossible-date")]) from None
     if served_at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != local.replace(tzinfo=None):
         raise InvalidInput([Problem("served_time", f"{on} {at}", "no-such-time", {"zone": zone})])
     if served_at > now:

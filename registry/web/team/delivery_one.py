@@ -54,7 +54,7 @@ def resend(desk: Desk, number: int) -> Any:
             if found is None:
                 abort(404)
             resent: Resent
-            if chosen.isascii() and chosen.isdigit():
+            if chosen.isascii() and chosen.isdigit() and len(chosen) < 19:
                 resent = resend_to_contact(session, desk.now, publisher, found, int(chosen), desk.actor)
             elif chosen == ANOTHER:
                 email, name = request.form.get("email", ""), request.form.get("name")

@@ -68,6 +68,8 @@ def test_service_by_other_means_starts_the_clock_with_its_document(team: Team) -
         ({"served_on": "2026-10-01"}, "served_on", "is still to come"),
         ({"served_on": "30.9."}, "served_on", "is no date"),
         ({"served_on": ""}, "served_on", "This field is missing"),
+        ({"served_on": "0001-01-01", "served_time": "00:01"}, "served_on", "is no day of the calendar"),
+        ({"served_on": "9999-12-31", "served_time": "23:59"}, "served_on", "is still to come"),
         ({"served_time": "noon"}, "served_time", "is no time of day"),
         ({"way": "pigeon"}, "way", "This field is missing"),
         ({"served_on": "2026-09-29"}, "served_on", "before the statement"),
@@ -155,7 +157,8 @@ def test_another_contact_is_told_instead(team: Team) -> None:
     assert again.status_code == 409
     assert "goes to nobody twice" in again.text
     assert "legal@bremen.example has it already" in words_of(edda.get(path).text)
-    assert edda.post(f"{path}/resend", {}).status_code == 400
+    for contact in ("", "9" * 20, "9" * 5_000):
+        assert edda.post(f"{path}/resend", {"contact": contact}).status_code == 400
 
 
 def test_one_delivery_shows_its_try_its_bytes_and_the_letter_they_were(team: Team) -> None:

@@ -59,6 +59,7 @@ def test_an_entry_of_an_announced_notice_says_so_with_its_date(team: Team) -> No
         ("sort=changed", ["muenchen", "stripe", "hetzner-falkenstein"]),
         ("role=%07&product=%07&country=x&mechanism=..&state=in_notice:%07&sort=drop", None),
         ("q=%07%27%25_&page=99999999999999999999", []),
+        ("page=" + "9" * 5_000, []),
     ],
 )
 def test_the_list_is_narrowed_and_sorted_as_the_address_says(team: Team, asked: str, found: list[str] | None) -> None:
