@@ -16,7 +16,7 @@ from typing import Any, Final
 from registry.domain.entries import digest_of
 from registry.domain.errors import InvalidInput, Problem
 from registry.domain.publishers import ContactFacts, CustomerFacts
-from registry.domain.terms import Terms, find_merged_terms, find_shortened, merge_terms
+from registry.domain.terms import Terms, find_merged_terms, find_overrides, find_shortened, merge_terms
 from registry.domain.validation import find_near, read_model
 
 CLEARED: Final = "-"
@@ -81,7 +81,7 @@ class KnownCustomer:
     contract_from: date | None
     contract_until: date | None
     products: tuple[str, ...]
-    overrides: Mapping[str, Any]
+    overrides: object
     contacts: Mapping[str, tuple[int, str | None]] = field(default_factory=dict)
 
 
@@ -251,7 +251,7 @@ def refuse_repeated(rows: list[PlannedRow]) -> list[PlannedRow]:
 
 
 def _read_terms(cells: Mapping[str, str], known: KnownCustomer | None) -> dict[str, Any]:
-    stated: dict[str, Any] = dict(known.overrides) if known else {}
+    stated = dict(find_overrides(known.overrides)) if known else {}
     for column, term in TERMS_BY_COLUMN.items():
         cell = cells.get(column, "")
         if cell == CLEARED:
@@ -291,7 +291,7 @@ def _find_differences(facts: CustomerFacts, known: KnownCustomer | None, after: 
         if (old or None) != (new or None):
             found.append(Difference(name, _shown(old), _shown(new)))
     stated = {name: value for name, value in after.model_dump(mode="json").items() if name in facts.notice}
-    overrides = known.overrides if known else {}
+    overrides = find_overrides(known.overrides) if known else {}
     for term, column in _COLUMNS_BY_TERM.items():
         if stated.get(term) != overrides.get(term):
             found.append(Difference(column, _shown(overrides.get(term)), _shown(stated.get(term))))

@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import iso3166
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError
@@ -188,6 +188,11 @@ def find_merged_terms(publisher_terms: Terms, overrides: object) -> Terms | None
         return merge_terms(publisher_terms, overrides) if isinstance(overrides, dict) else None
     except InvalidInput:
         return None
+
+
+def find_overrides(document: object) -> dict[str, Any]:
+    """Return what a customer's stored terms say differently; nothing where they are not even a group of fields."""
+    return document if isinstance(document, dict) else {}
 
 
 def find_shortened(new: Terms, old: Terms | None) -> tuple[str, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.domain.customer_import import TERMS_BY_COLUMN
+from registry.domain.terms import find_overrides
 from registry.domain.vocabulary import ChannelKind
 from registry.queries.customers import contact_state, newest_terms_version
 from registry.readers.customer_table import COLUMNS
@@ -46,7 +47,7 @@ def export_customers(session: Session, publisher: Publisher) -> Iterator[list[st
         .order_by(Customer.key)
     )
     for row, document in rows:
-        stated: dict[str, Any] = document or {}
+        stated = find_overrides(document)
         cells = {column: _cell(stated.get(term)) for column, term in TERMS_BY_COLUMN.items()}
         cells |= {
             "key": row.key,

@@ -10,7 +10,7 @@ from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
 from registry.domain.publishers import PublisherFacts
-from registry.domain.terms import Terms, find_merged_terms
+from registry.domain.terms import Terms, find_merged_terms, find_overrides
 from registry.domain.vocabulary import ChannelKind
 from registry.queries.customers import ContactState, contact_state
 from registry.queries.deliveries import is_last_try
@@ -135,8 +135,8 @@ def load_customer(session: Session, publisher: Publisher, facts: PublisherFacts,
     ).all()
     row = found[0][0] if found else get_customer(session, publisher, key)
     stored = [terms for _, terms in found if terms is not None]
-    overrides = stored[0].document if stored else {}
-    readable = find_merged_terms(facts.notice, overrides)
+    document = stored[0].document if stored else {}
+    readable = find_merged_terms(facts.notice, document)
     products = session.execute(
         select(Product.key, Product.name)
         .where(Product.publisher_id == publisher.id)
@@ -146,7 +146,7 @@ def load_customer(session: Session, publisher: Publisher, facts: PublisherFacts,
         row=row,
         terms=readable or facts.notice,
         has_readable_terms=readable is not None,
-        overrides=overrides,
+        overrides=find_overrides(document),
         version=stored[0].version if stored else 0,
         versions=_versions(stored),
         contacts=_contacts(session, row),
@@ -159,11 +159,11 @@ def load_customer(session: Session, publisher: Publisher, facts: PublisherFacts,
 def _versions(stored: list[CustomerTerms]) -> tuple[TermsVersion, ...]:
     """Return the versions, the newest first, each with what it says otherwise than the one before it."""
     found = []
-    for place, each in enumerate(stored, start=1):
-        before = stored[place].document if place < len(stored) else {}
-        names = [name for name in Terms.model_fields if each.document.get(name) != before.get(name)]
-        differing = tuple((name, before.get(name), each.document.get(name)) for name in names)
-        found.append(TermsVersion(each.version, each.from_at, each.document, differing))
+    documents = [*(find_overrides(each.document) for each in stored), {}]
+    for each, said, before in zip(stored, documents, documents[1:], strict=False):
+        names = [name for name in Terms.model_fields if said.get(name) != before.get(name)]
+        differing = tuple((name, before.get(name), said.get(name)) for name in names)
+        found.append(TermsVersion(each.version, each.from_at, said, differing))
     return tuple(found)
 
 

@@ -123,7 +123,7 @@ def list_customers(
     )
     rows = session.execute(query).all()
     contacts = _contact_states(session, [customer.id for customer, _ in rows])
-    return [_listed(now, facts, row, document or {}, contacts.get(row.id, ())) for row, document in rows]
+    return [_listed(now, facts, row, document, contacts.get(row.id, ())) for row, document in rows]
 
 
 def count_customers(session: Session, publisher: Publisher) -> int:
@@ -178,9 +178,9 @@ def newest_terms_version() -> ColumnElement[Any]:
 
 
 def _listed(
-    now: datetime, facts: PublisherFacts, row: Customer, document: dict[str, Any], contacts: Sequence[ContactState]
+    now: datetime, facts: PublisherFacts, row: Customer, document: object, contacts: Sequence[ContactState]
 ) -> ListedCustomer:
-    readable = find_merged_terms(facts.notice, document)
+    readable = find_merged_terms(facts.notice, {} if document is None else document)
     terms = readable or facts.notice
     return ListedCustomer(
         key=row.key,

@@ -117,7 +117,7 @@ def _changed(row: PlannedRow) -> CustomerFacts:
 
 def _load_customers(session: Session, publisher: Publisher, keys: set[str]) -> dict[str, KnownCustomer]:
     rows: dict[str, Customer] = {}
-    overrides: dict[int, dict[str, object]] = {}
+    overrides: dict[int, object] = {}
     contacts: dict[int, dict[str, tuple[int, str | None]]] = {}
     for some in in_batches(keys):
         found = session.scalars(select(Customer).where(Customer.publisher_id == publisher.id, Customer.key.in_(some)))

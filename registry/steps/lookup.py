@@ -212,7 +212,7 @@ def list_running_customers(
     )
     running = []
     for customer, document in rows:
-        terms = find_merged_terms(publisher_terms, document or {})
+        terms = find_merged_terms(publisher_terms, {} if document is None else document)
         if terms is None:
             raise TermsUnreadable(customer=customer.key, publisher=publisher.slug)
         today = local_date(now, terms.time_zone)

@@ -151,7 +151,8 @@ def load_reader(
     if not rows:
         raise UnknownCustomer(key=customer_key, publisher=publisher.slug, near=[])
     customer, document, standing, *_ = rows[0]
-    terms = find_terms(standing.terms) if standing else find_merged_terms(facts.notice, document or {})
+    own = {} if document is None else document
+    terms = find_terms(standing.terms) if standing else find_merged_terms(facts.notice, own)
     if terms is None:
         if standing is None:
             raise TermsUnreadable(customer=customer_key, publisher=publisher.slug)

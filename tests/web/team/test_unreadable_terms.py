@@ -44,7 +44,7 @@ def test_every_screen_answers_while_frozen_terms_of_a_customer_cannot_be_read(te
     assert ola.post("/team/antopsis/notices/2026-001/customers/bremen/served", served).status_code == 400
 
 
-@pytest.mark.parametrize("document", [DAMAGED, NEWER])
+@pytest.mark.parametrize("document", [DAMAGED, NEWER, [], "x", 5])
 def test_every_screen_answers_while_a_customers_own_terms_cannot_be_read(team: Team, document: Any) -> None:
     samples = make_samples(team)
     spoil_terms(team.site.world.wiring.engine, "bremen", document)
@@ -54,6 +54,11 @@ def test_every_screen_answers_while_a_customers_own_terms_cannot_be_read(team: T
     assert "The terms of bremen cannot be read" in ola.get("/team/antopsis/notices/2026-002/audience").text
     assert "cannot be read: set them anew" in words_of(ola.get("/team/antopsis/customers/").text)
     assert "The terms of Bremen Media GmbH cannot be read." in words_of(ola.get("/team/antopsis/customers/bremen").text)
+    table = ola.post("/team/antopsis/customers/export", {"what": "customers"})
+    assert table.status_code == 200
+    assert "bremen;Bremen Media GmbH" in table.text
+    given = {"pasted": "key;name;objection_days\nbremen;Bremen AG;45\n"}
+    assert "Bremen AG" in ola.post("/team/antopsis/customers/import/preview", given).text
 
 
 def walk(team: Team, samples: Any) -> dict[str, int]:
