@@ -15,7 +15,11 @@ from registry.domain.notices import is_a_day
 
 DAYS_OF_A_WEEK = 7
 MONTHS_OF_A_YEAR = 12
-LAST_YEAR = 9_998
+LAST_YEAR = 9_990
+"""The last year that a date is chosen in: periods counted from one that is not later end within the calendar."""
+
+FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 
 
 class NoSuchTime(RegistryError):
@@ -68,13 +72,18 @@ def plan_month(first_on: date, today: date, open_from: date, zone: str) -> Month
     """Return the month of `first_on` in weeks, its days open from `open_from` on; all are dates of `zone`."""
     month = Month(month_of(first_on), ())
     days = [
-        CalendarDay(on, _why_closed(on, today, open_from, zone))
+        plan_day(on, today, open_from, zone)
         for on in (month.first_on + timedelta(days=n) for n in range((month.next - month.first_on).days))
     ]
     padded: list[CalendarDay | None] = [*[None] * month.first_on.weekday(), *days]
     padded += [None] * (-len(padded) % DAYS_OF_A_WEEK)
     weeks = [tuple(padded[n : n + DAYS_OF_A_WEEK]) for n in range(0, len(padded), DAYS_OF_A_WEEK)]
     return Month(month.first_on, tuple(weeks))
+
+
+def plan_day(on: date, today: date, open_from: date, zone: str) -> CalendarDay:
+    """Return one day of such a month."""
+    return CalendarDay(on, _why_closed(on, today, open_from, zone))
 
 
 def _why_closed(on: date, today: date, open_from: date, zone: str) -> WhyClosed | None:
@@ -88,11 +97,15 @@ def _why_closed(on: date, today: date, open_from: date, zone: str) -> WhyClosed 
 def local_instant(on: date, at: time, zone: str) -> datetime:
     """Return the UTC instant of a date and a time of day in `zone`; of a time that comes twice, the first.
 
-    Raises `NoSuchTime` where clocks are set forward over it.
+    What UTC has no date for is the first or the last instant that it has one for. Raises `NoSuchTime` where clocks are
+    set forward over it.
     """
     place = ZoneInfo(zone)
     local = datetime.combine(on, at, tzinfo=place)
-    instant = local.astimezone(UTC)
+    try:
+        instant = local.astimezone(UTC)
+    except OverflowError:
+        return FIRST_INSTANT if on.year == 1 else LAST_INSTANT
     if instant.astimezone(place).replace(tzinfo=None) != local.replace(tzinfo=None):
         raise NoSuchTime(on=on, at=f"{at:%H:%M}", zone=zone, next_at=f"{instant.astimezone(place):%H:%M}")
     return instant

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.domain.lawful_days import NoSuchTime, WhyClosed, local_instant, plan_month
+from registry.domain.lawful_days import (
+    FIRST_INSTANT,
+    LAST_INSTANT,
+    NoSuchTime,
+    WhyClosed,
+    local_instant,
+    plan_month,
+)
 from tests.world import utc
 
 BERLIN = "Europe/Berlin"
@@ -50,6 +57,19 @@ def test_each_closed_day_says_why() -> None:
 )
 def test_a_local_time_is_the_instant_that_its_zone_shows_it_first(on: date, at: time, instant: object) -> None:
     assert local_instant(on, at, BERLIN) == instant
+
+
+@pytest.mark.parametrize(
+    ("on", "at", "zone", "instant"),
+    [
+        (date.min, time(0), BERLIN, FIRST_INSTANT),
+        (date.max, time(23, 59), "America/New_York", LAST_INSTANT),
+    ],
+)
+def test_a_time_that_has_no_date_in_utc_is_the_first_or_last_that_has(
+    on: date, at: time, zone: str, instant: datetime
+) -> None:
+    assert local_instant(on, at, zone) == instant
 
 
 def test_a_time_that_clocks_skip_is_refused_with_the_next_there_is() -> None:

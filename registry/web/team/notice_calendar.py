@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Final
 
 from registry.domain.errors import InvalidInput, Problem
-from registry.domain.lawful_days import LAST_YEAR, MONTHS_OF_A_YEAR, CalendarDay, Month, WhyClosed, month_of, plan_month
+from registry.domain.lawful_days import (
+    LAST_YEAR,
+    MONTHS_OF_A_YEAR,
+    CalendarDay,
+    Month,
+    WhyClosed,
+    month_of,
+    plan_day,
+    plan_month,
+)
 from registry.domain.notices import refuse_too_far
 from registry.pages.wording import date_in_words
 
@@ -50,12 +60,14 @@ class Calendar:
         return f"{self.month.next:%Y-%m}"
 
     def why_not(self, on: date | None) -> dict[str, str]:
-        """Return the error beside `effective_on` of a day that is closed, none for an open one."""
-        for week in plan_month(on, self.today, self.open_from, self.zone).weeks if on else ():
-            for day in week:
-                if day is not None and day.on == on and day.closed is not None:
-                    return {"effective_on": f"{self.say(day)}." if day.closed is WhyClosed.PAST else self.say(day)}
-        return {}
+        """Return the error beside `effective_on` of a day that is closed, none for an open one.
+
+        No day after the last year is judged here; whether a notice may be dated so is said when it is saved.
+        """
+        day = plan_day(on, self.today, self.open_from, self.zone) if on and on.year <= LAST_YEAR else None
+        if day is None or day.closed is None:
+            return {}
+        return {"effective_on": f"{self.say(day)}." if day.closed is WhyClosed.PAST else self.say(day)}
 
     def say(self, day: CalendarDay) -> str:
         """Say what a day is: its date in words, and why it is closed where it is."""
@@ -77,12 +89,15 @@ def make_calendar(month: date, today: date, open_from: date, zone: str, chosen: 
 
 
 def read_month(text: str | None, otherwise: date) -> date:
-    """Return the first day of the month that a button names (`2026-12`), or the month of another date."""
-    year, _, month = (text or "").partition("-")
-    is_named = year.isascii() and month.isascii() and year.isdigit() and month.isdigit()
-    if is_named and 1 <= int(month) <= MONTHS_OF_A_YEAR and 1 <= int(year) <= LAST_YEAR:
-        return date(int(year), int(month), 1)
-    return month_of(otherwise)
+    """Return the first day of the month that a button names (`2026-12`), or the month of another date.
+
+    No month is later than the last year.
+    """
+    named = re.fullmatch(r"([0-9]{1,4})-([0-9]{1,2})", text or "")
+    year, month = (int(part) for part in named.groups()) if named else (0, 0)
+    if 1 <= month <= MONTHS_OF_A_YEAR and 1 <= year <= LAST_YEAR:
+        return date(year, month, 1)
+    return month_of(min(otherwise, date(LAST_YEAR, MONTHS_OF_A_YEAR, 1)))
 
 
 def read_day(text: str, field: str, now: datetime, zone: str) -> date | None:

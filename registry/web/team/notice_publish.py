@@ -10,6 +10,7 @@ from flask import flash, request
 from sqlalchemy.orm import Session
 
 from registry.domain.errors import InvalidInput, Problem, RegistryError
+from registry.domain.lawful_days import LAST_YEAR
 from registry.domain.notice_life import EDITABLE_STATES, PENDING_STATES, NoticeState
 from registry.domain.people import TeamRole
 from registry.domain.vocabulary import StatementKind
@@ -156,7 +157,8 @@ def postpone_days(desk: Desk, number: str) -> Any:
 def _later_days(desk: Desk, session: Session, publisher: Publisher, found: Notice) -> dict[str, Any]:
     zone = read_facts(session, publisher).time_zone
     told_on = find_last_told_on(session, found)
-    first = find_first_later(desk.now, told_on, zone)
+    # A notice that was told for the last days of the calendar can be put off no more; its page is shown all the same.
+    first = find_first_later(desk.now, min(told_on, date(LAST_YEAR, 12, 31)), zone)
     why = (
         f"Customers were told {short_date(told_on)}, and a date told is never brought forward. The first possible day "
         f"is {short_date(first)}."

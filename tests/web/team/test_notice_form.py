@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from registry.tables import Notice
+from registry.web.team import notice_publish
 from tests.steps.path_cast import STRIPE, WITH_A_LINK, edit
-from tests.web.colleagues import EDDA, OLA, VERA, Team
+from tests.web.colleagues import ARNO, EDDA, OLA, VERA, Team
 from tests.web.site import words_of
 from tests.web.team.notice_cast import (
     BY_EDDA,
@@ -24,6 +28,7 @@ from tests.web.team.notice_cast import (
 )
 from tests.world import utc
 
+NINES = "9" * 5_000
 NEW = f"{NOTICES}/new"
 GIVEN: dict[str, Any] = {"changes": ["hetzner-falkenstein"], "effective_on": EARLIEST, "announce": "now"}
 
@@ -86,6 +91,9 @@ def test_a_date_too_early_is_refused_beside_its_field_with_the_text_kept(team: T
         ),
         ({"announce": "later"}, "announce_on", "missing"),
         ({"announce": "later", "announce_on": "2026-09-30", "announce_time": "09:00"}, "announce_on", "is past"),
+        ({"announce": "later", "announce_on": "0001-01-01", "announce_time": "00:00"}, "announce_on", "is past"),
+        ({"announce": "later", "announce_on": "9999-11-10", "announce_time": "09:00"}, "announce_on", "9990-12-31"),
+        ({"announce": "later", "announce_on": "9999-12-31", "announce_time": "23:59"}, "announce_on", "9990-12-31"),
         (
             {"announce": "later", "announce_on": "2026-10-05", "announce_time": "nine"},
             "announce_time",
@@ -113,6 +121,47 @@ def test_what_is_wrong_is_said_beside_its_field(
     error = answer.text.partition(f'id="{field}-error"')[2].partition("</p>")[0]
     assert sentence in error, answer.text
     assert "No notice yet" in edda.get(f"{NOTICES}/").text
+
+
+@pytest.mark.parametrize("on", ["0001-01-01", "9990-12-31", "9999-11-10", "9999-12-01", "9999-12-31"])
+def test_no_day_that_is_typed_keeps_the_calendar_from_being_shown(team: Team, on: str) -> None:
+    edit_places(team)
+    edda = team.sign_in(EDDA)
+    for fields in ({"effective_on": on}, {"announce": "later", "announce_on": on, "announce_time": "00:00"}):
+        assert edda.post(f"{NOTICES}/days", GIVEN | fields).status_code == 200
+    assert edda.post(f"{NOTICES}/new", GIVEN | {"pick": on}).status_code == 200
+    number = draft(edda)
+    with team.site.world.writing() as session:
+        session.execute(update(Notice).values(planned_on=date.fromisoformat(on)))
+    shown = edda.get(f"{NOTICES}/{number}/edit")
+    assert shown.status_code == 200
+    assert f'value="{on}"' in shown.text
+
+
+@pytest.mark.parametrize("on", ["0001-01-01", "9990-12-31", "9999-12-01", "9999-12-31"])
+def test_no_day_keeps_the_page_of_a_postponement_from_being_shown(
+    team: Team, on: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = published(team)
+    arno = team.sign_in(ARNO)
+    for field in ("effective_on", "pick"):
+        assert arno.post(f"{NOTICES}/{number}/postpone/days", {field: on}).status_code == 200
+    with team.site.world.writing() as session:
+        session.execute(update(Notice).values(planned_on=date.fromisoformat(on)))
+    # Statements are never changed.
+    monkeypatch.setattr(notice_publish, "find_last_told_on", lambda session, found: found.planned_on)
+    assert arno.get(f"{NOTICES}/{number}/postpone").status_code == 200
+
+
+@pytest.mark.parametrize("month", ["9999-12", "9991-01", "0000-01", "2026-13", f"{NINES}-12", f"2026-{NINES}"])
+def test_a_month_that_there_is_none_of_shows_another(light_team: Team, month: str) -> None:
+    number = published(light_team)
+    edit_purposes(light_team)
+    arno = light_team.sign_in(ARNO)
+    for path in ("new", f"{number}/postpone", f"{number}/postpone/days"):
+        answer = arno.post(f"{NOTICES}/{path}", {"changes": ["stripe"], "month": month})
+        assert answer.status_code == 200
+        assert "November 2026" in answer.text
 
 
 def test_an_hour_of_autumn_that_comes_twice_is_the_first(team: Team) -> None:
