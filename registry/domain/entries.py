@@ -35,6 +35,8 @@ from registry.domain.vocabulary import ConditionWhen, LocationFunction, Role
 Group = TypeVar("Group", bound=Document)
 
 PLACES_WITHOUT_A_COUNTRY = ("edge", "global", "customer-selected")
+RESERVED_ENTRY_KEYS = frozenset({"new"})
+"""Words that stand in the workbench's addresses where an entry's key does."""
 REGIMES = ("eu", "uk", "ch", "vn", "cn", "br", "tr", "jp", "kr", "ca-qc", "in")
 
 

@@ -10,7 +10,8 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from registry.domain.entries import EntryContent, EntryInternals, Key
+from registry.domain.customer_import import RESERVED_KEYS
+from registry.domain.entries import RESERVED_ENTRY_KEYS, EntryContent, EntryInternals, Key
 from registry.domain.errors import InvalidInput, Problem
 from registry.domain.publishers import CustomerFacts, FileEntry, ProductFacts, PublisherFacts, read_publisher
 from registry.domain.terms import Terms, merge_terms
@@ -54,8 +55,9 @@ class FileShape(Document):
 class RegistryFile:
     """What a registry file says. `customers` None means that it says nothing of customers.
 
-    `if_new` are problems of the publisher's own addresses, with their lines. An earlier release may have taken such an
-    address, so only one that is not on record is refused. `name` is the file's, for what is found after reading.
+    `if_new` are problems of the publisher's own addresses and of keys that the workbench could not lead to, with their
+    lines. An earlier release may have taken such a value, so only one that is not on record is refused. `name` is the
+    file's, for what is found after reading.
     """
 
     publisher: PublisherFacts
@@ -70,8 +72,8 @@ def read_registry_file(data: bytes, name: str) -> RegistryFile:
     """Read the bytes of a registry file called `name`.
 
     Raises `InvalidInput` (param `file` = `name`) with every problem found, in the order of the file; each has its
-    dotted field and, where it has one, its line. Only the publisher's own addresses are left to those who know which
-    ones are on record.
+    dotted field and, where it has one, its line. Only the publisher's own addresses and reserved keys are left to those
+    who know which ones are on record.
     """
     values = read_yaml(data, name)
     given = values.value
@@ -95,9 +97,19 @@ def read_registry_file(data: bytes, name: str) -> RegistryFile:
         customers=(
             tuple(map(_with_checked_addresses, shape.customers)) if "customers" in shape.model_fields_set else None
         ),
-        if_new=tuple(_in_order(own_addresses, values)),
+        if_new=tuple(_in_order([*own_addresses, *_find_reserved_keys(shape)], values)),
         name=name,
     )
+
+
+def _find_reserved_keys(shape: FileShape) -> Iterator[Problem]:
+    for part, keys, reserved in (
+        ("entries", [entry.key for entry in shape.entries], RESERVED_ENTRY_KEYS),
+        ("customers", [customer.key for customer in shape.customers], RESERVED_KEYS),
+    ):
+        for place, key in enumerate(keys):
+            if key in reserved:
+                yield Problem(f"{part}.{place}.key", key, "reserved-key")
 
 
 def _refusal(problems: list[Problem], values: YamlValues, name: str) -> InvalidInput:

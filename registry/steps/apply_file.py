@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -46,6 +47,7 @@ from registry.steps.record_publisher import (
     update_publisher,
 )
 from registry.tables import (
+    Customer,
     Entry,
     EntryKey,
     EntryVersion,
@@ -109,11 +111,11 @@ class Applied:
 def plan_file(session: Session, now: datetime, file: RegistryFile) -> Plan:
     """Compare `file` with what is published, and say when it could lawfully take effect. Changes nothing.
 
-    Raises `InvalidInput` for an address of the publisher that is new and that no letter could name.
+    Raises `InvalidInput` for an address of the publisher that no letter could name, and for a reserved key, where new.
     """
     slug = file.publisher.slug
     publisher = session.scalar(select(Publisher).where(Publisher.slug == slug))
-    _refuse_impossible_addresses(session, publisher, file)
+    _refuse_problems_if_new(session, publisher, file)
     if publisher is None or publisher.revision == 0:
         additions = tuple(
             PlannedChange(change, is_drafted=False, stands_in=None)
@@ -140,12 +142,13 @@ def apply_file(session: Session, now: datetime, file: RegistryFile, actor: Actor
 
     The first load of a publisher states its list as it is, without a notice (R5). `only` names the publisher that the
     caller means; a file for another is refused with `UnknownPublisher`. Raises `InvalidInput` for an address of the
-    publisher that is new and that no letter could name, and for a host name that another publisher has.
+    publisher that is new and that no letter could name, for a new key that is reserved, and for a host name of another
+    publisher.
     """
     if only is not None and file.publisher.slug != only:
         raise UnknownPublisher(slug=file.publisher.slug, near=[only], known=[only])
     publisher = session.scalar(select(Publisher).where(Publisher.slug == file.publisher.slug))
-    _refuse_impossible_addresses(session, publisher, file)
+    _refuse_problems_if_new(session, publisher, file)
     refuse_host_of_another(session, file)
     if publisher is None:
         publisher = create_publisher(session, now, file, actor)
@@ -173,13 +176,18 @@ def apply_file(session: Session, now: datetime, file: RegistryFile, actor: Actor
     return replace(applied, publisher_changes=tuple(differing), customers=customers, left_as_they_are=left_as_they_are)
 
 
-def _refuse_impossible_addresses(session: Session, publisher: Publisher | None, file: RegistryFile) -> None:
+def _refuse_problems_if_new(session: Session, publisher: Publisher | None, file: RegistryFile) -> None:
     """Refuse what is new alone: what an earlier release took must not keep the rest of the file from being applied."""
     if not file.if_new:
         return
-    known = read_facts(session, publisher) if publisher is not None else None
-    on_record = {"publisher.contact": known.contact, "publisher.sender": known.sender} if known is not None else {}
-    problems = [problem for problem in file.if_new if problem.value != on_record.get(problem.field)]
+    on_record: set[tuple[str, object]] = set()
+    if publisher is not None:
+        known = read_facts(session, publisher)
+        on_record = {("publisher.contact", known.contact), ("publisher.sender", known.sender)}
+        on_record |= {("entries.key", key) for key in load_entries_by_key(session, publisher)}
+        customers = session.scalars(select(Customer.key).where(Customer.publisher_id == publisher.id))
+        on_record |= {("customers.key", key) for key in customers}
+    problems = [each for each in file.if_new if (re.sub(r"\.\d+\.", ".", each.field), each.value) not in on_record]
     if problems:
         raise InvalidInput(problems, file=file.name)
 

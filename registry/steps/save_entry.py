@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from registry.domain.changes import TRANSLATIONS
 from registry.domain.duplicates import propose_key
-from registry.domain.entries import EntryContent, EntryInternals, Key, digest_of
+from registry.domain.entries import RESERVED_ENTRY_KEYS, EntryContent, EntryInternals, Key, digest_of
 from registry.domain.errors import InvalidInput, Problem, RegistryError
 from registry.domain.validation import Document, find_near, read_model
 from registry.steps.entry_drafts import discard_draft
@@ -261,7 +261,7 @@ def _load_parents(session: Session, publisher: Publisher) -> dict[str, str | Non
 
 def _refuse_key(session: Session, publisher: Publisher, key: str, content: EntryContent) -> None:
     read_model(_Keyed, {"key": key})
-    if key == "new":
+    if key in RESERVED_ENTRY_KEYS:
         raise InvalidInput([Problem("key", key, "reserved-key")])
     entry = find_entry(session, publisher, key)
     if entry is None or is_never_listed(session, entry):

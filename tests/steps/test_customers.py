@@ -122,13 +122,27 @@ def test_shorter_terms_need_a_second_person_where_the_publisher_asks_for_one(dat
     with open_house(database_url, approvals_required=1) as house:
         load(house, customer_facts("acme", notice={"days": 45}), customer_facts("beta"))
         with pytest.raises(ApprovalNeeded) as refused:
-            load(house, customer_facts("new"), customer_facts("acme", notice={"days": 44}))
+            load(house, customer_facts("other"), customer_facts("acme", notice={"days": 44}))
         assert refused.value.params == {"publisher": "antopsis", "what": "customers.acme.notice.days"}
         with pytest.raises(ApprovalNeeded):
             load(house, customer_facts("acme"))
         assert versions(house) == [{"days": 45}]
-        assert house.session.scalars(select(Customer).where(Customer.key == "new")).all() == []
+        assert house.session.scalars(select(Customer).where(Customer.key == "other")).all() == []
         assert load(house, customer_facts("acme", notice={"days": 50}))["terms_changed"] == 1
+
+
+@pytest.mark.parametrize("key", ["new", "import", "export"])
+def test_a_key_that_the_workbench_needs_is_refused_unless_it_is_on_record(database_url: str, key: str) -> None:
+    with open_house(database_url) as house:
+        with pytest.raises(InvalidInput) as refused:
+            load(house, customer_facts("acme"), customer_facts(key))
+        assert [(each.field, each.code) for each in refused.value.problems] == [("customers.1.key", "reserved-key")]
+        with pytest.raises(InvalidInput) as refused:
+            record_customer(house.session, MONDAY, house.publisher, customer_facts(key), EDITOR)
+        assert [(each.field, each.code) for each in refused.value.problems] == [("key", "reserved-key")]
+        load(house, customer_facts("acme"))
+        get(house).key = key
+        assert load(house, customer_facts(key, contract_from="2026-01-01"))["customers_changed"] == 1
 
 
 def test_without_required_approvals_shorter_terms_are_taken_and_recorded(database_url: str) -> None:
