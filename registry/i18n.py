@@ -253,7 +253,6 @@ _ENGLISH: Final[dict[str, Sentence]] = {
     "parent-cycle": _say_cycle,
     # Publishers and terms
     "reserved-slug": "{value} is an address of the service itself, so no publisher can have it. Choose another slug.",
-    "reserved-key": "{value} is a word that addresses of the workbench need. Take another key, such as new-2.",
     "not-a-host-name": "{value} is no host name. Write it in small letters without https://, as legal.company.example.",
     "sender-too-long": (
         "{value} leaves no room for {tag}, which stands before the @ in letters to followers. Choose an address with "

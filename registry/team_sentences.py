@@ -33,6 +33,7 @@ TEAM_SENTENCES: Final = {
     # The list
     "entry-changed-meanwhile": "{author} changed {key} while you were at it. Nothing was overwritten: look at it anew.",
     "key-taken": "{value} is the key of {name} ({taken_key}) already. Edit that one, or take another, such as {free}.",
+    "reserved-key": "{value} is a word that addresses of the workbench need. Take another key, such as new-2.",
     "unknown-parent-entry": "{value} is no entry of this list, so it cannot have engaged another.{hint}",
     # Customers
     "contract-not-running": (

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryNote, DeliveryState, SkipReason
@@ -138,7 +138,7 @@ def _find_in(
     state = NoticeState(notice.state)
     dropped = NoticeCustomer.state == StandingState.DROPPED.value
     kept_back = Delivery.skip_reason == SkipReason.CONTRACT_ENDED.value
-    clock = Delivery.statement_id == literal(session.scalar(starts_clocks(notice.id)))
+    clock = Delivery.statement_id == starts_clocks(notice.id).correlate(None).scalar_subquery()
     was_kept_back = _has(notice, kept_back)
     is_told = _has(notice, and_(clock, or_(Delivery.state != DeliveryState.SKIPPED.value, ~kept_back)))
     if state is NoticeState.WITHDRAWN:

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
 from registry.domain.errors import IllegalTransition, InvalidInput, Problem, RegistryError
-from registry.domain.lawful_days import LAST_YEAR, NoSuchTime, local_instant
+from registry.domain.lawful_days import NoSuchTime, local_instant
 from registry.domain.notice_life import EDITABLE_STATES, NoticeState
 from registry.domain.people import TeamRole
 from registry.domain.publishers import PublisherFacts
@@ -204,8 +204,6 @@ def _read_announcement(now: datetime, zone: str) -> datetime | None:
     on = read_day(request.form.get("announce_on", ""), "announce_on", now, zone)
     if on is None:
         raise InvalidInput([Problem("announce_on", None, "missing")])
-    if on.year > LAST_YEAR:
-        raise InvalidInput([Problem("announce_on", on.isoformat(), "too-large", {"le": f"{LAST_YEAR}-12-31"})])
     at = local_instant(on, read_time(request.form.get("announce_time", ""), "announce_time"), zone)
     if at <= now:
         raise InvalidInput([Problem("announce_on", f"{on.isoformat()}", "announced-in-the-past")])

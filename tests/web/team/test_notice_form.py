@@ -92,8 +92,7 @@ def test_a_date_too_early_is_refused_beside_its_field_with_the_text_kept(team: T
         ({"announce": "later"}, "announce_on", "missing"),
         ({"announce": "later", "announce_on": "2026-09-30", "announce_time": "09:00"}, "announce_on", "is past"),
         ({"announce": "later", "announce_on": "0001-01-01", "announce_time": "00:00"}, "announce_on", "is past"),
-        ({"announce": "later", "announce_on": "9999-11-10", "announce_time": "09:00"}, "announce_on", "9990-12-31"),
-        ({"announce": "later", "announce_on": "9999-12-31", "announce_time": "23:59"}, "announce_on", "9990-12-31"),
+        ({"announce": "later", "announce_on": "9999-11-10", "announce_time": "09:00"}, "announce_on", "too far ahead"),
         (
             {"announce": "later", "announce_on": "2026-10-05", "announce_time": "nine"},
             "announce_time",
