@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from registry.domain.deliveries import DeliveryNote, DeliveryState, SkipReason
@@ -29,7 +29,7 @@ from registry.steps.lookup import find_customer_terms, read_facts, runs_on
 from registry.steps.notice_customers import DROPPED_OUT
 from registry.steps.one_by_one import NoteTrouble, find_in_one
 from registry.steps.receipts import find_told_at, starts_clocks
-from registry.steps.unreached import find_latest_receipt_under
+from registry.steps.unreached import date_waits, find_latest_receipt_under
 from registry.steps.untold import LOOKED_BACK_FOR
 from registry.tables import (
     Acknowledgement,
@@ -135,69 +135,82 @@ def list_pending_without(
 def _find_in(
     session: Session, now: datetime, publisher: Publisher, notice: Notice, which: ColumnElement[bool] | None = None
 ) -> Iterator[RunsAgain]:
-    state = NoticeState(notice.state)
-    dropped = NoticeCustomer.state == StandingState.DROPPED.value
-    kept_back = Delivery.skip_reason == SkipReason.CONTRACT_ENDED.value
-    clock = Delivery.statement_id == starts_clocks(notice.id).correlate(None).scalar_subquery()
-    was_kept_back = _has(notice, kept_back)
-    is_told = _has(notice, and_(clock, or_(Delivery.state != DeliveryState.SKIPPED.value, ~kept_back)))
-    if state is NoticeState.WITHDRAWN:
-        left_out = and_(dropped, _heard_of(notice), ~_knows_of_withdrawal(notice))
-    else:
-        # Whoever came later is told as it comes, and is no matter of this.
-        never = and_(
-            NoticeCustomer.customer_id.is_(None), or_(Customer.created_at < notice.announced_at, was_kept_back)
-        )
-        left_out = or_(dropped, never)
-    # A contract that began once the notice had ended is another one.
-    ended_at = notice.took_effect_at or notice.withdrawn_at
-    began_by = ended_at.date() if ended_at is not None else (now + _A_DAY).date()
-    rows = session.execute(
-        select(Customer, NoticeCustomer, was_kept_back, is_told)
-        .outerjoin(
-            NoticeCustomer, and_(NoticeCustomer.customer_id == Customer.id, NoticeCustomer.notice_id == notice.id)
-        )
-        .where(
-            Customer.publisher_id == publisher.id,
-            # Within a day of what counts in its own zone, which is looked at below.
-            or_(Customer.contract_from.is_(None), Customer.contract_from <= began_by),
-            or_(Customer.contract_until.is_(None), Customer.contract_until >= (now - _A_DAY).date()),
-            left_out,
-            which if which is not None else true(),
-        )
-        .order_by(Customer.key)
-    ).all()
+    rows = session.execute(_select_left_out(now, notice).where(which if which is not None else true())).all()
     facts = read_facts(session, publisher) if rows else None
-    for customer, standing, is_kept_back, has_been_told in rows:
+    for customer, standing, was_kept_back, is_told in rows:
         terms = _find_terms_it_runs_by(session, now, facts, customer, standing) if facts is not None else None
-        if terms is None or notice.announced_at is None:
+        if terms is None:
             continue
-        latest_at = find_latest_receipt_under(session, notice, terms)
-        due_at = latest_at
-        if standing is not None:
-            since = _find_last_news(session, notice, customer)
-            if standing.received_at is not None:
-                due_at = notice.effective_at if state in PENDING_STATES else None
-        else:
-            began_on = customer.contract_from
-            ran = began_on is None or began_on <= local_date(notice.announced_at, terms.time_zone)
-            is_waited_for = latest_at is not None
-            if has_been_told and not (ran and customer.created_at < notice.announced_at and is_waited_for):
-                continue
-            if not has_been_told and not (is_kept_back or ran):
-                continue
-            since = None
+        if standing is None and not _concerns(session, notice, customer, terms, was_kept_back, is_told):
+            continue
+        state = NoticeState(notice.state)
+        due_at = find_latest_receipt_under(session, notice, terms)
+        if standing is not None and standing.received_at is not None:
+            due_at = notice.effective_at if state in PENDING_STATES else None
         yield RunsAgain(
             publisher_id=publisher.id,
             publisher=publisher.slug,
             notice=notice.number,
             customer=customer.key,
             dropped_out=standing is not None,
-            told=has_been_told,
+            told=is_told,
             state=state,
             due_at=due_at,
-            since=since,
+            since=_find_last_news(session, notice, customer) if standing is not None else None,
         )
+
+
+def _select_left_out(now: datetime, notice: Notice) -> Select[Customer, NoticeCustomer, bool, bool]:
+    """Select the customers that dropped out of a notice, or do not stand in it, and whose contract may run.
+
+    Each with how it stands, whether a letter was kept back from it for the end of its contract, and whether it has, or
+    may get, the statement that clocks run from.
+    """
+    kept_back = Delivery.skip_reason == SkipReason.CONTRACT_ENDED.value
+    clock = Delivery.statement_id == starts_clocks(notice.id).correlate(None).scalar_subquery()
+    was_kept_back = _has(notice, kept_back)
+    is_told = _has(notice, and_(clock, or_(Delivery.state != DeliveryState.SKIPPED.value, ~kept_back)))
+    dropped = NoticeCustomer.state == StandingState.DROPPED.value
+    if notice.state == NoticeState.WITHDRAWN.value:
+        left_out = and_(dropped, _heard_of(notice), ~_knows_of_withdrawal(notice))
+    else:
+        # Whoever came later is told as it comes, and is no matter of this.
+        was_known = or_(Customer.created_at < notice.announced_at, was_kept_back)
+        left_out = or_(dropped, and_(NoticeCustomer.customer_id.is_(None), was_known))
+    # A contract that began once the notice had ended is another one.
+    ended_at = notice.took_effect_at or notice.withdrawn_at
+    began_by = ended_at.date() if ended_at is not None else (now + _A_DAY).date()
+    stands = and_(NoticeCustomer.customer_id == Customer.id, NoticeCustomer.notice_id == notice.id)
+    return (
+        select(Customer, NoticeCustomer, was_kept_back, is_told)
+        .outerjoin(NoticeCustomer, stands)
+        .where(
+            Customer.publisher_id == notice.publisher_id,
+            # Within a day of what counts in its own zone, which is looked at for each.
+            or_(Customer.contract_from.is_(None), Customer.contract_from <= began_by),
+            or_(Customer.contract_until.is_(None), Customer.contract_until >= (now - _A_DAY).date()),
+            left_out,
+        )
+        .order_by(Customer.key)
+    )
+
+
+def _concerns(
+    session: Session, notice: Notice, customer: Customer, terms: Terms, was_kept_back: bool, is_told: bool
+) -> bool:
+    """Return whether a notice that a customer does not stand in may concern it, by what is known of its contract now.
+
+    Where it is told, all that is left is to wait for it: by a notice that waits for its customers, and if its contract
+    ran as that was announced.
+    """
+    if notice.announced_at is None:
+        return False
+    announced_on = local_date(notice.announced_at, terms.time_zone)
+    had_begun = customer.contract_from is None or customer.contract_from <= announced_on
+    if not is_told:
+        return was_kept_back or had_begun
+    is_pending = NoticeState(notice.state) in PENDING_STATES
+    return is_pending and had_begun and customer.created_at < notice.announced_at and date_waits(session, notice)
 
 
 def _heard_of(notice: Notice) -> ColumnElement[bool]:

@@ -107,8 +107,8 @@ def find_unreached_in(
         .order_by(Customer.key)
     ).all()
     letters = _count_letters(session, notice)
-    date_waits = _date_waits(session, notice)
-    effective_at = notice.effective_at if date_waits else None
+    waits_for_all = date_waits(session, notice)
+    effective_at = notice.effective_at if waits_for_all else None
     was_just_told = notice.announced_at is None or now - notice.announced_at < SENT_WITHIN
     for customer_id, key, document in waiting:
         terms = find_terms(document)
@@ -125,7 +125,7 @@ def find_unreached_in(
             continue
         latest_at = _latest_receipt_at(notice, effective_at, terms)
         # Put off until further notice, a notice waits for nothing but its customers.
-        has_run_out = date_waits and notice.effective_at is None
+        has_run_out = waits_for_all and notice.effective_at is None
         if why is None and (has_run_out or (latest_at is not None and latest_at - now < RUNNING_OUT)):
             # Taken, and it waits all the same: its terms ask for more, and three days are too long to miss it.
             why = WhyUnreached.UNCONFIRMED if tally.taken else WhyUnreached.TIME_RUNNING_OUT
@@ -150,7 +150,7 @@ def find_latest_receipt(session: Session, notice: Notice, customer_id: int) -> d
 
 def find_latest_receipt_under(session: Session, notice: Notice, terms: Terms) -> datetime | None:
     """Return the same of a customer by its terms, whether or not it belongs to the notice."""
-    if notice.state not in PENDING_STATES or not _date_waits(session, notice):
+    if notice.state not in PENDING_STATES or not date_waits(session, notice):
         return None
     return _latest_receipt_at(notice, notice.effective_at, terms)
 
@@ -291,7 +291,7 @@ def _why(tally: _Tally, now: datetime, *, is_known: bool) -> WhyUnreached | None
     return None if is_tried else WhyUnreached.NOTHING_SENT
 
 
-def _date_waits(session: Session, notice: Notice) -> bool:
+def date_waits(session: Session, notice: Notice) -> bool:
     """Return whether the date of a notice waits for its customers: it binds, and is no emergency (R3, R19)."""
     return weigh_notice(list_changes(session, notice)) is Weight.BINDING and notice.emergency_reason is None
 

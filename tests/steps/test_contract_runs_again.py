@@ -408,3 +408,17 @@ def test_a_look_asks_the_same_few_questions_however_many_customers_there_are(wor
     assert questions() == few
     with world.reading() as session:
         assert session.scalar(select(func.count()).select_from(Task).where(Task.kind == RUNS_AGAIN)) == 0
+
+
+def test_one_that_was_told_later_is_waited_for_also_while_nobody_knows_the_date(
+    world: World, mail_server: MailServer
+) -> None:
+    no_mailbox(mail_server)
+    world.apply(antopsis(customers=BREMEN))
+    add_customer(world, key="acme", name="Acme GmbH", contract_from="2027-09-01", contacts=[ACME])
+    world.at += timedelta(minutes=1)
+    number = announce(world)
+    at(world, utc("2026-11-05 08:00"))
+    assert (world.notice(number).state, world.notice(number).effective_on) == ("held", None)
+    add_customer(world, key="acme", name="Acme GmbH", contract_from="2025-09-01")
+    assert the_task(world).facts["told"] is True
