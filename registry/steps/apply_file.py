@@ -180,6 +180,8 @@ def _refuse_problems_if_new(session: Session, publisher: Publisher | None, file:
     """Refuse what is new alone: what an earlier release took must not keep the rest of the file from being applied."""
     if not file.if_new:
         return
+    if not file.if_new:
+        return
     on_record: set[tuple[str, object]] = set()
     if publisher is not None:
         known = read_facts(session, publisher)

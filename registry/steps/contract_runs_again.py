@@ -1,4 +1,4 @@
-"""Customers that a notice leaves out because their contract had ended, and whose contract runs (R17).
+"""Customers that a notice leaves out since their contract did not run by what was on record, and that runs (R17).
 
 An end that was put in by mistake is put right; a contract is renewed while a notice is pending. By then the customer
 has dropped out, or was left out as the notice was announced, and nothing brings it back by itself: whether the notice
@@ -175,7 +175,9 @@ def _select_left_out(now: datetime, notice: Notice) -> Select[Customer, NoticeCu
         left_out = and_(dropped, _heard_of(notice), ~_knows_of_withdrawal(notice))
     else:
         # Whoever came later is told as it comes, and is no matter of this.
-        was_known = or_(Customer.created_at < notice.announced_at, was_kept_back)
+        ran_by = (notice.announced_at + _A_DAY).date() if notice.announced_at is not None else None
+        had_begun = or_(Customer.contract_from.is_(None), Customer.contract_from <= ran_by)
+        was_known = or_(and_(Customer.created_at < notice.announced_at, had_begun), was_kept_back)
         left_out = or_(dropped, and_(NoticeCustomer.customer_id.is_(None), was_known))
     # A contract that began once the notice had ended is another one.
     ended_at = notice.took_effect_at or notice.withdrawn_at

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date
 
 import pytest
-from sqlalchemy import update
 
 from registry.domain.errors import InvalidInput
 from registry.domain.vocabulary import Weight
@@ -17,7 +15,7 @@ from registry.steps.errors import UnknownPublisher
 from registry.steps.lookup import get_publisher
 from registry.steps.published import load_entry_history
 from registry.steps.record_edit import EditFate
-from registry.tables import Customer, Entry, EntryKey, Publisher
+from registry.tables import Publisher
 from tests.channels.smtp_server import MailServer
 from tests.steps.path_cast import (
     add_customer,
@@ -36,10 +34,6 @@ from tests.world import ANNA, BREMEN, HANOI, World, antopsis, letters_to, utc
 STRIPE = "{key: stripe, name: Stripe, purposes: [Payments]}"
 CLERK = "{key: clerk, name: Clerk, purposes: [Sign-in]}"
 HETZNER = "{key: hetzner, name: Hetzner, purposes: [Hosting]}"
-
-RESERVED = antopsis(
-    more_entries="  - {key: new, name: New, purposes: [q]}\n", customers=BREMEN.replace("key: bremen", "key: import")
-)
 
 
 def plan(world: World, file: RegistryFile) -> Plan:
@@ -93,32 +87,6 @@ def test_applying_a_file_twice_writes_nothing(world: World) -> None:
     world.at = utc("2026-10-01 08:00")
     assert not world.apply(antopsis(helsinki=True)).changed_anything
     assert dump(world) == before
-
-
-@pytest.mark.parametrize("is_founded", [False, True])
-def test_a_key_that_the_workbench_needs_is_refused_where_it_stands(world: World, is_founded: bool) -> None:
-    if is_founded:
-        world.apply(antopsis())
-    before = dump(world)
-    for act in (plan, World.apply):
-        with pytest.raises(InvalidInput) as refused:
-            act(world, RESERVED)
-        assert [(each.line, each.field, each.code) for each in refused.value.problems] == [
-            (27, "entries.2.key", "reserved-key"),
-            (30, "customers.0.key", "reserved-key"),
-        ]
-        assert "“import” is a word that addresses of the workbench need" in explain(refused.value)
-        assert dump(world) == before
-
-
-def test_a_reserved_key_that_is_on_record_stays(world: World) -> None:
-    world.apply(antopsis(more_entries="  - {key: x, name: New, purposes: [p]}\n", customers=BREMEN))
-    with world.writing() as session:
-        session.execute(update(Customer).values(key="import"))
-        for table in (Entry, EntryKey):
-            session.execute(update(table).where(table.key == "x").values(key="new"))
-    assert [item.change.key for item in plan(world, RESERVED).changes] == ["new"]
-    assert [edit.key for edit in world.apply(RESERVED).edits] == ["new"]
 
 
 def test_a_key_that_vanishes_is_a_removal(world: World) -> None:
@@ -400,24 +368,18 @@ def test_customers_of_a_file_are_told_of_what_is_pending(world: World, mail_serv
     assert len(letters_to(mail_server, "dpo@bremen.example")) == 1
 
 
-def test_five_hundred_entries_are_planned_and_applied_in_seconds(world: World) -> None:
+def test_five_hundred_entries_are_planned_and_applied_with_a_few_questions(world: World) -> None:
     def line(number: int, more: str = "") -> str:
         return f"{{key: vendor-{number}, name: Vendor {number}, purposes: [Hosting{more}], country: DE}}"
 
     first = file_of([line(number) for number in range(500)])
     second = file_of([line(number, ", Backups") for number in range(100)] + [line(n) for n in range(100, 500)])
-    began = time.monotonic()
     world.apply(first)
-    founded = time.monotonic()
     with counting(world) as sent, world.reading() as session:
         planned = plan_file(session, world.at, second)
-    planned_at = time.monotonic()
     assert len(planned.changes) == 100
     assert len(sent) < 30
     with counting(world) as sent:
         world.apply(first)
     assert len(sent) < 30
     world.apply(second)
-    applied = time.monotonic()
-    assert planned_at - founded < 5
-    assert applied - began < 20

@@ -16,12 +16,12 @@ from registry.steps import settle_delivery
 from registry.steps.add_forgotten import add_forgotten_customer, say_added
 from registry.steps.contacts import add_contact, end_contact
 from registry.steps.correct_notice import correct_notice
-from registry.steps.customers import end_contract
 from registry.steps.lookup import get_customer, get_notice, get_publisher
 from registry.steps.receipts import note_receipt
 from registry.steps.tasks import TaskKind
 from registry.tables import Address, Delivery, Subscription, SubscriptionProduct
 from tests.channels.smtp_server import MailServer
+from tests.steps.contract_cast import ends_on
 from tests.steps.holding_cast import ITS_FIRST_INSTANT, LUEBECK, look, no_mailbox, pending_notice, reasons, tasks
 from tests.steps.path_cast import TWO_PLACES, add_customer, announce, at, decide, edit, events, object_to, standing
 from tests.steps.path_cast import sweep as run
@@ -48,11 +48,6 @@ def drop(world: World, key: str = "bremen") -> None:
     assert dropped is not None
     assert dropped.state == "dropped"
     ends_on(world, "2026-12-31", key)
-
-
-def ends_on(world: World, day: str, key: str) -> None:
-    with world.writing() as session:
-        end_contract(session, world.at, get_publisher(session, "antopsis"), key, date.fromisoformat(day), ANNA)
 
 
 def bring_back(world: World, number: str, key: str = "bremen") -> str:

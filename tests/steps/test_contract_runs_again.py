@@ -1,77 +1,36 @@
-"""Customers that a notice leaves out for the end of a contract that runs: each is a task for a person (R17)."""
+"""Customers that dropped out of a notice for the end of a contract that runs: each is a task for a person (R17)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
 
 from registry.domain.deliveries import DeliveryNote
-from registry.steps.contacts import end_contact
-from registry.steps.contract_runs_again import find_contracts_that_run_again, list_pending_without
-from registry.steps.customers import end_contract
+from registry.steps.contract_runs_again import list_pending_without
 from registry.steps.errors import TermsUnreadable
 from registry.steps.lookup import get_customer, get_publisher
 from registry.steps.record import WORKER
-from registry.steps.tasks import TaskKind, close_task_by_hand
-from registry.tables import Delivery, Task
+from registry.steps.tasks import TaskKind
+from registry.tables import Delivery
 from tests.channels.smtp_server import MailServer
-from tests.steps.holding_cast import ITS_FIRST_INSTANT, LUEBECK, change, look, no_mailbox, pending_notice, reasons
+from tests.steps.contract_cast import (
+    ACME,
+    BOTH,
+    close,
+    dropped_by_mistake,
+    ends_on,
+    tasks,
+    the_task,
+    was_over,
+)
+from tests.steps.holding_cast import ITS_FIRST_INSTANT, change, look, no_mailbox, pending_notice
 from tests.steps.holding_cast import tasks as tasks_of
-from tests.steps.path_cast import add_customer, add_forgotten, announce, at, counting, decide, standing, sweep, withdraw
+from tests.steps.path_cast import add_customer, add_forgotten, at, decide, sweep, withdraw
 from tests.steps.post_office import DPO
 from tests.steps.test_postponing import postpone
 from tests.unreadable_terms import spoil_terms
-from tests.world import ANNA, BREMEN, HANOI, World, antopsis, letters_to, utc
-
-RUNS_AGAIN = TaskKind.CONTRACT_RUNS_AGAIN.value
-ACME = "privacy@acme.example"
-BOTH = BREMEN + LUEBECK
-
-
-def ends_on(world: World, day: str, key: str = "bremen") -> None:
-    with world.writing() as session:
-        end_contract(session, world.at, get_publisher(session, "antopsis"), key, date.fromisoformat(day), ANNA)
-
-
-def tasks(world: World, *, is_open: bool = True) -> list[Task]:
-    sweep(world)
-    look(world)
-    return tasks_of(world, RUNS_AGAIN, is_open=is_open)
-
-
-def the_task(world: World) -> Task:
-    (task,) = tasks(world)
-    return task
-
-
-def close(world: World, number: int, reason: str) -> None:
-    with world.writing() as session:
-        close_task_by_hand(session, world.at, number, ANNA, reason)
-
-
-def dropped_by_mistake(world: World) -> str:
-    """Have Bremen drop out of a notice that it has, by an end of its contract that was put in by mistake."""
-    number = pending_notice(world, BOTH)
-    world.at = utc("2026-10-10 08:00")
-    ends_on(world, "2026-10-08")
-    assert tasks(world) == []
-    dropped = standing(world, number, "bremen")
-    assert dropped is not None
-    assert dropped.state == "dropped"
-    return number
-
-
-def was_over(world: World, *contacts: str) -> str:
-    """Announce to Bremen while the contract of Acme, with these contacts, is over."""
-    world.apply(antopsis(customers=BREMEN))
-    add_customer(world, key="acme", name="Acme GmbH", contract_until="2026-09-01", contacts=list(contacts))
-    world.at += timedelta(minutes=1)
-    number = announce(world)
-    assert tasks(world) == []
-    return number
+from tests.world import World, letters_to, utc
 
 
 def test_one_that_dropped_out_by_mistake_is_a_task_until_it_is_back(world: World) -> None:
@@ -127,7 +86,7 @@ def test_one_that_drops_out_once_more_is_a_task_again(world: World) -> None:
     ends_on(world, "2026-10-11")
     sweep(world)
     ends_on(world, "2026-12-31")
-    the_task(world)
+    assert the_task(world).facts["dropped_out"] is True
 
 
 def test_the_task_closes_when_the_contract_is_over_after_all(world: World) -> None:
@@ -211,95 +170,6 @@ def test_one_with_a_later_statement_too_is_one_task(world: World) -> None:
     assert the_task(world).facts["notice"] == number
 
 
-def test_one_that_was_left_out_at_the_announcement_is_a_task_until_it_is_told(
-    world: World, mail_server: MailServer
-) -> None:
-    number = was_over(world, ACME)
-    add_customer(world, key="acme", name="Acme GmbH", contract_until=None)
-    task = the_task(world)
-    assert task.facts == {"notice": number, "customer": "acme", "dropped_out": False, "told": False}
-    # Thirty days of notice, after the day of receipt in Berlin, before the first instant of 1 November.
-    assert task.due_at == utc("2026-10-01 21:59:59.999999")
-    add_forgotten(world, number, "acme")
-    assert tasks(world) == []
-    assert len(letters_to(mail_server, ACME)) == 1
-    assert reasons(world, number) == []
-
-
-def renewed_from_later_on(world: World) -> None:
-    add_customer(world, key="acme", name="Acme GmbH", contract_from="2026-10-10", contract_until=None)
-
-
-def renewed_without_a_word_of_when(world: World) -> None:
-    add_customer(world, key="acme", name="Acme GmbH", contract_until=None)
-
-
-@pytest.mark.parametrize("renew", [renewed_from_later_on, renewed_without_a_word_of_when])
-def test_one_that_is_renewed_is_a_task_from_its_first_day_on(world: World, renew: Callable[[World], None]) -> None:
-    was_over(world, ACME)
-    renew(world)
-    if renew is renewed_from_later_on:
-        assert tasks(world) == []
-    world.at = utc("2026-10-10 08:00")
-    assert the_task(world).facts["customer"] == "acme"
-
-
-def test_one_without_a_contact_is_told_as_one_is_named_and_waited_for_once_it_is_added(
-    world: World, mail_server: MailServer
-) -> None:
-    number = was_over(world)
-    renewed_without_a_word_of_when(world)
-    assert the_task(world).facts["told"] is False
-    add_customer(world, key="acme", name="Acme GmbH", contacts=[ACME])
-    assert the_task(world).facts["told"] is True
-    assert len(letters_to(mail_server, ACME)) == 1
-    add_forgotten(world, number, "acme")
-    assert tasks(world) == []
-    assert len(letters_to(mail_server, ACME)) == 1
-
-
-def test_of_an_emergency_whoever_is_told_is_waited_for_by_nobody(world: World) -> None:
-    world.apply(antopsis(customers=BREMEN))
-    add_customer(world, key="acme", name="Acme GmbH", contract_until="2026-09-01")
-    world.at += timedelta(minutes=1)
-    announce(world, emergency_reason="The host was breached.", effective_on=date(2026, 10, 20))
-    renewed_without_a_word_of_when(world)
-    the_task(world)
-    add_customer(world, key="acme", name="Acme GmbH", contacts=[ACME])
-    assert tasks(world) == []
-
-
-def test_one_whose_contact_has_gone_since_is_a_task(world: World) -> None:
-    was_over(world, ACME, "dpo@acme.example")
-    with world.writing() as session:
-        end_contact(session, world.at, get_customer(session, get_publisher(session, "antopsis"), "acme"), ACME, ANNA)
-    renewed_without_a_word_of_when(world)
-    assert the_task(world).facts["dropped_out"] is False
-
-
-def test_one_that_came_later_and_one_whose_contract_begins_later_are_none(world: World) -> None:
-    world.apply(antopsis(customers=BREMEN))
-    add_customer(world, key="acme", name="Acme GmbH", contract_from="2026-10-20", contacts=[ACME])
-    announce(world)
-    world.at += timedelta(days=1)
-    add_customer(world, key="oslo", name="Oslo Post AS", contacts=["dpo@oslo.example"])
-    world.at = utc("2026-10-21 08:00")
-    assert tasks(world) == []
-
-
-def test_one_whose_contract_began_earlier_after_all_is_told_and_waited_for_once_it_is_added(world: World) -> None:
-    world.apply(antopsis(customers=BREMEN))
-    add_customer(world, key="acme", name="Acme GmbH", contract_from="2027-09-01", contacts=[ACME])
-    world.at += timedelta(minutes=1)
-    number = announce(world)
-    assert tasks(world) == []
-    add_customer(world, key="acme", name="Acme GmbH", contract_from="2025-09-01")
-    assert the_task(world).facts == {"notice": number, "customer": "acme", "dropped_out": False, "told": True}
-    add_forgotten(world, number, "acme")
-    assert tasks(world) == []
-    assert standing(world, number, "acme") is not None
-
-
 @pytest.mark.parametrize("dropped_out", [True, False])
 def test_a_new_contract_from_after_the_effect_on_is_none(world: World, dropped_out: bool) -> None:
     key = "bremen" if dropped_out else "acme"
@@ -340,26 +210,6 @@ def test_what_was_kept_back_for_an_end_that_was_a_mistake_is_a_task_though_nobod
         assert tasks_of(world, TaskKind.CUSTOMER_NOT_TOLD.value) == []
 
 
-def test_one_whose_later_contact_goes_before_its_letter_is_taken_is_a_task(
-    world: World, mail_server: MailServer
-) -> None:
-    number = was_over(world, ACME)
-    renewed_without_a_word_of_when(world)
-    the_task(world)
-    mail_server.script("new@acme.example", 451, "4.3.0 Try again later")
-    add_customer(world, key="acme", name="Acme GmbH", contacts=[ACME, "new@acme.example"])
-    the_task(world)
-    with world.writing() as session:
-        customer = get_customer(session, get_publisher(session, "antopsis"), "acme")
-        end_contact(session, world.at, customer, "new@acme.example", ANNA)
-    sweep(world)
-    look(world)
-    kinds = (RUNS_AGAIN, TaskKind.CUSTOMER_NOT_TOLD.value)
-    assert {(task.facts["notice"], task.facts["customer"]) for kind in kinds for task in tasks_of(world, kind)} == {
-        (number, "acme")
-    }
-
-
 def test_terms_that_cannot_be_read_hide_no_task_and_keep_no_other_customer_out(world: World) -> None:
     number = dropped_by_mistake(world)
     ends_on(world, "2026-12-31")
@@ -388,37 +238,3 @@ def test_one_of_another_publisher_and_one_of_another_notice_are_none(world: Worl
             for key in ("bremen", "luebeck")
         }
     assert found == {"bremen": [(number, True)], "luebeck": []}
-
-
-def test_a_look_asks_the_same_few_questions_however_many_customers_there_are(world: World) -> None:
-    world.apply(antopsis(customers=HANOI + BOTH))
-    announce(world)
-    sweep(world)
-
-    def questions() -> int:
-        troubles: list[Exception] = []
-        with counting(world) as asked, world.reading() as session:
-            assert list(find_contracts_that_run_again(session, world.at, troubles.append)) == []
-        assert troubles == []
-        return len(asked)
-
-    few = questions()
-    for number in range(20):
-        add_customer(world, key=f"late-{number}", name="Late GmbH", contacts=[f"dpo@late{number}.example"])
-    assert questions() == few
-    with world.reading() as session:
-        assert session.scalar(select(func.count()).select_from(Task).where(Task.kind == RUNS_AGAIN)) == 0
-
-
-def test_one_that_was_told_later_is_waited_for_also_while_nobody_knows_the_date(
-    world: World, mail_server: MailServer
-) -> None:
-    no_mailbox(mail_server)
-    world.apply(antopsis(customers=BREMEN))
-    add_customer(world, key="acme", name="Acme GmbH", contract_from="2027-09-01", contacts=[ACME])
-    world.at += timedelta(minutes=1)
-    number = announce(world)
-    at(world, utc("2026-11-05 08:00"))
-    assert (world.notice(number).state, world.notice(number).effective_on) == ("held", None)
-    add_customer(world, key="acme", name="Acme GmbH", contract_from="2025-09-01")
-    assert the_task(world).facts["told"] is True
