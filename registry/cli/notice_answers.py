@@ -16,8 +16,8 @@ from registry.cli.values import INSTANT, LOCAL_DATE
 from registry.domain.notices import first_instant, local_date
 from registry.domain.objections import OPEN_OBJECTION_STATES
 from registry.domain.terms import find_zone
+from registry.domain.text import refuse_unclean
 from registry.i18n import show_day
-from registry.steps.draft_notice import refuse_unclean
 from registry.steps.errors import UnknownDelivery
 from registry.steps.lookup import get_notice, get_publisher
 from registry.steps.override_hold import override_hold

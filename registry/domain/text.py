@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from registry.domain.errors import InvalidInput, Problem
+
 ALLOWED_CONTROLS = "\n\t"
 LINE_LENGTH = 500
 TEXT_LENGTH = 5_000
@@ -77,3 +79,22 @@ LongText = Annotated[
     AfterValidator(_clean),
 ]
 """What somebody explains at length: as `Text`, at most 10,000 characters."""
+
+
+def refuse_unclean(**texts: str) -> None:
+    """Raise `InvalidInput` naming each field whose words hold a character that people cannot read."""
+    problems = [
+        Problem(field, text, "control-character", {"character": f"U+{ord(found):04X}"})
+        for field, text in texts.items()
+        if (found := find_unclean(text)) is not None
+    ]
+    if problems:
+        raise InvalidInput(problems)
+
+
+def refuse_unclean_line(**texts: str) -> None:
+    """Raise `InvalidInput` as `refuse_unclean` does, and for a field of one line whose words run over several."""
+    refuse_unclean(**texts)
+    problems = [Problem(field, text, "line-break") for field, text in texts.items() if not is_one_line(text.strip())]
+    if problems:
+        raise InvalidInput(problems)

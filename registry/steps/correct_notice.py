@@ -14,9 +14,10 @@ from registry.domain.errors import IllegalTransition
 from registry.domain.notice_life import PENDING_STATES, NoticeEvent, NoticeState, next_notice_state
 from registry.domain.notices import first_instant
 from registry.domain.standings import NO_LONGER_HOLDING, StandingState
+from registry.domain.text import refuse_unclean
 from registry.domain.vocabulary import StatementKind, Weight, heavier
 from registry.steps.approvals import count_approvals, give_approval
-from registry.steps.draft_notice import read_explanation, refuse_unclean
+from registry.steps.draft_notice import read_explanation
 from registry.steps.errors import CorrectionUndoesChange, NotApproved, NothingToAnnounce, ReasonMissing
 from registry.steps.letterhead import Letterhead
 from registry.steps.list_periods import touch

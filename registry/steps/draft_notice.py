@@ -22,7 +22,7 @@ from registry.domain.notices import (
     refuse_too_far,
 )
 from registry.domain.publishers import PublisherFacts
-from registry.domain.text import TEXT_LENGTH, find_unclean, is_one_line
+from registry.domain.text import TEXT_LENGTH, refuse_unclean
 from registry.domain.vocabulary import Weight
 from registry.steps.editorial import find_open_notice
 from registry.steps.errors import DateInThePast, EditLocked, NothingToAnnounce, ReasonMissing
@@ -254,22 +254,3 @@ def read_explanation(given: str) -> str:
         raise InvalidInput([Problem("explanation", words, "too-long", {"max_length": f"{TEXT_LENGTH:,} characters"})])
     refuse_unclean(explanation=words)
     return words
-
-
-def refuse_unclean(**texts: str) -> None:
-    """Raise `InvalidInput` naming each field whose words hold a character that people cannot read."""
-    problems = [
-        Problem(field, text, "control-character", {"character": f"U+{ord(found):04X}"})
-        for field, text in texts.items()
-        if (found := find_unclean(text)) is not None
-    ]
-    if problems:
-        raise InvalidInput(problems)
-
-
-def refuse_unclean_line(**texts: str) -> None:
-    """Raise `InvalidInput` as `refuse_unclean` does, and for a field of one line whose words run over several."""
-    refuse_unclean(**texts)
-    problems = [Problem(field, text, "line-break") for field, text in texts.items() if not is_one_line(text.strip())]
-    if problems:
-        raise InvalidInput(problems)

@@ -18,8 +18,8 @@ import idna
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from registry.domain.text import refuse_unclean_line
 from registry.steps.audience_errors import InstallationNotBound
-from registry.steps.draft_notice import refuse_unclean_line
 from registry.steps.insert_once import insert_once
 from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import Installation

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from registry.domain.entries import digest_of
 from registry.domain.standings import HOLDING, StandingState
+from registry.domain.text import refuse_unclean
 from registry.steps.approvals import count_approvals, give_approval
-from registry.steps.draft_notice import refuse_unclean
 from registry.steps.errors import NotHolding, ReasonMissing
 from registry.steps.lookup import read_facts
 from registry.steps.receipts import find_told_at

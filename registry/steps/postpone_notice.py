@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from registry.domain.errors import IllegalTransition, RegistryError
 from registry.domain.notice_life import PENDING_STATES, NoticeState
 from registry.domain.notices import NoSuchDay, first_effective_on, first_instant, is_a_day, refuse_too_far
+from registry.domain.text import refuse_unclean
 from registry.domain.vocabulary import StatementKind
-from registry.steps.draft_notice import refuse_unclean
 from registry.steps.errors import ReasonMissing
 from registry.steps.letterhead import Letterhead
 from registry.steps.list_periods import touch

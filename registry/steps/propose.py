@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from registry.steps.draft_notice import refuse_unclean
+from registry.domain.text import refuse_unclean
 from registry.steps.errors import ReasonMissing
 from registry.steps.lookup import lock_publisher
 from registry.steps.override_hold import refuse_unless_holding

@@ -19,7 +19,7 @@ from registry.domain.objections import (
 )
 from registry.domain.standings import HOLDING, StandingState, with_basis
 from registry.domain.terms import find_terms
-from registry.steps.draft_notice import refuse_unclean, refuse_unclean_line
+from registry.domain.text import refuse_unclean, refuse_unclean_line
 from registry.steps.errors import FrozenTermsUnreadable, ReasonMissing, UnknownCustomer, UnknownObjection
 from registry.steps.lookup import get_customer, lock_publisher
 from registry.steps.objection_period import find_period

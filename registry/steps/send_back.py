@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from registry.domain.errors import IllegalTransition, RegistryError
 from registry.domain.notice_life import NoticeEvent, NoticeState, next_notice_state
-from registry.steps.draft_notice import refuse_unclean
+from registry.domain.text import refuse_unclean
 from registry.steps.errors import ReasonMissing
 from registry.steps.lookup import lock_publisher
 from registry.steps.record import Actor, record_event

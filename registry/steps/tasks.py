@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from registry.domain.errors import RegistryError
-from registry.steps.draft_notice import refuse_unclean
+from registry.domain.text import refuse_unclean
 from registry.steps.insert_once import insert_once
 from registry.steps.record import WORKER, Actor, record_event
 from registry.tables import Publisher, Task

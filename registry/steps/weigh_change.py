@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from registry.domain.changes import EntryChange
 from registry.domain.notice_life import NoticeEvent, NoticeState, next_notice_state
+from registry.domain.text import refuse_unclean
 from registry.domain.vocabulary import Weight, heavier
-from registry.steps.draft_notice import refuse_unclean
 from registry.steps.errors import ReasonMissing, UnknownEntry
 from registry.steps.lookup import get_entry, lock_publisher, read_facts
 from registry.steps.record import Actor, record_event

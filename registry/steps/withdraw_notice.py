@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from registry.domain.deliveries import DeliveryEvent, DeliveryState
 from registry.domain.notice_life import PENDING_STATES, NoticeEvent, NoticeState, next_notice_state
 from registry.domain.objections import OPEN_OBJECTION_STATES, ObjectionEvent, ObjectionState, next_objection_state
+from registry.domain.text import refuse_unclean
 from registry.domain.vocabulary import StatementKind
-from registry.steps.draft_notice import refuse_unclean
 from registry.steps.editorial import settle_waiting_edits
 from registry.steps.letterhead import Letterhead
 from registry.steps.list_periods import touch
