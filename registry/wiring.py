@@ -31,10 +31,10 @@ from registry.migrations import known_revisions, newest_revision, read_revision
 from registry.pages.render import PageRenderer
 from registry.settings import OUTBOX, RESEND, BadSettings, Settings, masked
 from registry.settings import CompanySignIn as CompanySignIn
+from registry.steps.dispatch import Dispatch
 from registry.steps.installation import bind_installation, fingerprint_of
 from registry.steps.keyring import Keyring, load_keyring, make_keyring
 from registry.steps.letterhead import Letterhead
-from registry.steps.send_deliveries import Dispatch
 from registry.steps.sweeps import Sweeping
 from registry.tables.engine import make_engine, reading, writing
 

@@ -1,11 +1,13 @@
 """The lanes that letters leave by: one connection each, and for more than one at a time a thread each.
 
-A lane knows no database. It is handed one letter, and puts what came of it into the queue of answers.
+A lane knows no database. It takes a letter out of its road's queue, and puts what came of it into the queue of answers.
+What has lain in the road's queue for too long comes back unsent, for whether it may go out is to be asked anew.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,17 +70,21 @@ class ReadyLetter:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What goes on the wire at once: one letter, or a batch under the key that is stored with it."""
+    """What goes on the wire at once: one letter, or a batch under the key that is stored with it.
+
+    `goes_until` is for one that must wait for its lane: if it has none by then, on the monotonic clock, it comes back.
+    """
 
     letters: tuple[ReadyLetter, ...]
     batch_key: str | None = None
+    goes_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A parcel that was on the wire, what came back for each letter, and when (UTC).
 
-    `defect` is what the channel raised, if it did.
+    `defect` is what the channel raised, if it did. Without answers it was not on the wire: it had waited for too long.
     """
 
     lane: Lane
@@ -90,50 +96,50 @@ class Answered:
     @property
     def is_plain(self) -> bool:
         """Whether it is one plain letter that was taken, so that its answer is all there is to keep."""
-        is_alone = self.parcel.batch_key is None
+        is_alone = self.parcel.batch_key is None and self.was_sent
         return is_alone and self.parcel.letters[0].is_plain and isinstance(self.answers[0], Accepted)
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether it went on the wire."""
+        return bool(self.answers)
 
 
 class Lane:
-    """One connection of a road. Until it `gets_a_thread`, a letter is sent by whoever hands it over."""
+    """One connection of a road. Until it `gets_a_thread`, a letter is sent by whoever has it `carry` one."""
 
-    def __init__(self, channel: Channel, answers: SimpleQueue[Answered], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        parcels: SimpleQueue[Parcel | None],
+        answers: SimpleQueue[Answered],
+        clock: Callable[[], datetime],
+    ) -> None:
         self.channel = channel
         self._batches = channel if isinstance(channel, TakesBatches) else None
+        self._parcels = parcels
         self._answers = answers
         self._clock = clock
-        self._parcels: SimpleQueue[Parcel | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     @property
     def has_a_thread(self) -> bool:
-        """Whether letters go out by a thread of its own, and not by whoever hands them over."""
+        """Whether it takes letters out of its road's queue by itself."""
         return self._thread is not None
 
     def get_a_thread(self) -> None:
-        """Send by a thread of its own from now on. The lane must be idle."""
+        """Take letters out of the road's queue by a thread of its own from now on. The lane must be idle."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"lane-{self.channel.name}", daemon=True)
             self._thread.start()
 
-    def hand_over(self, parcel: Parcel) -> None:
-        """Put a parcel on the wire. Its answer comes into the queue of answers."""
-        if self._thread is None:
-            self._carry(parcel)
-        else:
-            self._parcels.put(parcel)
-
     def end(self) -> None:
-        """Let the thread end once its letter is answered, and wait for it."""
+        """Wait for the thread, which ends once it finds a None in the road's queue."""
         if self._thread is not None:
-            self._parcels.put(None)
             self._thread.join()
 
-    def _work(self) -> None:
-        while (parcel := self._parcels.get()) is not None:
-            self._carry(parcel)
-
-    def _carry(self, parcel: Parcel) -> None:
+    def carry(self, parcel: Parcel) -> None:
+        """Put a parcel on the wire, and what came of it into the queue of answers."""
         defect: BaseException | None = None
         # What ends a program is raised where it is heard; in a thread nobody would hear it.
         kept = Exception if self._thread is None else BaseException
@@ -144,6 +150,13 @@ class Lane:
             unknown = Ambiguous(None, f"the channel failed with {type(raised).__name__}")
             answers, defect = (unknown,) * len(parcel.letters), raised
         self._answers.put(Answered(self, parcel, answers, self._clock(), defect))
+
+    def _work(self) -> None:
+        while (parcel := self._parcels.get()) is not None:
+            if parcel.goes_until is None or time.monotonic() <= parcel.goes_until:
+                self.carry(parcel)
+            else:
+                self._answers.put(Answered(self, parcel, (), self._clock()))
 
     def _send(self, parcel: Parcel) -> tuple[Answer, ...]:
         if parcel.batch_key is None or self._batches is None:

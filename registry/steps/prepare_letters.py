@@ -8,11 +8,11 @@ contact's letter with its deadline, a confirmation, a repeat) is made ready by i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from sqlalchemy import JSON, BigInteger, Executable, String, Table, bindparam, case, column, func, select, update
 from sqlalchemy.engine import Dialect
@@ -22,7 +22,7 @@ from registry.channels.base import Envelope
 from registry.domain.vocabulary import Audience, ChannelKind, StatementKind
 from registry.letters.compose import sha256_of
 from registry.letters.slots import Slot
-from registry.steps.claim_deliveries import Lease
+from registry.steps.claim_deliveries import Lease, go_straight_on
 from registry.steps.dispatch import Dispatch
 from registry.steps.merge_letter import Addressee, StoredLetter, fill_letter, make_merge, new_message_id, read_letter
 from registry.steps.statement_order import waits_for_earlier
@@ -59,6 +59,10 @@ class Prepared:
 
     envelope: Envelope
     sha256: str
+
+
+STORED_TOGETHER: Final = 50
+"""What so many letters say is stored by one statement: whoever must not wait for all of them can go on in between."""
 
 
 class Making:
@@ -112,17 +116,22 @@ class Making:
         self._words.append({"delivery": delivery_id, "held_by": token, "words": merge, "name": message_id})
         return True
 
-    def store(self, session: Session) -> dict[int, Prepared]:
-        """Make what is left, store what the letters say where their lease still holds, and return them by delivery."""
+    def store(self, session: Session, between: Callable[[], object] = go_straight_on) -> dict[int, Prepared]:
+        """Make what is left, store what the letters say where their lease still holds, and return them by delivery.
+
+        `between` is called between two statements, as by `claim_deliveries`.
+        """
         while self.make_one():
             pass
-        if self._words:
-            connection = session.connection()
+        connection = session.connection()
+        for first in range(0, len(self._words), STORED_TOGETHER):
+            together = self._words[first : first + STORED_TOGETHER]
             if connection.dialect.name == "postgresql":
-                connection.execute(_STORE_TOGETHER, {"rows": self._words})
+                connection.execute(_STORE_TOGETHER, {"rows": together})
             else:
                 store = _store_one_by_one(connection.dialect)
-                connection.exec_driver_sql(store.sql, [store.values(words) for words in self._words])
+                connection.exec_driver_sql(store.sql, [store.values(words) for words in together])
+            between()
         return self._prepared
 
 

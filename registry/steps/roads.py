@@ -6,17 +6,18 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from sqlalchemy import Engine
 
 from registry.channels.base import Ambiguous, Channel, Rate, TemporaryFailure
 from registry.steps.claim_deliveries import Lease
-from registry.steps.lanes import Answered, Lane, ManyConnections, Paced, TakesBatches
+from registry.steps.lanes import Answered, Lane, ManyConnections, Paced, Parcel, TakesBatches
 from registry.steps.pacing import CONNECTION_LEASE, SLOWER_BY, block, give_back, heed, reserve, take_connections
 from registry.steps.persist import persist
 from registry.steps.prepare_letters import Prepared
@@ -31,6 +32,9 @@ LETTERS_A_LANE: Final = 10
 """A further connection to one provider is opened for so many letters that wait, or for a whole batch: a handful is not
 worth one."""
 TOO_MANY_REQUESTS: Final = HTTPStatus.TOO_MANY_REQUESTS.value
+FRESH_FOR: Final = 0.25
+"""Seconds for which a letter whose start is committed may wait for a connection. It is as long ago that somebody asked
+whether it may go out, and whoever left since must not get it (R28)."""
 LOOK_AGAIN_AFTER: Final = timedelta(seconds=5)
 """How long a road that had nothing due is left alone, while others are busy."""
 
@@ -40,17 +44,17 @@ Waiting = tuple[Lease, Prepared | None]
 class Road:
     """A channel with its lanes. `look_at`, `places` and `ask_at` are on the monotonic clock.
 
-    Of the letters that were not begun, those `claimed` are still to be made ready, those `waiting` are. `look_at` is
-    when to claim for it again; `places` when the next requests may begin, where it has a pace (R31); `ask_at` when to
-    ask for more of them; `rate` what the provider asked for last. `is_shut`: no request may begin
-    for so long that what was claimed is better given back. `largest_batch` is how many letters may go in one request,
-    `most_lanes` how many connections this worker may hold.
+    Of the letters that were not begun, those `claimed` are still to be made ready, those `waiting` are. So many parcels
+    are `under_way`: handed over, and not answered. `look_at` is when to claim for it again; `places` when the next
+    requests may begin, where it has a pace (R31); `ask_at` when to ask for more of them; `rate` what the provider asked
+    for last. `is_shut`: no request may begin for so long that what was claimed is better given back. `largest_batch` is
+    how many letters may go in one request, `most_lanes` how many connections this worker may hold.
     """
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.lanes: list[Lane] = []
-        self.idle: list[Lane] = []
+        self.under_way = 0
         self.claimed: deque[Lease] = deque()
         self.waiting: deque[Waiting] = deque()
         self.places: deque[float] = deque()
@@ -65,9 +69,10 @@ class Road:
         self._many = channel if isinstance(channel, ManyConnections) else None
         self.most_lanes = self._many.connections if self._many is not None else 1
         self.largest_batch = channel.largest_batch if isinstance(channel, TakesBatches) else 1
+        self._parcels: SimpleQueue[Parcel | None] = SimpleQueue()
         self._slice = BATCH if self.is_paced or self.most_lanes == 1 else SLICE
         self._interval = timedelta(0)
-        self._found_at = self._took_at = 0.0
+        self._found_at = self._took_at = self._quick_from = 0.0
         self._refused_at: datetime | None = None
         self._token = secrets.token_hex(16)
         self._may_hold = False
@@ -119,7 +124,7 @@ class Road:
     def next_place_at(self) -> float | None:
         """When a letter that waits for its place may begin, or a place may be asked for; None where nothing does."""
         if self.places:
-            return self._place_at() if self.waiting and self.idle else None
+            return self._place_at() if self.waiting and self.has_room else None
         now = time.monotonic()
         return self.ask_at if self.ask_at > now >= self.look_at else None
 
@@ -135,9 +140,26 @@ class Road:
         That is early where several lanes are under way, for whoever waits for their answers has the time to make them;
         not so where letters go together or keep to a pace.
         """
-        if self.most_lanes == 1 or self.largest_batch > 1 or self._interval:
+        if not self._goes_by_many:
             return not self.is_supplied
         return len(self.waiting) <= self.made_ready_at_once // 2
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more parcel may be handed over.
+
+        Each of several connections to one server has a letter on the wire and one behind it, whose start is on record:
+        it need not wait for the database. A single connection has none, so that a crash costs it one copy at most; nor
+        is there any where letters go together, keep to a pace, or go each to somebody else's server, or where that is
+        so slow that the one behind waited for too long just now.
+        """
+        has_one_behind = self._goes_by_many and self.is_paced and time.monotonic() >= self._quick_from
+        return self.under_way < len(self.lanes) * (2 if has_one_behind else 1)
+
+    @property
+    def _goes_by_many(self) -> bool:
+        """Whether several connections carry letters one by one, as fast as they can."""
+        return len(self.lanes) > 1 and self.largest_batch == 1 and not self._interval
 
     @property
     def may_open_more(self) -> bool:
@@ -146,8 +168,11 @@ class Road:
 
     @property
     def is_supplied(self) -> bool:
-        """Whether every lane has its next letter."""
-        return len(self.waiting) >= max(1, len(self.lanes) * self.largest_batch)
+        """Whether every lane has its next letter, and where they are quick, enough while further ones are stored."""
+        enough = len(self.lanes) * self.largest_batch
+        if self._goes_by_many:
+            enough = max(enough, self.made_ready_at_once // 4)
+        return len(self.waiting) >= max(1, enough)
 
     def rest(self, wait: timedelta = LOOK_AGAIN_AFTER) -> None:
         """Leave the road alone for so long."""
@@ -207,11 +232,33 @@ class Road:
             persist(engine, lambda session: block(session, now, self.account, wait))
             self.places.clear()
 
-    def take_place(self) -> None:
-        """Use the next place."""
+    def hand_over(self, parcel: Parcel) -> None:
+        """Put a parcel on the wire at its place, or behind those that are there. There must be room."""
         if self.places:
             self.places.popleft()
             self._took_at = self._found_at
+        if self.under_way >= len(self.lanes):
+            parcel = replace(parcel, goes_until=time.monotonic() + FRESH_FOR)
+        if self.lanes[0].has_a_thread:
+            self._parcels.put(parcel)
+        else:
+            self.lanes[0].carry(parcel)
+        # What is raised here brings no answer that could be waited for.
+        self.under_way += 1
+
+    def take_back(self) -> None:
+        """Let no lane take a letter that it has not taken by now. A batch goes: it is stored as one."""
+        if self.largest_batch > 1:
+            return
+        with suppress(Empty):
+            while (parcel := self._parcels.get_nowait()) is not None:
+                self.put_back(parcel)
+
+    def put_back(self, parcel: Parcel) -> None:
+        """Have a letter wait again that was handed over and not sent. It begins anew, though its start is on record."""
+        self._quick_from = time.monotonic() + LOOK_AGAIN_AFTER.total_seconds()
+        self.under_way -= 1
+        self.waiting.appendleft((parcel.letters[0].lease, None))
 
     def take_prepared(self) -> list[tuple[Lease, Prepared]]:
         """Take the letters of the next batch from those that wait: nothing where one goes by itself."""
@@ -254,9 +301,7 @@ class Road:
                 wanted = len(self.lanes)
         while len(self.lanes) < wanted:
             beside = self._many.sibling() if self.lanes and self._many is not None else self.channel
-            lane = Lane(beside, answers, clock)
-            self.lanes.append(lane)
-            self.idle.append(lane)
+            self.lanes.append(Lane(beside, self._parcels, answers, clock))
 
     def close(self, engine: Engine) -> None:
         """End the lanes, close the connections beside the channel's own, and give back the shared ones."""
@@ -267,3 +312,4 @@ class Road:
                 if lane.channel is not self.channel:
                     each.callback(lane.channel.close)
                 each.callback(lane.end)
+                self._parcels.put(None)

@@ -9,7 +9,8 @@ nothing. If the process dies, `recover_leases` finds the row: before the send be
 have arrived.
 
 Each kind of address is a road with lanes of its own, so that a slow one keeps no other waiting. All transactions are
-made by the one thread that called; the lanes know no database.
+made by the one thread that called; the lanes know no database, and several to one server do not wait for it either
+(`Road.has_room`).
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from registry.channels.base import Accepted, Answer
 from registry.steps.claim_deliveries import Lease, find_attempt, find_held, release_leases
 from registry.steps.delivery_log import DeliveryLog
 from registry.steps.dispatch import Dispatch
-from registry.steps.lanes import Answered, Lane, Parcel, ReadyLetter
-from registry.steps.persist import PAUSES_FOR_THE_DATABASE, persist
+from registry.steps.lanes import Answered, Parcel, ReadyLetter
+from registry.steps.persist import persist
 from registry.steps.plain_letters import PlainLetters
 from registry.steps.prepare_letters import Prepared
-from registry.steps.roads import BATCH, Road, Waiting
+from registry.steps.roads import Road, Waiting
 from registry.steps.send_batches import (
     SETTLED,
     begin_batch,
@@ -41,12 +42,10 @@ from registry.steps.send_batches import (
     is_decided,
     settle_accepted,
 )
-from registry.steps.settle_delivery import ACCEPTED, count_defect, move_delivery, record_answer, settle_delivery
+from registry.steps.settle_delivery import ACCEPTED, count_defect, record_answer, settle_delivery
 from registry.steps.start_delivery import start_delivery
 from registry.steps.supply import Supply
 from registry.tables.engine import writing
-
-__all__ = ["BATCH", "PAUSES_FOR_THE_DATABASE", "Dispatch", "move_delivery", "send_deliveries"]
 
 LONGEST_NAP: Final = 0.25
 """Seconds to sleep at most while letters wait for their place, so that a stop is heard."""
@@ -64,7 +63,7 @@ def send_deliveries(
     """Send what is due until nothing is, or until `limit` letters; return how many ended in each state.
 
     `clock` gives aware UTC. Sends nothing while dispatch is paused (R32). Between two letters `should_stop` is asked:
-    on True the letters that are on the wire are settled, and what was claimed and not begun is due again at once.
+    on True the letters that are on the wire are settled, and whatever else was claimed is due again at once.
 
     A letter that cannot be made is put before a person, and the others go on. What a channel raises is an error of the
     program: its letter counts as ambiguous, the rest that was claimed is given back, and the error goes to the caller.
@@ -94,7 +93,6 @@ class Run:
         self._should_stop = should_stop
         self._roads = [Road(channel) for channel in dispatch.channels.values()]
         self._answers: SimpleQueue[Answered] = SimpleQueue()
-        self._on_the_wire = 0
         self._plain = PlainLetters(engine, clock, self.log)
 
     def send(self) -> None:
@@ -106,55 +104,63 @@ class Run:
                     road.open_lanes(self._engine, self._clock(), self._answers, self._clock)
                     self._give_threads()
             for road in self._roads:
-                while road.idle and road.waiting and not self._should_stop():
+                while road.has_room and road.waiting and not self._should_stop():
                     if not road.find_place(self._engine, self._clock()):
                         if road.is_shut:
                             self._release(road)
                         break
-                    self._go_on(road, road.idle.pop(), None)
-            if self._should_stop() or not (self._on_the_wire or any(self._has_more(road) for road in self._roads)):
+                    self._go_on(road, None)
+            if self._should_stop() or not (self._under_way or any(self._has_more(road) for road in self._roads)):
                 return
             self._wait_for_an_answer()
 
     def end(self) -> None:
-        """Give back what was not begun, and settle what is on the wire, whatever has happened.
+        """Give back what is not on the wire, and settle what is, whatever has happened.
 
         All of it is done, from the bottom to the top, also where a part of it fails.
         """
+        for road in self._roads:
+            road.take_back()
         with ExitStack() as each:
             each.callback(self.log.tell)
             each.callback(self._plain.close)
             each.callback(self._plain.settle)
             for road in self._roads:
                 each.callback(road.close, self._engine)
-            for _ in range(self._on_the_wire):
+            for road in self._roads:
+                # What a lane had taken may come back unsent.
+                each.callback(self._release, road)
+            for _ in range(self._under_way):
                 each.callback(lambda: self._take_answer(self._answers.get()))
             for road in self._roads:
                 each.callback(self._release, road)
 
+    @property
+    def _under_way(self) -> int:
+        return sum(road.under_way for road in self._roads)
+
     def _give_threads(self) -> None:
         """More than one lane at once needs a thread for each; a single one is quicker without."""
-        if sum(len(road.lanes) for road in self._roads) > 1:
-            for road in self._roads:
-                for lane in road.idle:
-                    lane.get_a_thread()
+        lanes = [lane for road in self._roads for lane in road.lanes]
+        for lane in lanes if len(lanes) > 1 else ():
+            lane.get_a_thread()
 
     def _has_more(self, road: Road) -> bool:
         return bool(road.lanes) if road.unbegun else self._supply.may_have_more(road)
 
     def _wait_for_an_answer(self) -> None:
         """Take the next answer; wait no longer than until a letter has its place, or a road is to be looked at."""
-        while self._on_the_wire and self._answers.empty() and self._supply.work_ahead():
+        while self._under_way and self._answers.empty() and self._supply.work_ahead():
             # The lanes' threads want to go on, too.
             time.sleep(0)
         if not self._answers.empty():
             self._take_answer(self._answers.get())
             return
         moments = [at for road in self._roads if (at := road.next_place_at) is not None]
-        if self._on_the_wire:
+        if self._under_way:
             moments += [at for road in self._roads if (at := self._next_look_at(road)) is not None]
         wait = max(0.0, min(moments) - time.monotonic()) if moments else None
-        if not self._on_the_wire:
+        if not self._under_way:
             time.sleep(0.0 if wait is None else min(wait, LONGEST_NAP))
             return
         try:
@@ -222,19 +228,13 @@ class Run:
         turn = self._plain.take_turn(answered, lease, prepared)
         if not turn.is_kept:
             return False
-        self._on_the_wire -= 1
+        road.under_way -= 1
         if turn.has_begun:
             road.waiting.popleft()
-            self._put_on_the_wire(road, lane, Parcel((ReadyLetter(lease, prepared.envelope, is_plain=True),)))
+            road.hand_over(Parcel((ReadyLetter(lease, prepared.envelope, is_plain=True),)))
         else:
             road.waiting[0] = (lease, None)
-            road.idle.append(lane)
         return True
-
-    def _put_on_the_wire(self, road: Road, lane: Lane, parcel: Parcel) -> None:
-        road.take_place()
-        lane.hand_over(parcel)
-        self._on_the_wire += 1
 
     def _open_first_lane(self, road: Road) -> bool:
         """Return whether the road has a connection to send by: the other workers may hold all that there are."""
@@ -246,7 +246,7 @@ class Run:
 
     def _repeat_batch(self, road: Road) -> bool:
         """Put a batch without a clear answer on the wire again. Its lane takes no other letter meanwhile."""
-        if (road.lanes and not road.idle) or not road.find_place(self._engine, self._clock()):
+        if (road.lanes and not road.has_room) or not road.find_place(self._engine, self._clock()):
             return False
         with writing(self._engine) as session:
             parcel = claim_batch_again(session, self._clock(), road.channel, self._supply.dispatch)
@@ -254,7 +254,7 @@ class Run:
             return False
         road.open_lanes(self._engine, self._clock(), self._answers, self._clock, at_least=1)
         self._give_threads()
-        self._put_on_the_wire(road, road.idle.pop(), parcel)
+        road.hand_over(parcel)
         return True
 
     def _release(self, road: Road) -> None:
@@ -266,10 +266,13 @@ class Run:
             self._persist(lambda session: release_leases(session, self._clock(), leases))
 
     def _take_answer(self, answered: Answered) -> None:
-        self._on_the_wire -= 1
         road = next(road for road in self._roads if answered.lane in road.lanes)
+        if not answered.was_sent:
+            road.put_back(answered.parcel)
+            return
+        road.under_way -= 1
         try:
-            self._go_on(road, answered.lane, answered)
+            self._go_on(road, answered)
         except BaseException:
             # No failure at what comes next may cost what was answered; what is settled already stays as it is.
             self._settle(answered)
@@ -277,8 +280,8 @@ class Run:
         if answered.defect is not None:
             raise answered.defect
 
-    def _go_on(self, road: Road, lane: Lane, answered: Answered | None) -> None:
-        """Settle what the lane carried and put the next parcel that may go out on the wire."""
+    def _go_on(self, road: Road, answered: Answered | None) -> None:
+        """Settle what a lane carried, and hand over the next parcel that may go out."""
         stops = self._should_stop() or (answered is not None and answered.defect is not None)
         if answered is not None:
             road.heed(self._engine, self._clock(), answered)
@@ -295,11 +298,10 @@ class Run:
                 ready = self.settle_and_start(answered, road.waiting.popleft())
                 parcel, answered = Parcel((ready,)) if ready is not None else None, None
             if parcel is not None:
-                self._put_on_the_wire(road, lane, parcel)
+                road.hand_over(parcel)
                 return
         if answered is not None:
             self.settle_and_start(answered, None)
-        road.idle.append(lane)
 
     def _begin_batch(self, road: Road, letters: list[tuple[Lease, Prepared]]) -> Parcel | None:
         parcel = self._persist(lambda session: begin_batch(session, self._clock(), road.account, letters))
@@ -392,8 +394,5 @@ class Run:
         return delivery.state
 
     def _persist(self, work: Callable[[Session], Result]) -> Result:
-        """Do `work` with patience; where that ends, the leases of whatever was under way run out.
-
-        Work that is done twice is asked each time whether its lease still holds.
-        """
+        """Do `work` with patience, each time anew whether its lease holds; in the end the leases run out."""
         return persist(self._engine, work)

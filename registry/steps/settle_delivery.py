@@ -157,7 +157,8 @@ def record_answer(attempt: Attempt, answer: Answer, answered_at: datetime) -> No
 
 
 def close_untried(attempt: Attempt, now: datetime) -> None:
-    """Keep that a try ended at `now` (UTC) before its send began."""
+    """Keep that a try ended at `now` (UTC) without being sent. Nor did it begin, though its start was on record."""
+    attempt.send_started_at = attempt.sha256 = None
     attempt.finished_at = now
     attempt.answer_class = NOT_TRIED
 

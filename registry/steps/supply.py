@@ -60,8 +60,7 @@ class Supply:
                 self.dispatch.mail_only_to,
                 wanted,
                 after_publisher=road.last_publisher,
-                # On SQLite this is the one writer.
-                between=go_straight_on if self._engine.dialect.name == "sqlite" else partial(self._meanwhile, road),
+                between=self._between(road),
             )
             if leases:
                 # After the claim: a key that was added meanwhile may be the one that an address was restored under.
@@ -95,10 +94,14 @@ class Supply:
         while making.make_one():
             self._meanwhile(road)
         with writing(self._engine) as session:
-            prepared = making.store(session)
+            prepared = making.store(session, self._between(road))
         for lease in making.leases:
             road.claimed.popleft()
             road.waiting.append((lease, prepared.get(lease.delivery_id)))
+
+    def _between(self, road: Road) -> Callable[[], object]:
+        """What is done between two statements of one transaction: nothing on SQLite, where that is the one writer."""
+        return go_straight_on if self._engine.dialect.name == "sqlite" else partial(self._meanwhile, road)
 
     def forget(self, road: Road) -> None:
         """Leave unmade what was read: its letters are given back."""

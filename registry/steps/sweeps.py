@@ -18,6 +18,7 @@ from registry.steps.announce_notice import announce_due_notices
 from registry.steps.artefacts import build_artefacts
 from registry.steps.call_in import call_in
 from registry.steps.check_addresses import check_addresses
+from registry.steps.dispatch import Dispatch
 from registry.steps.endpoint_owners import tell_owners
 from registry.steps.endpoints import retire_secrets
 from registry.steps.erase_expired import erase_expired
@@ -29,7 +30,7 @@ from registry.steps.record import WORKER
 from registry.steps.record_outcome import match_outcomes
 from registry.steps.recover_leases import recover_leases
 from registry.steps.remind import send_reminders
-from registry.steps.send_deliveries import Dispatch, send_deliveries
+from registry.steps.send_deliveries import send_deliveries
 from registry.steps.subscribe import sweep_expired_requests
 from registry.steps.sweep_slots import note_failure, note_success
 from registry.steps.take_effect import take_effect

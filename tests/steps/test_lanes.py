@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from registry.channels.base import Accepted, Ambiguous, Answer, Channel, Envelope
+from registry.channels.base import Ambiguous, Answer, Envelope
 from registry.channels.guarded_http import GuardedHttp, HttpTimeouts
 from registry.channels.recording import RecordingChannel
 from registry.channels.smtp import SmtpChannel, parse_mail_url
@@ -24,6 +24,7 @@ from registry.steps.roads import BATCH, LETTERS_A_LANE, Road
 from registry.tables import Delivery
 from tests.channels.http_receiver import Drip, HttpReceiver, Reply
 from tests.channels.smtp_server import MailServer
+from tests.steps.lanes_cast import READERS, ManyRooms
 from tests.steps.post_office import (
     DPO,
     announce_to,
@@ -37,39 +38,11 @@ from tests.steps.post_office import (
 )
 from tests.world import ANNA, World
 
-READERS = [f"reader{n}@reader.example" for n in range(60)]
 LANE = "lane-"
 
 
 def lanes_alive() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith(LANE)]
-
-
-class ManyRooms:
-    """A channel with several connections. `happens` is called in the lane with each letter before it is accepted."""
-
-    name, kind, is_real = "smtp", "email", True
-
-    def __init__(self, connections: int, happens: Callable[[Envelope], None]) -> None:
-        self.connections = connections
-        self.siblings: list[ManyRooms] = []
-        self.sent: list[tuple[str, str]] = []
-        self.is_closed = False
-        self._happens = happens
-
-    def sibling(self) -> Channel:
-        beside = ManyRooms(self.connections, self._happens)
-        beside.sent = self.sent
-        self.siblings.append(beside)
-        return beside
-
-    def send(self, envelope: Envelope) -> Answer:
-        self.sent.append((threading.current_thread().name, envelope.recipient))
-        self._happens(envelope)
-        return Accepted(250, "taken")
-
-    def close(self) -> None:
-        self.is_closed = True
 
 
 @pytest.fixture(autouse=True)

@@ -18,11 +18,11 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 import registry.tables.engine as engines
 from registry.channels.base import Answer, Envelope
 from registry.steps.lookup import get_notice, get_publisher
+from registry.steps.persist import PAUSES_FOR_THE_DATABASE
 from registry.steps.record import WORKER
 from registry.steps.record_outcome import OutcomeKind, record_outcome
 from registry.steps.recover_leases import recover_leases
 from registry.steps.requeue_deliveries import requeue_deliveries
-from registry.steps.send_deliveries import PAUSES_FOR_THE_DATABASE
 from registry.tables import Address, Attempt, Delivery, NoticeCustomer
 from tests.channels.scripted_server import CUT, ScriptedServer
 from tests.channels.smtp_server import MailServer

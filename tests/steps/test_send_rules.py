@@ -14,7 +14,7 @@ from registry.readers.registry_file import RegistryFile
 from registry.steps.claim_deliveries import LEASE, lease_clock, may_write_to
 from registry.steps.end_subscription import EndedBecause
 from registry.steps.installation import pause, resume
-from registry.steps.send_deliveries import BATCH
+from registry.steps.roads import BATCH
 from registry.tables import Delivery
 from tests.channels.scripted_server import CUT, ScriptedServer
 from tests.channels.smtp_server import MailServer

@@ -1,0 +1,234 @@
+"""A letter behind the one on the wire: several connections to one server need not wait for the database (R28, R29)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from queue import SimpleQueue
+
+import pytest
+from sqlalchemy import func, select
+
+from registry.channels.base import Channel, Envelope
+from registry.steps import roads
+from registry.steps.claim_deliveries import Lease
+from registry.steps.installation import pause
+from registry.steps.lanes import Answered, Parcel, ReadyLetter
+from registry.steps.roads import Road
+from registry.tables import Address, Attempt, Delivery, Subscription
+from tests.steps.lanes_cast import READERS, ManyRooms, OneServer
+from tests.steps.post_office import (
+    announce_to,
+    attempts_at,
+    check_that_every_accepted_letter_can_be_made_again,
+    delivery_to,
+    leave,
+    send,
+    states_of,
+    use_channel,
+)
+from tests.world import ANNA, World
+
+CONNECTIONS = 3
+UNDER_WAY = 2 * CONNECTIONS
+LETTERS = 40
+PATIENCE = 10.0
+
+
+def count_begun(world: World) -> int:
+    """How many letters have begun and have no answer on record."""
+    begun = select(func.count()).where(Attempt.send_started_at.is_not(None), Attempt.finished_at.is_(None))
+    with world.reading() as session:
+        return session.scalars(begun).one()
+
+
+def once_all_are_under_way(world: World, happens: Callable[[], object]) -> Callable[[Envelope], None]:
+    """Keep every letter on the wire until each has one behind it; then something `happens`, and they are taken."""
+    is_first, is_over = threading.Lock(), threading.Event()
+
+    def wait(envelope: Envelope) -> None:
+        if not is_first.acquire(blocking=False):
+            assert is_over.wait(PATIENCE)
+            return
+        ends = time.monotonic() + PATIENCE
+        while count_begun(world) < UNDER_WAY and time.monotonic() < ends:
+            time.sleep(0.005)
+        try:
+            happens()
+        finally:
+            is_over.set()
+
+    return wait
+
+
+def last_behind(world: World) -> str:
+    """Whose letter is the last one that has begun."""
+    query = (
+        select(Address.value)
+        .join(Subscription, Subscription.address_id == Address.id)
+        .join(Delivery, Delivery.subscription_id == Subscription.id)
+        .join(Attempt, Attempt.delivery_id == Delivery.id)
+        .where(Attempt.send_started_at.is_not(None), Attempt.finished_at.is_(None))
+        .order_by(Delivery.id.desc())
+    )
+    with world.reading() as session:
+        return session.scalars(query).first() or ""
+
+
+def one_server(world: World, happens: Callable[[Envelope], None]) -> OneServer:
+    announce_to(world, *READERS[:LETTERS], customers="")
+    server = OneServer(CONNECTIONS, happens)
+    use_channel(world, server)
+    return server
+
+
+def test_each_connection_to_one_server_has_a_letter_behind_the_one_on_its_wire(world: World) -> None:
+    most: list[int] = []
+    server = one_server(world, once_all_are_under_way(world, lambda: most.append(count_begun(world))))
+    assert send(world) == {"accepted": LETTERS}
+    assert most == [UNDER_WAY]
+    assert Counter(to for _, to in server.sent) == Counter(READERS[:LETTERS])
+    assert check_that_every_accepted_letter_can_be_made_again(world) == LETTERS
+
+
+class Batches(OneServer):
+    """Takes letters together."""
+
+    largest_batch = 100
+
+    def send_batch(self, *given: object) -> list[object]:
+        raise AssertionError(given)
+
+
+def road_of(world: World, channel: Channel) -> Road:
+    """A road with many letters to send, and as many connections as it may have."""
+    road = Road(channel)
+    road.claimed.extend(Lease(number, 1, 1, "", "email") for number in range(1_000))
+    answers: SimpleQueue[Answered] = SimpleQueue()
+    road.open_lanes(world.wiring.engine, world.at, answers, world.clock)
+    return road
+
+
+def a_letter() -> Parcel:
+    envelope = Envelope(READERS[0], "", b"", "<1@antopsis.example>")
+    return Parcel((ReadyLetter(Lease(1, 1, 1, "", "email"), envelope),))
+
+
+def fill(road: Road) -> int:
+    while road.has_room:
+        road.hand_over(a_letter())
+    return road.under_way
+
+
+@pytest.mark.parametrize(
+    ("channel", "most"),
+    [
+        (OneServer(CONNECTIONS, lambda envelope: None), UNDER_WAY),
+        # A crash of the default costs one copy at most.
+        (OneServer(1, lambda envelope: None), 1),
+        # Each letter goes to somebody else's server, which may take long.
+        (ManyRooms(CONNECTIONS, lambda envelope: None), CONNECTIONS),
+        (Batches(CONNECTIONS, lambda envelope: None), CONNECTIONS),
+    ],
+)
+def test_who_has_letters_behind(world: World, channel: Channel, most: int) -> None:
+    assert fill(road_of(world, channel)) == most
+
+
+def test_a_road_that_keeps_to_a_pace_has_none_behind(world: World) -> None:
+    server = OneServer(CONNECTIONS, lambda envelope: None)
+    server.requests_per_second = 10.0
+    road = road_of(world, server)
+    assert road.find_place(world.wiring.engine, world.at)
+    assert fill(road) == CONNECTIONS
+
+
+def test_a_server_for_which_a_letter_waited_too_long_has_none_behind_for_a_while(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    road = road_of(world, OneServer(CONNECTIONS, lambda envelope: None))
+    assert fill(road) == UNDER_WAY
+    road.put_back(a_letter())
+    assert len(road.waiting) == 1
+    road.under_way = 0
+    assert fill(road) == CONNECTIONS
+    monkeypatch.setattr(roads, "LOOK_AGAIN_AFTER", timedelta(0))
+    road.put_back(a_letter())
+    assert fill(road) == UNDER_WAY
+
+
+def test_who_leaves_while_a_letter_waits_for_its_connection_gets_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roads, "FRESH_FOR", 0.0)
+    left: list[str] = []
+
+    def one_leaves() -> None:
+        left.append(last_behind(world))
+        leave(world, left[0])
+
+    server = one_server(world, once_all_are_under_way(world, one_leaves))
+    assert send(world) == {"accepted": LETTERS - 1, "skipped": 1}
+    assert Counter(to for _, to in server.sent) == Counter(to for to in READERS[:LETTERS] if to != left[0])
+    # What was on record of a start that led to nothing is so no more.
+    (attempt,) = attempts_at(world, delivery_to(world, left[0]))
+    assert (attempt.send_started_at, attempt.sha256, attempt.answer_class) == (None, None, "not_tried")
+    assert check_that_every_accepted_letter_can_be_made_again(world) == LETTERS - 1
+
+
+def check_that_the_others_wait(world: World, server: OneServer, sent: int) -> None:
+    """Check that so many were sent, and that all others are as due as before, without a start on record."""
+    assert len(server.sent) == sent
+    assert Counter(states_of(world).values()) == {"accepted": sent, "pending": LETTERS - sent}
+    assert count_begun(world) == 0
+    not_sent = set(READERS[:LETTERS]) - {to for _, to in server.sent}
+    tries = [attempt for to in not_sent for attempt in attempts_at(world, delivery_to(world, to))]
+    assert {(attempt.send_started_at, attempt.answer_class) for attempt in tries} == {(None, "not_tried")}
+    assert {delivery_to(world, to).crash_count for to in not_sent} == {0}
+
+
+def test_a_worker_that_is_to_stop_gives_back_what_waits_behind(world: World) -> None:
+    asked: list[bool] = []
+
+    def stop() -> None:
+        asked.append(True)
+        # Until the worker has heard of it, those behind are still there.
+        time.sleep(2 * roads.FRESH_FOR)
+
+    server = one_server(world, once_all_are_under_way(world, stop))
+    ended = send(world, should_stop=lambda: bool(asked))
+    check_that_the_others_wait(world, server, ended["accepted"])
+    assert ended["accepted"] <= UNDER_WAY
+    assert send(world) == {"accepted": LETTERS - ended["accepted"]}
+    assert Counter(to for _, to in server.sent) == Counter(READERS[:LETTERS])
+
+
+def test_a_pause_lets_out_no_more_than_what_has_begun(world: World) -> None:
+    def somebody_pauses() -> None:
+        with world.writing() as session:
+            pause(session, world.at, ANNA, "a wrong letter is going out")
+
+    server = one_server(world, once_all_are_under_way(world, somebody_pauses))
+    sent = send(world)["accepted"]
+    assert CONNECTIONS <= sent <= UNDER_WAY
+    check_that_the_others_wait(world, server, sent)
+
+
+class Faulty(Exception):
+    """A defect of a channel."""
+
+
+def test_a_defect_makes_its_own_letter_unclear_and_none_that_waits_behind(world: World) -> None:
+    def fail() -> None:
+        raise Faulty
+
+    server = one_server(world, once_all_are_under_way(world, fail))
+    with pytest.raises(Faulty):
+        send(world)
+    states = states_of(world)
+    assert Counter(states.values())["ambiguous"] == 1
+    assert {to for _, to in server.sent} == {to for to, state in states.items() if state != "pending"}
+    assert sum(send(world).values()) == Counter(states.values())["pending"]
