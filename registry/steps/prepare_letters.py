@@ -8,11 +8,11 @@ contact's letter with its deadline, a confirmation, a repeat) is made ready by i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from sqlalchemy import JSON, BigInteger, Executable, String, Table, bindparam, case, column, func, select, update
 from sqlalchemy.engine import Dialect
@@ -22,12 +22,12 @@ from registry.channels.base import Envelope
 from registry.domain.vocabulary import Audience, ChannelKind, StatementKind
 from registry.letters.compose import sha256_of
 from registry.letters.slots import Slot
-from registry.steps.claim_deliveries import Lease, go_straight_on
+from registry.steps.claim_deliveries import Lease
 from registry.steps.dispatch import Dispatch
 from registry.steps.merge_letter import Addressee, StoredLetter, fill_letter, make_merge, new_message_id, read_letter
 from registry.steps.statement_order import waits_for_earlier
 from registry.tables import Address, Delivery, Letter, Notice, Statement, Subscription
-from registry.tables.among import is_among
+from registry.tables.among import POSTGRESQL, is_among
 from registry.tables.compiled import CompiledStatement
 
 NEEDS_MORE_THAN_ROWS = frozenset({Slot.CONFIRM_URL, Slot.OBJECTION_DEADLINE})
@@ -49,6 +49,8 @@ _GIVEN = (
 _STORE_TOGETHER = (
     update(_DELIVERIES)
     .where(_DELIVERIES.c.id == _GIVEN.c.delivery, _DELIVERIES.c.token == _GIVEN.c.held_by)
+    # It does not know how many rows are given, and would rather go through ten thousand deliveries than look them up.
+    .where(is_among(Delivery.id, "ids", POSTGRESQL))
     .values(merge=_GIVEN.c.words, message_id=_GIVEN.c.name, note=None)
 )
 
@@ -61,37 +63,44 @@ class Prepared:
     sha256: str
 
 
-STORED_TOGETHER: Final = 50
-"""What so many letters say is stored by one statement: whoever must not wait for all of them can go on in between."""
-
-
 class Making:
-    """Letters that are being made ready: read at once, made one by one whenever there is time, stored at once."""
+    """Letters that are being made ready: read at once, made one by one whenever there is time, stored by and by."""
 
     def __init__(self, session: Session, now: datetime, leases: Sequence[Lease], dispatch: Dispatch) -> None:
         """Read what the plain ones of these letters are made of. What they say is counted from `now` (UTC)."""
-        self.leases = leases
         self._now = now
         self._dispatch = dispatch
-        self._prepared: dict[int, Prepared] = {}
-        self._words: list[dict[str, Any]] = []
-        self._rows = deque(_read_rows(session, leases))
-        letter_ids = {row.letter_id for row in self._rows}
+        self._left = deque(leases)
+        self._made: deque[tuple[Lease, Prepared | None]] = deque()
+        self._words: dict[int, dict[str, Any]] = {}
+        self._rows = {row.id: row for row in _read_rows(session, leases)}
+        letter_ids = {row.letter_id for row in self._rows.values()}
         read = session.scalars(_LETTERS, {"ids": list(letter_ids)}) if letter_ids else ()
         self._letters = {row.id: _read(row) for row in read}
+
+    @property
+    def made(self) -> int:
+        """How many are made and not stored."""
+        return len(self._made)
 
     def make_one(self) -> bool:
         """Make the next letter; return whether there was one left. Raises nothing.
 
         A letter that cannot be made is left out: its own turn finds out why, and puts it before a person.
         """
-        if not self._rows:
+        if not self._left:
             return False
-        row = self._rows.popleft()
+        lease = self._left.popleft()
+        self._made.append((lease, self._make(self._rows.pop(lease.delivery_id, None))))
+        return True
+
+    def _make(self, row: Any) -> Prepared | None:
+        if row is None:
+            return None
         delivery_id, token, created_at, letter_id, subscription_id, name, confirmed_at, value, number, *_ = row
         letter, dispatch = self._letters[letter_id], self._dispatch
         if letter is None or letter.wanted & NEEDS_MORE_THAN_ROWS:
-            return True
+            return None
         addressee = Addressee(
             delivery_id=delivery_id,
             created_at=created_at,
@@ -111,35 +120,26 @@ class Making:
                 letter, addressee, merge, message_id, dispatch.keyring, bounce_address=bounce_address
             )
         except Exception:  # noqa: BLE001 - its own turn meets it again and puts it on record; raised, no claim would get past this row
-            return True
-        self._prepared[delivery_id] = Prepared(envelope, sha256_of(envelope.message))
-        self._words.append({"delivery": delivery_id, "held_by": token, "words": merge, "name": message_id})
-        return True
+            return None
+        self._words[delivery_id] = {"delivery": delivery_id, "held_by": token, "words": merge, "name": message_id}
+        return Prepared(envelope, sha256_of(envelope.message))
 
-    def store(self, session: Session, between: Callable[[], object] = go_straight_on) -> dict[int, Prepared]:
-        """Make what is left, store what the letters say where their lease still holds, and return them by delivery.
+    def store(self, session: Session, most: int) -> list[tuple[Lease, Prepared | None]]:
+        """Store what those say that are made, up to `most` and where the lease still holds; return them in turn.
 
-        `between` is called between two statements, as by `claim_deliveries`.
+        None stands with a letter that is not plain, or could not be made.
         """
-        while self.make_one():
-            pass
-        connection = session.connection()
-        for first in range(0, len(self._words), STORED_TOGETHER):
-            together = self._words[first : first + STORED_TOGETHER]
-            if connection.dialect.name == "postgresql":
-                connection.execute(_STORE_TOGETHER, {"rows": together})
+        some = [self._made.popleft() for _ in range(min(most, len(self._made)))]
+        words = [self._words.pop(lease.delivery_id) for lease, prepared in some if prepared is not None]
+        if words:
+            connection = session.connection()
+            if connection.dialect.name == POSTGRESQL:
+                ids = [each["delivery"] for each in words]
+                connection.execute(_STORE_TOGETHER, {"rows": words, "ids": ids})
             else:
                 store = _store_one_by_one(connection.dialect)
-                connection.exec_driver_sql(store.sql, [store.values(words) for words in together])
-            between()
-        return self._prepared
-
-
-def prepare_letters(
-    session: Session, now: datetime, leases: Sequence[Lease], dispatch: Dispatch
-) -> dict[int, Prepared]:
-    """Store what the plain ones of these letters will say, counted from `now` (UTC), and return them by delivery."""
-    return Making(session, now, leases, dispatch).store(session)
+                connection.exec_driver_sql(store.sql, [store.values(each) for each in words])
+        return some
 
 
 @lru_cache(maxsize=4)

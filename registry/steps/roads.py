@@ -27,6 +27,8 @@ BATCH: Final = 200
 """Letters that are claimed together. Those of a worker that died wait for half an hour, and so it is not more."""
 SLICE: Final = 40
 """Letters that are made ready together where each lane's address is somebody else's, who may take long over each."""
+FEW: Final = 100
+"""Letters that are stored together where several lanes wait for them."""
 LEAST_BATCH: Final = 2
 LETTERS_A_LANE: Final = 10
 """A further connection to one provider is opened for so many letters that wait, or for a whole batch: a handful is not
@@ -116,6 +118,11 @@ class Road:
         return max(self._slice, self.carried_at_once)
 
     @property
+    def stored_at_once(self) -> int:
+        """How many of these to store together: few where several lanes would have nothing to do meanwhile."""
+        return FEW if self._goes_by_many else self.made_ready_at_once
+
+    @property
     def unbegun(self) -> int:
         """How many letters are claimed, and not begun."""
         return len(self.claimed) + len(self.waiting)
@@ -179,20 +186,31 @@ class Road:
         self.look_at = time.monotonic() + wait.total_seconds()
 
     def find_place(self, engine: Engine, now: datetime) -> bool:
-        """Return whether a request may begin at this moment, reserving places for the next ones where none is left."""
+        """Return whether a request may begin at this moment, reserving places for the next ones where few are left.
+
+        Where there is no pace to keep to that is early: in the midst of a claim or a making there is no time for it.
+        """
         if self._pace is None:
             return True
-        if not self.places and time.monotonic() >= self.ask_at:
+        few = min(self.unbegun, self.made_ready_at_once // 2) if self._goes_by_many else 0
+        if (not self.places or len(self.places) < few) and time.monotonic() >= self.ask_at:
             wanted = max(1, -(-self.unbegun // self.largest_batch))
             pace = self._pace.requests_per_second
             reserved = persist(engine, lambda session: reserve(session, now, self.account, wanted, pace))
             began = time.monotonic() + reserved.wait.total_seconds()
             if not reserved.granted:
+                self.places.clear()
                 self._be_refused(now, reserved.wait)
                 return False
             self.is_shut, self._refused_at, self._interval = False, None, reserved.interval
             step = reserved.interval.total_seconds()
             self.places.extend(began + step * n for n in range(reserved.granted))
+        return self.has_place()
+
+    def has_place(self) -> bool:
+        """Return whether a request may begin at this moment, at a place that is reserved."""
+        if self._pace is None:
+            return True
         at = time.monotonic()
         if not self.places or self._place_at() > at:
             return False

@@ -208,7 +208,7 @@ class Run:
         may be touched here: a claim's own transaction is open, and whoever wants a row that it has waits for ever.
         """
         is_taken = True
-        while is_taken and not self._answers.empty() and road.waiting and road.places:
+        while is_taken and not self._answers.empty() and road.waiting:
             answered, is_taken = self._answers.get(), False
             try:
                 is_taken = self._take_turn_meanwhile(road, answered)
@@ -223,7 +223,7 @@ class Run:
         # Nothing follows from such an answer but the next letter. One that is sent here would hold all up.
         lane = answered.lane
         is_all = answered.is_plain and answered.answers[0].rate is None and lane.has_a_thread and lane in road.lanes
-        if prepared is None or not is_all or self._should_stop() or not road.find_place(self._engine, self._clock()):
+        if prepared is None or not is_all or self._should_stop() or not road.has_place():
             return False
         turn = self._plain.take_turn(answered, lease, prepared)
         if not turn.is_kept:

@@ -60,7 +60,8 @@ class Supply:
                 self.dispatch.mail_only_to,
                 wanted,
                 after_publisher=road.last_publisher,
-                between=self._between(road),
+                # On SQLite this is the one writer.
+                between=go_straight_on if self._engine.dialect.name == "sqlite" else partial(self._meanwhile, road),
             )
             if leases:
                 # After the claim: a key that was added meanwhile may be the one that an address was restored under.
@@ -88,20 +89,18 @@ class Supply:
         return any(making.make_one() for making in self._making.values())
 
     def make_ready(self, road: Road) -> None:
-        """Have the next ones ready of those that were claimed."""
+        """Have the next ones ready of those that were claimed, each few as soon as they are stored."""
         self.begin_ahead(road)
-        making = self._making.pop(road)
-        while making.make_one():
+        making, few = self._making.pop(road), road.stored_at_once
+        while making.made or making.make_one():
+            while making.made < few and making.make_one():
+                self._meanwhile(road)
+            with writing(self._engine) as session:
+                stored = making.store(session, few)
+            for each in stored:
+                road.claimed.popleft()
+                road.waiting.append(each)
             self._meanwhile(road)
-        with writing(self._engine) as session:
-            prepared = making.store(session, self._between(road))
-        for lease in making.leases:
-            road.claimed.popleft()
-            road.waiting.append((lease, prepared.get(lease.delivery_id)))
-
-    def _between(self, road: Road) -> Callable[[], object]:
-        """What is done between two statements of one transaction: nothing on SQLite, where that is the one writer."""
-        return go_straight_on if self._engine.dialect.name == "sqlite" else partial(self._meanwhile, road)
 
     def forget(self, road: Road) -> None:
         """Leave unmade what was read: its letters are given back."""

@@ -27,6 +27,8 @@ from tests.world import World, settings_for, utc
 __all__ = ["mail_server", "receiver", "workers", "world"]
 
 FIGURES = "fault_figures"
+CONNECTIONS = 4
+"""Of each worker, where it has several."""
 
 
 class Figures(Protocol):
@@ -88,6 +90,14 @@ def sink() -> Iterator[Sink]:
 def sink_world(database_url: str, tmp_path: Path, sink: Sink) -> Iterator[World]:
     """As `world`, mailing to `sink` over one connection for each worker."""
     with closing(World(settings_for(database_url, tmp_path / "instance", sink.url), utc("2026-09-30 08:00"))) as made:
+        yield made
+
+
+@pytest.fixture
+def many_connections_world(database_url: str, tmp_path: Path, sink: Sink) -> Iterator[World]:
+    """As `sink_world`, over several connections for each worker."""
+    url = f"{sink.url}&connections={CONNECTIONS}"
+    with closing(World(settings_for(database_url, tmp_path / "instance", url), utc("2026-09-30 08:00"))) as made:
         yield made
 
 

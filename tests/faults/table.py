@@ -20,6 +20,10 @@ class Fault(Enum):
         "Workers are killed (SIGKILL) at random while letters go out; three at once on PostgreSQL, one on SQLite",
         "lost 0; no more copies than kills, each with its twin's Message-ID and bytes, and marked",
     )
+    KILLED_WITH_MANY = (
+        "The same, each worker with several connections",
+        "lost 0; no more copies than two for each connection of a worker that was killed, with bytes and mark as above",
+    )
     KILLED_AT_A_POINT = (
         "A worker is killed at a chosen point: between claim and send, before the wire; or many are, all the time",
         "the same; where nothing was on the wire there is no copy",

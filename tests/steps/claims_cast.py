@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from registry.steps.claim_deliveries import LEASE, RENEW_BELOW, Lease, claim_deliveries
 from registry.steps.installation import pause
-from registry.steps.prepare_letters import Prepared, prepare_letters
+from registry.steps.prepare_letters import Making, Prepared
 from registry.tables import Address, Notice
 from tests.steps.post_office import change, delivery_to, dispatch_of, leave, suppress
 from tests.world import ANNA, World
@@ -21,7 +21,11 @@ def claim_and_prepare(world: World, wanted: int = 100) -> tuple[list[Lease], dic
     """Claim as a worker does, and make ready what is plain."""
     with world.writing() as session:
         leases = claim_deliveries(session, world.at, world.channels["email"], (), wanted)
-        return leases, prepare_letters(session, world.at, leases, dispatch_of(world))
+        making = Making(session, world.at, leases, dispatch_of(world))
+        while making.make_one():
+            pass
+        made = making.store(session, wanted)
+        return leases, {lease.delivery_id: prepared for lease, prepared in made if prepared is not None}
 
 
 def paused(world: World) -> None:
