@@ -11,12 +11,14 @@ from queue import SimpleQueue
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from registry.channels.base import Channel, Envelope
 from registry.steps import roads
 from registry.steps.claim_deliveries import Lease
 from registry.steps.installation import pause
 from registry.steps.lanes import Answered, Parcel, ReadyLetter
+from registry.steps.prepare_letters import Making, Prepared
 from registry.steps.roads import Road
 from registry.tables import Address, Attempt, Delivery, Subscription
 from tests.steps.lanes_cast import READERS, ManyRooms, OneServer
@@ -232,3 +234,52 @@ def test_a_defect_makes_its_own_letter_unclear_and_none_that_waits_behind(world:
     assert Counter(states.values())["ambiguous"] == 1
     assert {to for _, to in server.sent} == {to for to, state in states.items() if state != "pending"}
     assert sum(send(world).values()) == Counter(states.values())["pending"]
+
+
+# What several connections are supplied with
+
+
+def test_several_connections_have_places_before_they_run_out_and_no_more_than_letters(world: World) -> None:
+    engine = world.wiring.engine
+    road = road_of(world, OneServer(CONNECTIONS, lambda envelope: None))
+    assert road.find_place(engine, world.at)
+    assert len(road.places) == road.unbegun
+    left = road.made_ready_at_once // 2
+    while len(road.places) >= left:
+        road.places.popleft()
+    assert road.find_place(engine, world.at)
+    assert len(road.places) == left - 1 + road.unbegun
+    # The last letters of a list have theirs, and the database is not asked again for each of them.
+    road.claimed.clear()
+    road.places.clear()
+    assert not road.has_place()
+    road.claimed.append(Lease(1, 1, 1, "", "email"))
+    assert road.find_place(engine, world.at)
+    assert road.find_place(engine, world.at)
+    assert len(road.places) == 1
+
+
+def test_of_many_letters_a_few_are_ready_while_the_others_are_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, stored = Making.store, list[int]()
+    monkeypatch.setattr(roads, "BATCH", LETTERS // 2)
+    monkeypatch.setattr(roads, "FEW", 5)
+
+    def look(making: Making, session: Session, most: int) -> list[tuple[Lease, Prepared | None]]:
+        ready = store(making, session, most)
+        stored.append(len(ready))
+        return ready
+
+    monkeypatch.setattr(Making, "store", look)
+    server = one_server(world, lambda envelope: None)
+    assert send(world) == {"accepted": LETTERS}
+    # Before there is a connection nobody waits for them.
+    assert stored == [20, 5, 5, 5, 5]
+    assert Counter(to for _, to in server.sent) == Counter(READERS[:LETTERS])
+    assert check_that_every_accepted_letter_can_be_made_again(world) == LETTERS
+
+
+def test_for_a_single_connection_all_are_stored_together(world: World) -> None:
+    road = road_of(world, OneServer(1, lambda envelope: None))
+    assert road.stored_at_once == road.made_ready_at_once == roads.BATCH
