@@ -134,12 +134,12 @@ class Lane:
             self._thread.start()
 
     def end(self) -> None:
-        """Wait for the thread, which ends once it finds a None in the road's queue."""
+        """Wait for the thread, which ends once it finds a None in the road's queue, or its channel failed."""
         if self._thread is not None:
             self._thread.join()
 
-    def carry(self, parcel: Parcel) -> None:
-        """Put a parcel on the wire, and what came of it into the queue of answers."""
+    def carry(self, parcel: Parcel) -> bool:
+        """Put a parcel on the wire, and what came of it into the queue of answers; return False for a defect."""
         defect: BaseException | None = None
         # What ends a program is raised where it is heard; in a thread nobody would hear it.
         kept = Exception if self._thread is None else BaseException
@@ -150,11 +150,14 @@ class Lane:
             unknown = Ambiguous(None, f"the channel failed with {type(raised).__name__}")
             answers, defect = (unknown,) * len(parcel.letters), raised
         self._answers.put(Answered(self, parcel, answers, self._clock(), defect))
+        return defect is None
 
     def _work(self) -> None:
-        while (parcel := self._parcels.get()) is not None:
+        is_well = True
+        # A channel that failed as none should is given no other letter: its run ends.
+        while is_well and (parcel := self._parcels.get()) is not None:
             if parcel.goes_until is None or time.monotonic() <= parcel.goes_until:
-                self.carry(parcel)
+                is_well = self.carry(parcel)
             else:
                 self._answers.put(Answered(self, parcel, (), self._clock()))
 

@@ -26,8 +26,8 @@ from registry.steps.settle_delivery import (
 from registry.tables import Attempt, Delivery
 
 SUSPECTS_APART: Final = timedelta(minutes=1)
-"""Between letters that were on the wire at once when their worker died: one by one they go out again, so that what
-ends it a second time tells which of them it was."""
+"""Between letters that had begun when their worker died: one by one they go out again, so that what ends it a second
+time tells which of them it was."""
 
 Leased = tuple[Delivery, Attempt]
 

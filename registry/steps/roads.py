@@ -75,6 +75,7 @@ class Road:
         self._slice = BATCH if self.is_paced or self.most_lanes == 1 else SLICE
         self._interval = timedelta(0)
         self._found_at = self._took_at = self._quick_from = 0.0
+        self._put_back = 0
         self._refused_at: datetime | None = None
         self._token = secrets.token_hex(16)
         self._may_hold = False
@@ -160,8 +161,17 @@ class Road:
         is there any where letters go together, keep to a pace, or go each to somebody else's server, or where that is
         so slow that the one behind waited for too long just now.
         """
+        return self.under_way < self._most_under_way
+
+    @property
+    def has_room_then(self) -> bool:
+        """Whether there is room for one more as soon as one of those that are under way is settled."""
+        return self.under_way <= self._most_under_way
+
+    @property
+    def _most_under_way(self) -> int:
         has_one_behind = self._goes_by_many and self.is_paced and time.monotonic() >= self._quick_from
-        return self.under_way < len(self.lanes) * (2 if has_one_behind else 1)
+        return len(self.lanes) * (2 if has_one_behind else 1)
 
     @property
     def _goes_by_many(self) -> bool:
@@ -263,6 +273,7 @@ class Road:
             self.lanes[0].carry(parcel)
         # What is raised here brings no answer that could be waited for.
         self.under_way += 1
+        self._put_back = max(0, self._put_back - 1)
 
     def take_back(self) -> None:
         """Let no lane take a letter that it has not taken by now. A batch goes: it is stored as one."""
@@ -276,7 +287,9 @@ class Road:
         """Have a letter wait again that was handed over and not sent. It begins anew, though its start is on record."""
         self._quick_from = time.monotonic() + LOOK_AGAIN_AFTER.total_seconds()
         self.under_way -= 1
-        self.waiting.appendleft((parcel.letters[0].lease, None))
+        # They come back in turn, and so they wait.
+        self.waiting.insert(self._put_back, (parcel.letters[0].lease, None))
+        self._put_back += 1
 
     def take_prepared(self) -> list[tuple[Lease, Prepared]]:
         """Take the letters of the next batch from those that wait: nothing where one goes by itself."""

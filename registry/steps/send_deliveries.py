@@ -119,6 +119,8 @@ class Run:
 
         All of it is done, from the bottom to the top, also where a part of it fails.
         """
+        # Nothing begins any more, whatever it was that ended the run.
+        self._should_stop = lambda: True
         for road in self._roads:
             road.take_back()
         with ExitStack() as each:
@@ -223,7 +225,7 @@ class Run:
         # Nothing follows from such an answer but the next letter. One that is sent here would hold all up.
         lane = answered.lane
         is_all = answered.is_plain and answered.answers[0].rate is None and lane.has_a_thread and lane in road.lanes
-        if prepared is None or not is_all or self._should_stop() or not road.has_place():
+        if prepared is None or not is_all or self._should_stop() or not (road.has_room_then and road.has_place()):
             return False
         turn = self._plain.take_turn(answered, lease, prepared)
         if not turn.is_kept:
@@ -288,7 +290,7 @@ class Run:
         if answered is not None and answered.parcel.batch_key is not None:
             self._settle(answered)
             answered = None
-        while not stops and road.waiting and road.find_place(self._engine, self._clock()):
+        while not stops and road.waiting and road.has_room and road.find_place(self._engine, self._clock()):
             batch = road.take_prepared()
             if batch:
                 if answered is not None:

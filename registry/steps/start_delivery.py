@@ -46,6 +46,9 @@ def start_delivery(
     if delivery is None:
         return None, None
     attempt = get_attempt(session, lease)
+    # A letter that is with nobody but here did not go out, though its start may be on record (`Road.put_back`).
+    attempt.send_started_at = attempt.sha256 = None
+    session.flush()
     if dispatch_pause(session) is not None:
         release(session, now, delivery, attempt)
         return None, None
