@@ -72,7 +72,8 @@ class ReadyLetter:
 class Parcel:
     """What goes on the wire at once: one letter, or a batch under the key that is stored with it.
 
-    `goes_until` is for one that must wait for its lane: if it has none by then, on the monotonic clock, it comes back.
+    `goes_until` is for one that must wait for its lane: if it has none by then, on the monotonic clock, it comes back;
+    so it does once a stop is asked for.
     """
 
     letters: tuple[ReadyLetter, ...]
@@ -84,7 +85,7 @@ class Parcel:
 class Answered:
     """A parcel that was on the wire, what came back for each letter, and when (UTC).
 
-    `defect` is what the channel raised, if it did. Without answers it was not on the wire: it had waited for too long.
+    `defect` is what the channel raised, if it did. Without answers it was not on the wire, and came back.
     """
 
     lane: Lane
@@ -114,12 +115,14 @@ class Lane:
         parcels: SimpleQueue[Parcel | None],
         answers: SimpleQueue[Answered],
         clock: Callable[[], datetime],
+        should_stop: Callable[[], bool],
     ) -> None:
         self.channel = channel
         self._batches = channel if isinstance(channel, TakesBatches) else None
         self._parcels = parcels
         self._answers = answers
         self._clock = clock
+        self._should_stop = should_stop
         self._thread: threading.Thread | None = None
 
     @property
@@ -156,7 +159,7 @@ class Lane:
         is_well = True
         # A channel that failed as none should is given no other letter: its run ends.
         while is_well and (parcel := self._parcels.get()) is not None:
-            if parcel.goes_until is None or time.monotonic() <= parcel.goes_until:
+            if parcel.goes_until is None or (time.monotonic() <= parcel.goes_until and not self._should_stop()):
                 is_well = self.carry(parcel)
             else:
                 self._answers.put(Answered(self, parcel, (), self._clock()))

@@ -53,8 +53,9 @@ class Road:
     how many letters may go in one request, `most_lanes` how many connections this worker may hold.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, should_stop: Callable[[], bool] = lambda: False) -> None:
         self.channel = channel
+        self._should_stop = should_stop
         self.lanes: list[Lane] = []
         self.under_way = 0
         self.claimed: deque[Lease] = deque()
@@ -332,7 +333,7 @@ class Road:
                 wanted = len(self.lanes)
         while len(self.lanes) < wanted:
             beside = self._many.sibling() if self.lanes and self._many is not None else self.channel
-            self.lanes.append(Lane(beside, self._parcels, answers, clock))
+            self.lanes.append(Lane(beside, self._parcels, answers, clock, self._should_stop))
 
     def close(self, engine: Engine) -> None:
         """End the lanes, close the connections beside the channel's own, and give back the shared ones."""

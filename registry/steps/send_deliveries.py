@@ -91,7 +91,7 @@ class Run:
         self._engine, self._clock = engine, clock
         self._supply = Supply(engine, clock, dispatch, limit, self._take_turns_meanwhile)
         self._should_stop = should_stop
-        self._roads = [Road(channel) for channel in dispatch.channels.values()]
+        self._roads = [Road(channel, should_stop) for channel in dispatch.channels.values()]
         self._answers: SimpleQueue[Answered] = SimpleQueue()
         self._plain = PlainLetters(engine, clock, self.log)
 

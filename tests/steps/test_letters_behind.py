@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from registry.channels.base import Channel, Envelope
+from registry.channels.base import Answer, Channel, Envelope, TemporaryFailure
 from registry.steps import roads
 from registry.steps.claim_deliveries import Lease
 from registry.steps.installation import pause
@@ -32,6 +32,8 @@ from tests.steps.post_office import (
     states_of,
     use_channel,
 )
+from tests.steps.test_postponing import postpone
+from tests.steps.test_statement_order import FIFTEENTH
 from tests.world import ANNA, World
 
 CONNECTIONS = 3
@@ -114,9 +116,9 @@ def road_of(world: World, channel: Channel) -> Road:
     return road
 
 
-def a_letter() -> Parcel:
+def a_letter(number: int = 1) -> Parcel:
     envelope = Envelope(READERS[0], "", b"", "<1@antopsis.example>")
-    return Parcel((ReadyLetter(Lease(1, 1, 1, "", "email"), envelope),))
+    return Parcel((ReadyLetter(Lease(number, 1, 1, "", "email"), envelope),))
 
 
 def fill(road: Road) -> int:
@@ -194,17 +196,10 @@ def check_that_the_others_wait(world: World, server: OneServer, sent: int) -> No
 
 def test_a_worker_that_is_to_stop_gives_back_what_waits_behind(world: World) -> None:
     asked: list[bool] = []
-
-    def stop() -> None:
-        asked.append(True)
-        # Until the worker has heard of it, those behind are still there.
-        time.sleep(2 * roads.FRESH_FOR)
-
-    server = one_server(world, once_all_are_under_way(world, stop))
-    ended = send(world, should_stop=lambda: bool(asked))
-    check_that_the_others_wait(world, server, ended["accepted"])
-    assert ended["accepted"] <= UNDER_WAY
-    assert send(world) == {"accepted": LETTERS - ended["accepted"]}
+    server = one_server(world, once_all_are_under_way(world, lambda: asked.append(True)))
+    assert send(world, should_stop=lambda: bool(asked)) == {"accepted": CONNECTIONS}
+    check_that_the_others_wait(world, server, CONNECTIONS)
+    assert send(world) == {"accepted": LETTERS - CONNECTIONS}
     assert Counter(to for _, to in server.sent) == Counter(READERS[:LETTERS])
 
 
@@ -234,6 +229,85 @@ def test_a_defect_makes_its_own_letter_unclear_and_none_that_waits_behind(world:
     assert Counter(states.values())["ambiguous"] == 1
     assert {to for _, to in server.sent} == {to for to, state in states.items() if state != "pending"}
     assert sum(send(world).values()) == Counter(states.values())["pending"]
+
+
+def test_a_channel_that_fails_at_everything_is_given_no_letter_that_waits_behind(world: World) -> None:
+    all_are_there = once_all_are_under_way(world, lambda: None)
+
+    def fail(envelope: Envelope) -> None:
+        all_are_there(envelope)
+        raise Faulty
+
+    server = one_server(world, fail)
+    with pytest.raises(Faulty):
+        send(world)
+    assert len(server.sent) == CONNECTIONS
+    assert Counter(states_of(world).values()) == {"ambiguous": CONNECTIONS, "pending": LETTERS - CONNECTIONS}
+
+
+@pytest.mark.parametrize("defect", [Faulty, KeyboardInterrupt])
+def test_what_comes_back_while_a_run_ends_begins_no_more(world: World, defect: type[BaseException]) -> None:
+    """Its answer would be taken by nobody: it would be leased for half an hour, and sent twice."""
+    is_over = threading.Event()
+
+    def fail_once_those_behind_are_old() -> None:
+        time.sleep(1.5 * roads.FRESH_FOR)
+        is_over.set()
+        raise defect
+
+    the_first = once_all_are_under_way(world, fail_once_those_behind_are_old)
+
+    def happens(envelope: Envelope) -> None:
+        if is_over.is_set():
+            return
+        the_first(envelope)
+        # Out of step: a lane comes free, and another one is still at its letter.
+        time.sleep(roads.FRESH_FOR)
+
+    server = one_server(world, happens)
+    with pytest.raises(defect):
+        send(world)
+    assert len(server.sent) == CONNECTIONS
+    assert Counter(states_of(world).values()) == {
+        "ambiguous": 1,
+        "accepted": CONNECTIONS - 1,
+        "pending": LETTERS - CONNECTIONS,
+    }
+    assert count_begun(world) == 0
+
+
+def test_what_comes_back_keeps_its_turn(world: World) -> None:
+    road = road_of(world, OneServer(CONNECTIONS, lambda envelope: None))
+    fill(road)
+    for number in (4, 5, 6):
+        road.put_back(a_letter(number))
+    assert [lease.delivery_id for lease, _ in road.waiting] == [4, 5, 6]
+    road.waiting.popleft()
+    road.hand_over(a_letter(4))
+    road.put_back(a_letter(7))
+    assert [lease.delivery_id for lease, _ in road.waiting] == [5, 6, 7]
+
+
+class RefusesAnnouncements(OneServer):
+    """Refuses announcements for now, and takes long over what it takes."""
+
+    def send(self, envelope: Envelope) -> Answer:
+        if b"-announcement." in envelope.message_id.encode():
+            return TemporaryFailure(451, "4.7.1 not this one")
+        time.sleep(1.5 * roads.FRESH_FOR)
+        return super().send(envelope)
+
+
+def test_a_start_that_led_to_nothing_counts_as_no_try_of_a_later_letter(world: World) -> None:
+    """It would be put off until the earlier letter's next try, though it has not had its own."""
+    number = announce_to(world, *READERS[:LETTERS], customers="")
+    use_channel(world, RefusesAnnouncements(CONNECTIONS, lambda envelope: None))
+    for _ in range(3):
+        assert send(world) == {"retry_wait": LETTERS}
+        world.at = max(delivery_to(world, to).due_at for to in READERS[:LETTERS])
+    world.at += timedelta(minutes=1)
+    postpone(world, number, FIFTEENTH)
+    assert send(world) == {"retry_wait": LETTERS, "accepted": LETTERS}
 
 
 # What several connections are supplied with
