@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -162,6 +163,30 @@ def test_a_server_for_which_a_letter_waited_too_long_has_none_behind_for_a_while
     monkeypatch.setattr(roads, "LOOK_AGAIN_AFTER", timedelta(0))
     road.put_back(a_letter())
     assert fill(road) == UNDER_WAY
+
+
+def test_after_one_that_waited_too_long_no_letter_goes_behind_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roads, "FRESH_FOR", 0.02)
+    hand_over, put_back = Road.hand_over, Road.put_back
+    did: list[str] = []
+
+    def note_handing_over(road: Road, parcel: Parcel) -> None:
+        did.append("behind" if road.under_way >= len(road.lanes) else "at once")
+        hand_over(road, parcel)
+
+    def note_putting_back(road: Road, parcel: Parcel) -> None:
+        did.append("back")
+        put_back(road, parcel)
+
+    monkeypatch.setattr(Road, "hand_over", note_handing_over)
+    monkeypatch.setattr(Road, "put_back", note_putting_back)
+    number = itertools.count()
+    one_server(world, lambda envelope: time.sleep(0.06 if next(number) < CONNECTIONS else 0.005))
+    assert send(world) == {"accepted": LETTERS}
+    assert "behind" in did[: did.index("back")]
+    assert "behind" not in did[did.index("back") :]
 
 
 def test_who_leaves_while_a_letter_waits_for_its_connection_gets_none(
