@@ -76,7 +76,7 @@ class Road:
         self._slice = BATCH if self.is_paced or self.most_lanes == 1 else SLICE
         self._interval = timedelta(0)
         self._found_at = self._took_at = self._quick_from = 0.0
-        self._put_back = 0
+        self._came_back = 0
         self._refused_at: datetime | None = None
         self._token = secrets.token_hex(16)
         self._may_hold = False
@@ -274,7 +274,7 @@ class Road:
             self.lanes[0].carry(parcel)
         # What is raised here brings no answer that could be waited for.
         self.under_way += 1
-        self._put_back = max(0, self._put_back - 1)
+        self._came_back = max(0, self._came_back - 1)
 
     def take_back(self) -> None:
         """Let no lane take a letter that it has not taken by now. A batch goes: it is stored as one."""
@@ -288,9 +288,9 @@ class Road:
         """Have a letter wait again that was handed over and not sent. It begins anew, though its start is on record."""
         self._quick_from = time.monotonic() + LOOK_AGAIN_AFTER.total_seconds()
         self.under_way -= 1
-        # They come back in turn, and so they wait.
-        self.waiting.insert(self._put_back, (parcel.letters[0].lease, None))
-        self._put_back += 1
+        # They come back in turn, and so they wait: behind those that came back before.
+        self.waiting.insert(self._came_back, (parcel.letters[0].lease, None))
+        self._came_back += 1
 
     def take_prepared(self) -> list[tuple[Lease, Prepared]]:
         """Take the letters of the next batch from those that wait: nothing where one goes by itself."""
