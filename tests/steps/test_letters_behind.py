@@ -53,13 +53,15 @@ def count_begun(world: World) -> int:
 def once_all_are_under_way(world: World, happens: Callable[[], object]) -> Callable[[Envelope], None]:
     """Keep every letter on the wire until each has one behind it; then something `happens`, and they are taken."""
     is_first, is_over = threading.Lock(), threading.Event()
+    on_the_wire: list[str] = []
 
     def wait(envelope: Envelope) -> None:
+        on_the_wire.append(envelope.recipient)
         if not is_first.acquire(blocking=False):
             assert is_over.wait(PATIENCE)
             return
         ends = time.monotonic() + PATIENCE
-        while count_begun(world) < UNDER_WAY and time.monotonic() < ends:
+        while (len(on_the_wire) < CONNECTIONS or count_begun(world) < UNDER_WAY) and time.monotonic() < ends:
             time.sleep(0.005)
         try:
             happens()
