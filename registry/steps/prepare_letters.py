@@ -63,6 +63,10 @@ class Prepared:
     sha256: str
 
 
+Waiting = tuple[Lease, Prepared | None]
+"""A letter that waits for its turn. Without what was prepared it is made then: not plain, or it could not be made."""
+
+
 class Making:
     """Letters that are being made ready: read at once, made one by one whenever there is time, stored by and by."""
 
@@ -71,7 +75,7 @@ class Making:
         self._now = now
         self._dispatch = dispatch
         self._left = deque(leases)
-        self._made: deque[tuple[Lease, Prepared | None]] = deque()
+        self._made: deque[Waiting] = deque()
         self._words: dict[int, dict[str, Any]] = {}
         self._rows = {row.id: row for row in _read_rows(session, leases)}
         letter_ids = {row.letter_id for row in self._rows.values()}
@@ -124,7 +128,7 @@ class Making:
         self._words[delivery_id] = {"delivery": delivery_id, "held_by": token, "words": merge, "name": message_id}
         return Prepared(envelope, sha256_of(envelope.message))
 
-    def store(self, session: Session, most: int) -> list[tuple[Lease, Prepared | None]]:
+    def store(self, session: Session, most: int) -> list[Waiting]:
         """Store what those say that are made, up to `most` and where the lease still holds; return them in turn.
 
         None stands with a letter that is not plain, or could not be made.

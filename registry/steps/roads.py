@@ -20,7 +20,7 @@ from registry.steps.claim_deliveries import Lease
 from registry.steps.lanes import Answered, Lane, ManyConnections, Paced, Parcel, TakesBatches
 from registry.steps.pacing import CONNECTION_LEASE, SLOWER_BY, block, give_back, heed, reserve, take_connections
 from registry.steps.persist import persist
-from registry.steps.prepare_letters import Prepared
+from registry.steps.prepare_letters import Prepared, Waiting
 from registry.tables.engine import writing
 
 BATCH: Final = 200
@@ -39,8 +39,6 @@ FRESH_FOR: Final = 0.25
 whether it may go out, and whoever left since must not get it (R28)."""
 LOOK_AGAIN_AFTER: Final = timedelta(seconds=5)
 """How long a road that had nothing due is left alone, while others are busy."""
-
-Waiting = tuple[Lease, Prepared | None]
 
 
 class Road:

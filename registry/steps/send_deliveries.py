@@ -32,8 +32,8 @@ from registry.steps.dispatch import Dispatch
 from registry.steps.lanes import Answered, Parcel, ReadyLetter
 from registry.steps.persist import persist
 from registry.steps.plain_letters import PlainLetters
-from registry.steps.prepare_letters import Prepared
-from registry.steps.roads import Road, Waiting
+from registry.steps.prepare_letters import Prepared, Waiting
+from registry.steps.roads import Road
 from registry.steps.send_batches import (
     SETTLED,
     begin_batch,

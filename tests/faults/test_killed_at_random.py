@@ -8,6 +8,7 @@ import random
 import secrets
 import signal
 import time
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 
 import pytest
@@ -93,21 +94,35 @@ def check_the_promise(post: Post, letters: int, kills: int, under_way: int = 1) 
     assert letters - post.spent <= post.letters - post.extra_copies <= letters
 
 
+@dataclass(frozen=True)
+class Ordeal:
+    """So many letters, a kill after each so many, no fewer kills than that; a worker has `under_way` at most."""
+
+    fault: Fault
+    name: str
+    letters: int
+    between: tuple[int, int]
+    least_kills: int
+    under_way: int = 1
+
+    def run(self, world: World, sink: Sink, figures: Figures) -> None:
+        """Have workers send while they are killed, tell what it came to, and see the promise kept."""
+        with Workers(world) as workers:
+            post, kills = run(world, sink, workers, self.letters, self.between)
+        figures(self.fault, self.name, world, post, kills=kills, missing=count_missing(post, self.letters))
+        assert kills >= self.least_kills
+        check_the_promise(post, self.letters, kills, self.under_way)
+
+
+ONE = Fault.KILLED_AT_RANDOM
+MANY = Fault.KILLED_WITH_MANY
+SEVERAL = "SIGKILL at random, several connections"
+
+
 def test_workers_killed_at_random_lose_no_letter_and_double_none_unmarked(
     sink_world: World, sink: Sink, figures: Figures
 ) -> None:
-    with Workers(sink_world) as workers:
-        post, kills = run(sink_world, sink, workers, 300, (20, 100))
-    figures(
-        Fault.KILLED_AT_RANDOM,
-        "SIGKILL at random, short",
-        sink_world,
-        post,
-        kills=kills,
-        missing=count_missing(post, 300),
-    )
-    assert kills >= 2
-    check_the_promise(post, 300, kills)
+    Ordeal(ONE, "SIGKILL at random, short", 300, (20, 100), 2).run(sink_world, sink, figures)
 
 
 @pytest.mark.slow
@@ -115,31 +130,14 @@ def test_workers_killed_at_random_lose_no_letter_and_double_none_unmarked(
 def test_workers_killed_at_random_through_five_thousand_letters_lose_none(
     sink_world: World, sink: Sink, figures: Figures
 ) -> None:
-    with Workers(sink_world) as workers:
-        post, kills = run(sink_world, sink, workers, 5_000, (5, 100))
-    figures(
-        Fault.KILLED_AT_RANDOM, "SIGKILL at random", sink_world, post, kills=kills, missing=count_missing(post, 5_000)
-    )
-    assert kills >= 10
-    check_the_promise(post, 5_000, kills)
+    Ordeal(ONE, "SIGKILL at random", 5_000, (5, 100), 10).run(sink_world, sink, figures)
 
 
 def test_workers_with_several_connections_lose_no_letter_and_double_none_unmarked(
     many_connections_world: World, sink: Sink, figures: Figures
 ) -> None:
-    world = many_connections_world
-    with Workers(world) as workers:
-        post, kills = run(world, sink, workers, 400, (40, 150))
-    figures(
-        Fault.KILLED_WITH_MANY,
-        "SIGKILL at random, several connections, short",
-        world,
-        post,
-        kills=kills,
-        missing=count_missing(post, 400),
-    )
-    assert kills >= 2
-    check_the_promise(post, 400, kills, under_way=2 * CONNECTIONS)
+    short = Ordeal(MANY, f"{SEVERAL}, short", 400, (40, 150), 2, under_way=2 * CONNECTIONS)
+    short.run(many_connections_world, sink, figures)
 
 
 @pytest.mark.slow
@@ -147,19 +145,8 @@ def test_workers_with_several_connections_lose_no_letter_and_double_none_unmarke
 def test_workers_with_several_connections_killed_through_five_thousand_letters_lose_none(
     many_connections_world: World, sink: Sink, figures: Figures
 ) -> None:
-    world = many_connections_world
-    with Workers(world) as workers:
-        post, kills = run(world, sink, workers, 5_000, (50, 300))
-    figures(
-        Fault.KILLED_WITH_MANY,
-        "SIGKILL at random, several connections",
-        world,
-        post,
-        kills=kills,
-        missing=count_missing(post, 5_000),
-    )
-    assert kills >= 10
-    check_the_promise(post, 5_000, kills, under_way=2 * CONNECTIONS)
+    whole = Ordeal(MANY, SEVERAL, 5_000, (50, 300), 10, under_way=2 * CONNECTIONS)
+    whole.run(many_connections_world, sink, figures)
 
 
 @pytest.mark.slow

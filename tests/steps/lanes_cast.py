@@ -5,9 +5,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from sqlalchemy import ColumnElement, select
+
 from registry.channels.base import Accepted, Answer, Channel, Envelope
+from registry.tables import Address, Attempt, Delivery, Subscription
+from tests.world import World
 
 READERS = [f"reader{n}@reader.example" for n in range(60)]
+
+
+def whose_letters(world: World, *which: ColumnElement[bool]) -> list[str]:
+    """Return the readers of these letters, the first in turn first."""
+    query = (
+        select(Address.value)
+        .join(Subscription, Subscription.address_id == Address.id)
+        .join(Delivery, Delivery.subscription_id == Subscription.id)
+        .join(Attempt, Attempt.delivery_id == Delivery.id)
+        .where(*which)
+        .order_by(Delivery.id)
+    )
+    with world.reading() as session:
+        return [value or "" for value in session.scalars(query)]
 
 
 class ManyRooms:

@@ -16,8 +16,9 @@ from registry.channels.smtp import SmtpChannel, parse_mail_url
 from registry.steps import roads, supply
 from registry.steps.claim_deliveries import Lease, claim_deliveries
 from registry.steps.letter_turns import LetterTurns, Turn, TurnFailed
-from registry.tables import Address, Attempt, Delivery, Subscription
+from registry.tables import Attempt, Delivery
 from tests.channels.smtp_server import MailServer
+from tests.steps.lanes_cast import whose_letters
 from tests.steps.post_office import (
     announce_to,
     check_that_every_accepted_letter_can_be_made_again,
@@ -83,16 +84,8 @@ def is_on_sqlite(world: World) -> bool:
 
 def next_to_go_out(world: World) -> str:
     """Whose letter is the first that was made ready and has not begun."""
-    query = (
-        select(Address.value)
-        .join(Subscription, Subscription.address_id == Address.id)
-        .join(Delivery, Delivery.subscription_id == Subscription.id)
-        .join(Attempt, Attempt.delivery_id == Delivery.id)
-        .where(Delivery.message_id.is_not(None), Attempt.send_started_at.is_(None))
-        .order_by(Delivery.id)
-    )
-    with world.reading() as session:
-        return session.scalars(query).first() or ""
+    waiting = whose_letters(world, Delivery.message_id.is_not(None), Attempt.send_started_at.is_(None))
+    return waiting[0] if waiting else ""
 
 
 def unanswered(world: World) -> list[int]:

@@ -19,10 +19,10 @@ from registry.steps import roads
 from registry.steps.claim_deliveries import Lease
 from registry.steps.installation import pause
 from registry.steps.lanes import Answered, Parcel, ReadyLetter
-from registry.steps.prepare_letters import Making, Prepared
+from registry.steps.prepare_letters import Making, Waiting
 from registry.steps.roads import Road
-from registry.tables import Address, Attempt, Delivery, Subscription
-from tests.steps.lanes_cast import READERS, ManyRooms, OneServer
+from registry.tables import Attempt
+from tests.steps.lanes_cast import READERS, ManyRooms, OneServer, whose_letters
 from tests.steps.post_office import (
     announce_to,
     attempts_at,
@@ -73,16 +73,7 @@ def once_all_are_under_way(world: World, happens: Callable[[], object]) -> Calla
 
 def last_behind(world: World) -> str:
     """Whose letter is the last one that has begun."""
-    query = (
-        select(Address.value)
-        .join(Subscription, Subscription.address_id == Address.id)
-        .join(Delivery, Delivery.subscription_id == Subscription.id)
-        .join(Attempt, Attempt.delivery_id == Delivery.id)
-        .where(Attempt.send_started_at.is_not(None), Attempt.finished_at.is_(None))
-        .order_by(Delivery.id.desc())
-    )
-    with world.reading() as session:
-        return session.scalars(query).first() or ""
+    return whose_letters(world, Attempt.send_started_at.is_not(None), Attempt.finished_at.is_(None))[-1]
 
 
 def one_server(world: World, happens: Callable[[Envelope], None]) -> OneServer:
@@ -325,8 +316,11 @@ class RefusesAnnouncements(OneServer):
         return super().send(envelope)
 
 
-def test_a_start_that_led_to_nothing_counts_as_no_try_of_a_later_letter(world: World) -> None:
+def test_a_start_that_led_to_nothing_counts_as_no_try_of_a_later_letter(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It would be put off until the earlier letter's next try, though it has not had its own."""
+    monkeypatch.setattr(roads, "FRESH_FOR", 0.02)
     number = announce_to(world, *READERS[:LETTERS], customers="")
     use_channel(world, RefusesAnnouncements(CONNECTIONS, lambda envelope: None))
     for _ in range(3):
@@ -367,7 +361,7 @@ def test_of_many_letters_a_few_are_ready_while_the_others_are_stored(
     monkeypatch.setattr(roads, "BATCH", LETTERS // 2)
     monkeypatch.setattr(roads, "FEW", 5)
 
-    def look(making: Making, session: Session, most: int) -> list[tuple[Lease, Prepared | None]]:
+    def look(making: Making, session: Session, most: int) -> list[Waiting]:
         ready = store(making, session, most)
         stored.append(len(ready))
         return ready
