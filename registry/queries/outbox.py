@@ -67,7 +67,7 @@ def _choose(publisher: Publisher) -> Select[Any]:
         .outerjoin(Statement, Statement.id == Delivery.statement_id)
         .outerjoin(Notice, Notice.id == Statement.notice_id)
         .where(
-            Attempt.publisher_id == publisher.id,
+            Delivery.publisher_id == publisher.id,
             Attempt.channel == OUTBOX,
             Attempt.provider_ref.is_not(None),
         )

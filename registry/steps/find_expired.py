@@ -87,7 +87,7 @@ def _find_letters(query: Select[int], limits: Limits, cutoff: datetime) -> Selec
 
 def _find_answers(query: Select[int], limits: Limits, cutoff: datetime) -> Select[int]:
     return query.join(Delivery, Delivery.id == Attempt.delivery_id).where(
-        Attempt.publisher_id == limits.publisher_id,
+        Delivery.publisher_id == limits.publisher_id,
         func.coalesce(Attempt.finished_at, Attempt.claimed_at) < cutoff,
         *_of_ended_letters(limits, cutoff),
     )

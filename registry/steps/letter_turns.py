@@ -45,7 +45,7 @@ from registry.tables.audience import suppresses
 from registry.tables.compiled import CompiledStatement
 
 TAKEN = next_delivery_state(DeliveryState(LEASED), DeliveryEvent.ACCEPT).value
-SETTLED_TOGETHER: Final = 40
+SETTLED_TOGETHER: Final = 100
 """So many letters that were taken are settled together at most."""
 
 

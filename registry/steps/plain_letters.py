@@ -27,7 +27,7 @@ from registry.steps.persist import DATABASE_AWAY, persist
 from registry.steps.prepare_letters import Prepared
 from registry.steps.settle_delivery import ACCEPTED
 
-SETTLE_EVERY: Final = 0.05
+SETTLE_EVERY: Final = 0.1
 """Seconds between which letters that were taken are settled together. Slower ones are settled each by itself."""
 
 

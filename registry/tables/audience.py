@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, ForeignKeyConstraint, Index, UniqueConstraint, and_, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from registry.tables.base import Base, Code, Id, PublisherRef, Ref
+from registry.tables.base import Base, Code, Id, IndexedPublisherRef, PublisherRef, Ref
 
 
 class Customer(Base):
@@ -37,7 +37,7 @@ class CustomerTerms(Base):
     )
 
     id: Mapped[Id]
-    publisher_id: Mapped[PublisherRef]
+    publisher_id: Mapped[IndexedPublisherRef]
     customer_id: Mapped[Ref]
     version: Mapped[int]
     document: Mapped[dict[str, Any]]
@@ -126,7 +126,7 @@ class SubscriptionProduct(Base):
 
     subscription_id: Mapped[Ref] = mapped_column(primary_key=True, autoincrement=False)
     product_key: Mapped[str] = mapped_column(primary_key=True)
-    publisher_id: Mapped[PublisherRef]
+    publisher_id: Mapped[IndexedPublisherRef]
 
 
 class SubscriptionKind(Base):
@@ -139,7 +139,7 @@ class SubscriptionKind(Base):
 
     subscription_id: Mapped[Ref] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[Code] = mapped_column(primary_key=True)
-    publisher_id: Mapped[PublisherRef]
+    publisher_id: Mapped[IndexedPublisherRef]
 
 
 class Suppression(Base):
@@ -207,7 +207,7 @@ class ConfirmToken(Base):
     )
 
     id: Mapped[Id]
-    publisher_id: Mapped[PublisherRef]
+    publisher_id: Mapped[IndexedPublisherRef]
     subscription_id: Mapped[Ref]
     replaces_subscription_id: Mapped[Ref | None]
     endpoint_request_id: Mapped[Ref | None]

@@ -78,8 +78,11 @@ Id = Annotated[int, mapped_column(BigId, primary_key=True)]
 Ref = Annotated[int, mapped_column(BigId)]
 """The number of another row; the composite foreign key that makes it safe stands in the table's arguments."""
 
-PublisherRef = Annotated[int, mapped_column(BigId, ForeignKey("publishers.id"), index=True)]
-"""The tenant a row belongs to (R35)."""
+PublisherRef = Annotated[int, mapped_column(BigId, ForeignKey("publishers.id"))]
+"""The tenant a row belongs to (R35), in a table with an index that begins with it, or that is found by another row."""
+
+IndexedPublisherRef = Annotated[int, mapped_column(BigId, ForeignKey("publishers.id"), index=True)]
+"""The tenant a row belongs to (R35), in a table that has no other index to find its rows by."""
 
 Code = Annotated[str, mapped_column(String(40))]
 """A word of a fixed vocabulary."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from registry.tables.base import Base, Id, PublisherRef, Ref
+from registry.tables.base import Base, Id, IndexedPublisherRef, PublisherRef, Ref
 
 
 class Endpoint(Base):
@@ -25,7 +25,7 @@ class Endpoint(Base):
     )
 
     address_id: Mapped[Ref] = mapped_column(primary_key=True, autoincrement=False)
-    publisher_id: Mapped[PublisherRef]
+    publisher_id: Mapped[IndexedPublisherRef]
     owner_address_id: Mapped[Ref]
     verified_at: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from registry.tables.base import Base, Id, PublisherRef, Ref
+from registry.tables.base import Base, Id, IndexedPublisherRef, PublisherRef, Ref
 
 
 class Entry(Base):
@@ -49,7 +49,7 @@ class EntryInternal(Base):
     __table_args__ = (ForeignKeyConstraint(["publisher_id", "entry_id"], ["entries.publisher_id", "entries.id"]),)
 
     entry_id: Mapped[Ref] = mapped_column(primary_key=True, autoincrement=False)
-    publisher_id: Mapped[PublisherRef]
+    publisher_id: Mapped[IndexedPublisherRef]
     owner: Mapped[str | None]
     note: Mapped[str | None]
     contract_reference: Mapped[str | None]
@@ -87,7 +87,7 @@ class PendingEdit(Base):
     )
 
     entry_id: Mapped[Ref] = mapped_column(primary_key=True, autoincrement=False)
-    publisher_id: Mapped[PublisherRef]
+    publisher_id: Mapped[IndexedPublisherRef]
     version_id: Mapped[Ref]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from registry.tables.base import Base, Code, Id, PublisherRef, Ref
+from registry.tables.base import Base, Code, Id, IndexedPublisherRef, PublisherRef, Ref
 
 
 class Notice(Base):
@@ -73,7 +73,7 @@ class NoticeChange(Base):
 
     notice_id: Mapped[Ref] = mapped_column(primary_key=True, autoincrement=False)
     entry_id: Mapped[Ref] = mapped_column(primary_key=True, autoincrement=False)
-    publisher_id: Mapped[PublisherRef]
+    publisher_id: Mapped[IndexedPublisherRef]
     base_version_id: Mapped[Ref | None]
     target_version_id: Mapped[Ref]
     change: Mapped[dict[str, Any]]
@@ -171,7 +171,7 @@ class NoticeCustomer(Base):
 
     notice_id: Mapped[Ref] = mapped_column(primary_key=True, autoincrement=False)
     customer_id: Mapped[Ref] = mapped_column(primary_key=True, autoincrement=False)
-    publisher_id: Mapped[PublisherRef]
+    publisher_id: Mapped[IndexedPublisherRef]
     terms: Mapped[dict[str, Any]]
     state: Mapped[Code]
     received_at: Mapped[datetime | None]

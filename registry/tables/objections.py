@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import JSON, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from registry.tables.base import Base, Code, Id, PublisherRef, Ref
+from registry.tables.base import Base, Code, Id, IndexedPublisherRef, PublisherRef, Ref
 
 
 class Objection(Base):
@@ -61,7 +61,7 @@ class Acknowledgement(Base):
     )
 
     id: Mapped[Id]
-    publisher_id: Mapped[PublisherRef]
+    publisher_id: Mapped[IndexedPublisherRef]
     delivery_id: Mapped[Ref]
     statement_id: Mapped[Ref]
     subscription_id: Mapped[Ref]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from registry.tables.base import Base, BigId, Code, Id, PublisherRef, Ref
+from registry.tables.base import Base, BigId, Code, Id, IndexedPublisherRef, PublisherRef, Ref
 
 
 class EntryDraft(Base):
@@ -110,7 +110,7 @@ class ObjectionNote(Base):
     )
 
     id: Mapped[Id]
-    publisher_id: Mapped[PublisherRef]
+    publisher_id: Mapped[IndexedPublisherRef]
     objection_id: Mapped[Ref]
     letter_id: Mapped[Ref | None]
     kind: Mapped[Code]

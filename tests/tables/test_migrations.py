@@ -8,7 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from registry.migrations import configure, downgrade, find_revision, newest_revision, upgrade
@@ -109,6 +109,17 @@ def test_an_open_writer_blocks_no_reader_on_sqlite(sqlite_url: str) -> None:
         with reading(engine) as reader:
             assert reader.scalar(text("SELECT count(*) FROM publishers")) == 0
     engine.dispose()
+
+
+def test_no_index_is_the_beginning_of_another() -> None:
+    for table in Base.metadata.sorted_tables:
+        whole = [index for index in table.indexes if index.dialect_options["postgresql"]["where"] is None]
+        unique = [each for each in table.constraints if isinstance(each, PrimaryKeyConstraint | UniqueConstraint)]
+        leading = {each.name: [column.name for column in each.columns] for each in (*whole, *unique)}
+        for index in whole:
+            own = leading[index.name]
+            longer = [name for name, other in leading.items() if name != index.name and other[: len(own)] == own]
+            assert longer == [], (table.name, index.name)
 
 
 def test_every_table_of_a_publisher_carries_it_in_its_foreign_keys() -> None:
