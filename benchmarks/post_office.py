@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
-from benchmarks.bare_loops import sent_letters
+from benchmarks.bare_loops import BareLoop, sent_letters
 from benchmarks.places import ENGINES, Place, Places
 from benchmarks.rows import Row, Skipped, paces, timed
 from benchmarks.sink import Sink
@@ -44,21 +44,24 @@ def measure(places: Places, sizes: Sizes) -> Iterator[Row]:
 
 
 def measure_engine(engine: str, places: Places, sizes: Sizes, python: Path) -> Row:
-    """Measure one engine."""
+    """Measure one engine. The bare loop goes along, so that it can be seen how much of its pace the limit asks for."""
     count, rounds = sizes.post_office_letters, sizes.post_office_rounds
-    ours, theirs = [], []
+    ours, theirs, bare_ones = [], [], []
     with Sink() as sink, places.new(engine) as place, closing(place.smtp(sink.url)) as channel:
         place.add_followers(count * (rounds + 1))
         place.announce()
         place.send(channel, count)
-        with PostOffice(python, place, sink, sent_letters(place, count)) as peer:
+        envelopes = sent_letters(place, count)
+        with PostOffice(python, place, sink, envelopes) as peer, closing(BareLoop(place, count * rounds)) as bare:
             for _ in range(rounds):
                 ours.append(timed(partial(place.send, channel, count)))
                 theirs.append(peer.send())
-        assert sink.count() == count * (2 * rounds + 1), sink.count()
+                bare_ones.append(timed(partial(bare.send, sink.url, envelopes)))
+        assert sink.count() == count * (3 * rounds + 1), sink.count()
     means = (
         f"on {engine} a list of 100,000 is told in {100_000 / count * statistics.median(ours):.0f} seconds, by "
-        f"django-post-office in {100_000 / count * statistics.median(theirs):.0f}"
+        f"django-post-office in {100_000 / count * statistics.median(theirs):.0f}; twice the pace of that one is "
+        f"{LEAST_RATIO * statistics.median(bare_ones) / statistics.median(theirs):.2f} of the bare loop's"
     )
     what = f"one worker, one connection: {count:,} letters"
     return paces(what, engine, count, ours, peer.name, theirs, LEAST_RATIO, means)
