@@ -1,4 +1,4 @@
-"""No index that is the beginning of another, and room for what becomes of an attempt beside it"""
+"""No index that another one makes up for, and room for what becomes of an attempt beside it"""
 
 from __future__ import annotations
 
