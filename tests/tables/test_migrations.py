@@ -122,6 +122,14 @@ def test_no_index_is_the_beginning_of_another() -> None:
             assert longer == [], (table.name, index.name)
 
 
+def test_new_attempts_leave_room_on_their_page_for_what_becomes_of_them(postgresql_url: str) -> None:
+    engine = make_engine(postgresql_url)
+    with reading(engine) as session:
+        options = session.scalar(text("SELECT reloptions FROM pg_class WHERE oid = 'attempts'::regclass"))
+    engine.dispose()
+    assert options == ["fillfactor=50"]
+
+
 def test_every_table_of_a_publisher_carries_it_in_its_foreign_keys() -> None:
     without = {"publishers", "events", "installation", "ring_keys", "outcomes"}
     # One account at a provider serves all publishers of an installation.
